@@ -1,0 +1,113 @@
+"""brainbench: which layers of a vision network does the human visual cortex read, how well, and how do networks compare?"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from brainbench.cards import BackboneCard, DatasetCard, EncoderCard, MetricCard, Setting, lazy
+from brainbench.errors import (
+    BrainbenchError,
+    DataError,
+    PluginError,
+    StoreError,
+    UsageError,
+    WeightsError,
+    did_you_mean,
+)
+from brainbench.hashing import file_sha256
+from brainbench.hookspecs import hookimpl
+from brainbench.protocols import Backbone, Dataset, Encoder, Fitted, Metric
+from brainbench.types import (
+    Features,
+    FitContext,
+    Masks,
+    MetricInputs,
+    Predictions,
+    Responses,
+    Score,
+    Selectors,
+    Stimuli,
+    Surface,
+    Tokens,
+    Weights,
+)
+
+if TYPE_CHECKING:
+    from brainbench.api import from_module, run
+    from brainbench.checkpoints import load_state, load_strict
+    from brainbench.modules import ModuleBackbone, read_outputs
+    from brainbench.preprocessing import CLIP_MEAN, CLIP_STD, IMAGENET_MEAN, IMAGENET_STD, square
+
+__version__ = "0.1.0"
+
+# Public, but only with torch or pandas behind them: imported at first use, so that the command line starts without them.
+_LATE = {
+    "CLIP_MEAN": "brainbench.preprocessing",
+    "CLIP_STD": "brainbench.preprocessing",
+    "IMAGENET_MEAN": "brainbench.preprocessing",
+    "IMAGENET_STD": "brainbench.preprocessing",
+    "ModuleBackbone": "brainbench.modules",
+    "from_module": "brainbench.api",
+    "load_state": "brainbench.checkpoints",
+    "load_strict": "brainbench.checkpoints",
+    "read_outputs": "brainbench.modules",
+    "run": "brainbench.api",
+    "square": "brainbench.preprocessing",
+}
+
+__all__ = [
+    "CLIP_MEAN",
+    "CLIP_STD",
+    "IMAGENET_MEAN",
+    "IMAGENET_STD",
+    "Backbone",
+    "BackboneCard",
+    "BrainbenchError",
+    "DataError",
+    "Dataset",
+    "DatasetCard",
+    "Encoder",
+    "EncoderCard",
+    "Features",
+    "FitContext",
+    "Fitted",
+    "Masks",
+    "Metric",
+    "MetricCard",
+    "MetricInputs",
+    "ModuleBackbone",
+    "PluginError",
+    "Predictions",
+    "Responses",
+    "Score",
+    "Selectors",
+    "Setting",
+    "Stimuli",
+    "StoreError",
+    "Surface",
+    "Tokens",
+    "UsageError",
+    "Weights",
+    "WeightsError",
+    "did_you_mean",
+    "file_sha256",
+    "from_module",
+    "hookimpl",
+    "lazy",
+    "load_state",
+    "load_strict",
+    "read_outputs",
+    "run",
+    "square",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LATE:
+        return getattr(import_module(_LATE[name]), name)
+    raise AttributeError(f"module 'brainbench' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

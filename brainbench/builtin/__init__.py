@@ -1,0 +1,1 @@
+"""What needs nothing but the core's own dependencies, registered by the same hooks as any plugin."""

@@ -1,0 +1,209 @@
+"""Cards: the torch-free facts about a backbone, encoder, metric or dataset, and how to load it.
+
+A plugin's hooks return cards; listing, selecting and planning read nothing else, so no network is built and no heavy
+library is imported before a job needs it. ``loader`` is what builds the object; write it as ``lazy("package.model:load")``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any, Literal
+
+from brainbench.errors import UsageError, did_you_mean
+
+Need = Literal["predictions", "selectors", "responses", "tokens", "masks", "dissimilarities", "records"]
+SettingType = type[int] | type[float] | type[str] | type[bool]
+
+
+class lazy:  # noqa: N801 - reads as a word in a card
+    """A loader named by its import path, ``"package.module:function"``; the module is imported at the first call."""
+
+    def __init__(self, path: str) -> None:
+        self.module, _, self.function = path.partition(":")
+        if not self.function:
+            raise ValueError(f"lazy({path!r}): expected 'package.module:function'")
+
+    def __call__(self, **arguments: Any) -> Any:
+        """Import the module and call the function."""
+        return getattr(import_module(self.module), self.function)(**arguments)
+
+    def __repr__(self) -> str:
+        return f"lazy('{self.module}:{self.function}')"
+
+    def __eq__(self, other: object) -> bool:
+        return repr(self) == repr(other)
+
+    def __hash__(self) -> int:
+        return hash(repr(self))
+
+
+@dataclass(frozen=True)
+class Setting:
+    """One thing a user may set with ``--set NAME.key=value``."""
+
+    name: str
+    type: SettingType
+    default: Any
+    help: str
+    choices: tuple[Any, ...] = ()
+    minimum: float | None = None
+
+    def parse(self, text: Any, owner: str) -> Any:
+        """Turn ``text`` (from the command line, or a value from Python) into this setting's type.
+
+        Raises UsageError when it is of another type, not among ``choices`` or below ``minimum``.
+        """
+        try:
+            value = _convert(text, self.type)
+        except (TypeError, ValueError):
+            raise UsageError(
+                f"{owner}.{self.name}={text}: expected {self.type.__name__}, e.g. {self.default}"
+            ) from None
+        if self.choices and value not in self.choices:
+            raise UsageError(f"{owner}.{self.name}={text}: allowed are {', '.join(map(str, self.choices))}")
+        if self.minimum is not None and value < self.minimum:
+            raise UsageError(f"{owner}.{self.name}={text}: must be at least {self.minimum:g}")
+        return value
+
+
+def _convert(text: Any, kind: SettingType) -> Any:
+    if kind is bool:
+        words = {"true": True, "yes": True, "1": True, "false": False, "no": False, "0": False}
+        if str(text).lower() not in words:
+            raise ValueError(text)
+        return words[str(text).lower()]
+    if kind is int and isinstance(text, float) and not text.is_integer():
+        raise ValueError(text)
+    return kind(text)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Card:
+    """What every card has. name: ``family/variant`` or ``family``; libraries: distributions whose version matters to the result."""
+
+    name: str
+    loader: Callable[..., Any]
+    summary: str = ""
+    settings: tuple[Setting, ...] = ()
+    libraries: tuple[str, ...] = ()
+    version: str = "1"
+
+    @property
+    def family(self) -> str:
+        """The part of the name before the slash."""
+        return self.name.split("/")[0]
+
+    def all_settings(self) -> tuple[Setting, ...]:
+        """The card's own settings and the ones every card of its kind has."""
+        return self.settings
+
+    def resolve_settings(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """Defaults overlaid with ``given``; raises UsageError on an unknown key (with did-you-mean) or a bad value."""
+        known = {s.name: s for s in self.all_settings()}
+        for key in given:
+            if key not in known:
+                allowed = ", ".join(sorted(known)) or "none"
+                raise UsageError(f"{self.name} has no setting {key!r}{did_you_mean(key, known)}; it has: {allowed}")
+        return {name: s.parse(given[name], self.name) if name in given else s.default for name, s in known.items()}
+
+
+@dataclass(frozen=True, kw_only=True)
+class BackboneCard(Card):
+    """A vision network. Loader: ``load(*, weights: Weights, settings: Mapping) -> Backbone``.
+
+    weights: the release tag, ``"untrained"`` (a network for which no weights are offered), ``"none"`` (nothing to train) or
+    ``"in memory"`` (whatever the module holds).
+    layers, width, patch, input_size: L, widest C_l, pixels a patch side, pixels a side of the input; default: stands for its
+    family; mini: stands for it on simulated data; control: a yardstick, shown unranked in a block of its own.
+    """
+
+    default: bool = False
+    mini: bool = False
+    control: bool = False
+    weights: str = "untrained"
+    layers: int | None = None
+    width: int | None = None
+    patch: int | None = None
+    input_size: int | None = None
+    normalisation: str | None = None
+    taps: tuple[str, ...] = ("block",)
+    parameters: int | None = None
+    gflops: float | None = None
+    training_data: str | None = None
+    objective: str | None = None
+    licence: str | None = None
+    source: str | None = None
+    sha256: str | None = None
+    download_mb: float | None = None
+
+    @property
+    def released(self) -> bool:
+        """Whether there are trained weights to be had, so that an untrained twin means something."""
+        return self.weights not in ("untrained", "none", "in memory")
+
+    def all_settings(self) -> tuple[Setting, ...]:
+        """The card's own settings, then preproc, tap, dtype, batch and, for networks, init_seed."""
+        common = [
+            Setting("preproc", str, "paper", "paper: squash to a square, ImageNet statistics; native: the network's own",
+                    ("paper", "native")),
+            Setting("tap", str, "block", "where a layer is read", self.taps),
+            Setting("dtype", str, "float16", "type of the cached tokens", ("float16", "float32")),
+            Setting("batch", int, 32, "images in one forward pass", minimum=1),
+        ]  # fmt: skip
+        if self.weights not in ("none", "in memory"):
+            common.append(Setting("init_seed", int, 0, "seed of untrained weights", minimum=0))
+        return self.settings + tuple(common)
+
+
+@dataclass(frozen=True, kw_only=True)
+class EncoderCard(Card):
+    """A map from tokens to responses. Loader: ``load(*, settings: Mapping) -> Encoder``.
+
+    grid: on which grid it reads local tokens; demo_steps: the ``steps`` setting on simulated data when nobody sets it;
+    selectors: which of space, layer, scale, channel its fits have.
+    """
+
+    default: bool = False
+    grid: Literal["8", "native"] = "8"
+    demo_steps: int | None = None
+    selectors: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class MetricCard(Card):
+    """A figure of merit. Loader: ``load(*, settings: Mapping) -> Metric``.
+
+    needs: what it reads; without predictions and selectors it needs no encoder. columns: score name -> heading on the board;
+    roi_columns: a column for each ROI too; per_voxel: stores one figure a voxel; direction: which way is better;
+    digits: decimals shown.
+    """
+
+    needs: frozenset[Need]
+    columns: Mapping[str, str]
+    direction: Literal["higher", "lower", "none"] = "higher"
+    unit: str = ""
+    default: bool = False
+    grid: Literal["8", "native"] = "8"
+    roi_columns: bool = False
+    digits: int = 3
+
+    @property
+    def needs_encoder(self) -> bool:
+        """Whether the figure is about a fitted encoder."""
+        return bool(self.needs & {"predictions", "selectors"})
+
+
+@dataclass(frozen=True, kw_only=True)
+class DatasetCard(Card):
+    """Stimuli and responses. Loader: ``load(*, settings: Mapping, data: Path | None, cache: Path) -> Dataset``.
+
+    simulated: no brain was measured, every table and picture says so; needs_data: wants ``--data PATH``.
+    """
+
+    default: bool = False
+    simulated: bool = False
+    needs_data: bool = False
+    licence: str | None = None
+    citation: str | None = None

@@ -1,0 +1,260 @@
+"""What was asked -> the jobs, validated before anything runs. Reads cards and the dataset; builds no network."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from brainbench import keys
+from brainbench.cards import DatasetCard, EncoderCard, MetricCard
+from brainbench.errors import BrainbenchError, PluginError, UsageError, did_you_mean
+from brainbench.plugins import describe
+from brainbench.protocols import Dataset
+from brainbench.registry import Entry, Registry, split_list
+from brainbench.selection import BackbonePick, pick_backbones
+from brainbench.settings import Assignments
+from brainbench.types import Grid, Responses, Stimuli
+
+DEFAULT_ENCODERS = "factortopy,classtoken"
+_MEASURED = {"responses", "dissimilarities"}
+
+
+@dataclass(frozen=True)
+class Request:
+    """A run as a person asks for it; the command line and ``brainbench.run`` both make one.
+
+    metrics: None for those whose card says default; subjects: None for all; weights: ``untrained`` or ``NAME=FILE`` texts;
+    settings: ``NAME.key=value`` texts; seeds: how many, from 0.
+    """
+
+    backbones: str = "all"
+    encoders: str = DEFAULT_ENCODERS
+    metrics: str | None = None
+    dataset: str = "demo"
+    data: Path | None = None
+    subjects: str | None = None
+    seeds: int = 1
+    weights: tuple[str, ...] = ()
+    settings: tuple[str, ...] = ()
+    controls: bool = True
+
+
+@dataclass(frozen=True)
+class EncoderPick:
+    """An encoder with its settings."""
+
+    entry: Entry[EncoderCard]
+    settings: Mapping[str, Any]
+    changed: Mapping[str, Any]
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What goes into the job key."""
+        return keys.card_facts(self.entry.card, self.entry.plugin, self.settings)
+
+
+@dataclass(frozen=True)
+class MetricPick:
+    """A metric with its settings. version: as records and boards keep it apart."""
+
+    entry: Entry[MetricCard]
+    settings: Mapping[str, Any]
+    version: str
+
+
+@dataclass(frozen=True)
+class DatasetPick:
+    """The dataset of a run, opened."""
+
+    entry: Entry[DatasetCard]
+    settings: Mapping[str, Any]
+    dataset: Dataset
+
+    _stimuli: dict[str, Stimuli] = field(default_factory=dict, repr=False)
+    _responses: dict[str, Responses | None] = field(default_factory=dict, repr=False)
+
+    @property
+    def card(self) -> DatasetCard:
+        """Its card."""
+        return self.entry.card
+
+    def stimuli(self, subject: str) -> Stimuli:
+        """The subject's images; the dataset is asked once."""
+        if subject not in self._stimuli:
+            with self._asked("stimuli"):
+                self._stimuli[subject] = self.dataset.stimuli(subject)
+        return self._stimuli[subject]
+
+    def responses(self, subject: str) -> Responses | None:
+        """The subject's responses; the dataset, which may have to screen them, is asked once."""
+        if subject not in self._responses:
+            with self._asked("responses"):
+                self._responses[subject] = self.dataset.responses(subject)
+        return self._responses[subject]
+
+    @contextmanager
+    def _asked(self, what: str) -> Iterator[None]:
+        try:
+            yield
+        except BrainbenchError:
+            raise
+        except Exception as error:
+            owner = f"{self.entry.plugin.distribution} {self.entry.plugin.version}"
+            raise PluginError(
+                f"dataset {self.card.name} of {owner} failed to give {what}: {describe(error)}"
+            ) from error
+
+
+@dataclass(frozen=True)
+class Job:
+    """One backbone, one encoder or none, one subject, one seed: what ends as one record."""
+
+    key: str
+    features_key: str
+    ingredients: Mapping[str, Any]
+    backbone: BackbonePick
+    encoder: EncoderPick | None
+    metrics: tuple[MetricPick, ...]
+    subject: str
+    seed: int
+    grid: Grid
+
+    @property
+    def label(self) -> str:
+        """How messages name it."""
+        parts = [self.backbone.display, self.encoder.entry.name if self.encoder else "tokens only"]
+        return " x ".join(parts) + f", subject {self.subject}, seed {self.seed}"
+
+
+@dataclass(frozen=True)
+class Plan:
+    """All jobs of a run, in the order they run: by backbone, then subject, so that features are read once."""
+
+    data: DatasetPick
+    backbones: tuple[BackbonePick, ...]
+    jobs: tuple[Job, ...]
+
+
+def pick_encoders(request: Request, registry: Registry, given: Assignments, simulated: bool) -> list[EncoderPick]:
+    """The encoders of a run with their settings."""
+    picks = []
+    for entry in registry.encoders.select(request.encoders):
+        settings, changed = given.resolve(entry.card, simulated=simulated)
+        picks.append(EncoderPick(entry, settings, changed))
+    return picks
+
+
+def pick_metrics(request: Request, registry: Registry, given: Assignments) -> list[MetricPick]:
+    """The metrics of a run: those asked for, or those whose card says ``default``."""
+    if request.metrics is None:
+        entries = tuple(entry for entry in registry.metrics if entry.card.default)
+    else:
+        entries = registry.metrics.select(request.metrics)
+    picks = []
+    for entry in entries:
+        settings, changed = given.resolve(entry.card)
+        suffix = "".join(f" {key}={value}" for key, value in sorted(changed.items()))
+        picks.append(MetricPick(entry, settings, entry.card.version + suffix))
+    return picks
+
+
+def pick_subjects(request: Request, dataset: Dataset) -> list[str]:
+    """The subjects asked for, or all; raises UsageError on one that the dataset does not have."""
+    known = list(dataset.subjects)
+    if request.subjects is None:
+        return known
+    wanted = split_list(request.subjects, "subjects")
+    for name in wanted:
+        if name not in known:
+            raise UsageError(
+                f"--subjects {name}: no such subject{did_you_mean(name, known)}; there are: {', '.join(known)}"
+            )
+    return list(dict.fromkeys(wanted))
+
+
+def plan(request: Request, registry: Registry, given: Assignments, data: DatasetPick) -> Plan:
+    """Expand a request into jobs. Raises UsageError when any part of it cannot be, before anything runs."""
+    if request.seeds < 1:
+        raise UsageError(f"--seeds {request.seeds}: at least 1")
+    simulated = data.card.simulated
+    backbones = pick_backbones(
+        request.backbones, registry, given, simulated=simulated, weights=request.weights, controls=request.controls
+    )
+    encoders = pick_encoders(request, registry, given, simulated)
+    metrics = pick_metrics(request, registry, given)
+    given.check_used(registry)
+    subjects = pick_subjects(request, data.dataset)
+    fitted = [m for m in metrics if m.entry.card.needs_encoder]
+    if "responses" not in data.dataset.provides:
+        if len(fitted) == len(metrics):
+            free = ", ".join(e.name for e in registry.metrics if not e.card.needs_encoder) or "none installed"
+            raise UsageError(
+                f"{data.card.name} has no responses, and every metric asked for needs some; without: {free}"
+            )
+        encoders = []
+    jobs = [
+        job
+        for backbone in backbones
+        for job in _jobs(backbone, encoders, metrics, subjects, range(request.seeds), data)
+    ]
+    return Plan(data, tuple(backbones), tuple(jobs))
+
+
+def _jobs(
+    backbone: BackbonePick,
+    encoders: Sequence[EncoderPick],
+    metrics: Sequence[MetricPick],
+    subjects: Sequence[str],
+    seeds: Iterable[int],
+    data: DatasetPick,
+) -> list[Job]:
+    fitted = tuple(m for m in metrics if m.entry.card.needs_encoder)
+    jobs = _token_jobs(backbone, [m for m in metrics if not m.entry.card.needs_encoder], subjects, data)
+    for subject in subjects if fitted else ():
+        jobs += [
+            _job(backbone, encoder, fitted, subject, seed, encoder.entry.card.grid, data)
+            for encoder in encoders
+            for seed in seeds
+        ]
+    return jobs
+
+
+def _token_jobs(
+    backbone: BackbonePick, metrics: Sequence[MetricPick], subjects: Sequence[str], data: DatasetPick
+) -> list[Job]:
+    """Jobs without an encoder: one a subject for metrics that read a brain, one a set of stimuli for the others."""
+    jobs = []
+    for grid in sorted({m.entry.card.grid for m in metrics}):
+        seen: set[str] = set()
+        for subject in subjects:
+            stimuli = data.stimuli(subject).key
+            some = tuple(
+                m
+                for m in metrics
+                if m.entry.card.grid == grid and (stimuli not in seen or m.entry.card.needs & _MEASURED)
+            )
+            seen.add(stimuli)
+            if some:
+                jobs.append(_job(backbone, None, some, subject, 0, grid, data))
+    return jobs
+
+
+def _job(
+    backbone: BackbonePick,
+    encoder: EncoderPick | None,
+    metrics: tuple[MetricPick, ...],
+    subject: str,
+    seed: int,
+    grid: Grid,
+    data: DatasetPick,
+) -> Job:
+    stimuli, responses = data.stimuli(subject), data.responses(subject)
+    features_key, ingredients = keys.features_key(backbone.facts, stimuli.key, grid)
+    source = {"dataset": data.card.name, "version": data.dataset.version, "subject": subject}
+    if responses is not None:
+        source |= {"responses": responses.key, "split": responses.split_hash}
+    key = keys.job_key(features_key, encoder.facts if encoder else None, source, seed)
+    return Job(key, features_key, ingredients, backbone, encoder, metrics, subject, seed, grid)

@@ -1,0 +1,141 @@
+"""name -> card -> object: what is installed, and how a person's selection finds it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+from functools import cache
+from typing import Any, Generic, TypeVar
+
+from brainbench.cards import BackboneCard, Card, DatasetCard, EncoderCard, MetricCard
+from brainbench.errors import UsageError, did_you_mean
+from brainbench.plugins import Plugin, load_plugins
+
+C = TypeVar("C", bound=Card)
+
+# Which of the project's own distributions brings a family that is not installed.
+_DISTRIBUTIONS = {"clip": "brainbench-plugin-clip", "imagenet": "brainbench-plugin-imagenet"}
+
+
+@dataclass(frozen=True)
+class Entry(Generic[C]):
+    """A card and the plugin it came from."""
+
+    card: C
+    plugin: Plugin
+
+    @property
+    def name(self) -> str:
+        """The card's name."""
+        return self.card.name
+
+
+class Shelf(Generic[C]):
+    """All cards of one kind ("backbones" ...), by name; names that two plugins claim are kept apart in ``clashes``."""
+
+    def __init__(self, kind: str, plugins: Sequence[Plugin]) -> None:
+        self.kind = kind
+        self._plugins = plugins
+        claims: dict[str, list[Entry[C]]] = {}
+        for plugin in plugins:
+            for card in plugin.cards.get(kind, ()):
+                claims.setdefault(card.name, []).append(Entry(card, plugin))  # type: ignore[arg-type]
+        self._entries = {name: found[0] for name, found in sorted(claims.items()) if len(found) == 1}
+        self.clashes = {name: [e.plugin for e in found] for name, found in claims.items() if len(found) > 1}
+
+    def __iter__(self) -> Iterator[Entry[C]]:
+        return iter(self._entries.values())
+
+    def get(self, name: str) -> Entry[C]:
+        """The entry of this exact name; raises UsageError that says what is close, or what would have to be installed."""
+        if name in self._entries:
+            return self._entries[name]
+        if name in self.clashes:
+            owners = " and ".join(f"{p.distribution} {p.version}" for p in self.clashes[name])
+            raise UsageError(f"{self.kind[:-1]} {name!r} is offered by both {owners}: uninstall one of them")
+        raise UsageError(self._unknown(name))
+
+    def match(self, pattern: str) -> tuple[Entry[C], ...]:
+        """Entries for one name or glob; raises UsageError when there is none."""
+        if not any(c in pattern for c in "*?["):
+            return (self.get(pattern),)
+        found = tuple(entry for name, entry in self._entries.items() if fnmatchcase(name, pattern))
+        if not found:
+            raise UsageError(f"no {self.kind[:-1]} matches {pattern!r}; `brainbench list {self.kind}` shows them all")
+        return found
+
+    def select(self, text: str) -> tuple[Entry[C], ...]:
+        """Entries for a comma list of names and globs, in the order asked, each once."""
+        chosen: dict[str, Entry[C]] = {}
+        for pattern in split_list(text, self.kind):
+            for entry in self.match(pattern):
+                chosen.setdefault(entry.name, entry)
+        return tuple(chosen.values())
+
+    def _unknown(self, name: str) -> str:
+        family = name.split("/")[0]
+        families = {n.split("/")[0] for n in self._entries}
+        message = f"unknown {self.kind[:-1]} {name!r}{did_you_mean(name, [*self._entries, *families])}"
+        broken = [p for p in self._plugins if p.error and family in p.name + p.distribution]
+        if broken:
+            return f"{message}; {broken[0].distribution} {broken[0].version} failed to load: {broken[0].error}"
+        if self.kind == "backbones" and family in _DISTRIBUTIONS and family not in families:
+            return f"{message}; it comes with: pip install {_DISTRIBUTIONS[family]}"
+        return f"{message}; `brainbench list {self.kind}` shows them all"
+
+
+class Registry:
+    """Everything the installed plugins offer."""
+
+    def __init__(self, plugins: Sequence[Plugin]) -> None:
+        self.plugins = tuple(plugins)
+        self.backbones: Shelf[BackboneCard] = Shelf("backbones", self.plugins)
+        self.encoders: Shelf[EncoderCard] = Shelf("encoders", self.plugins)
+        self.metrics: Shelf[MetricCard] = Shelf("metrics", self.plugins)
+        self.datasets: Shelf[DatasetCard] = Shelf("datasets", self.plugins)
+
+    def shelves(self) -> tuple[Shelf[Any], ...]:
+        """The four shelves."""
+        return (self.backbones, self.encoders, self.metrics, self.datasets)
+
+    def with_backbones(self, cards: Sequence[BackboneCard]) -> Registry:
+        """A registry that also holds backbones made in memory (``from_module``)."""
+        return Registry((*self.plugins, Plugin("memory", "in memory", "0", {"backbones": tuple(cards)})))
+
+
+@cache
+def installed() -> Registry:
+    """The registry of this environment, read once."""
+    return Registry(load_plugins())
+
+
+def split_list(text: str, what: str) -> list[str]:
+    """Split a comma list; raises UsageError when nothing is left."""
+    parts = [part.strip() for part in text.split(",") if part.strip()]
+    if not parts:
+        raise UsageError(f"no {what} selected: give names or globs, separated by commas (`brainbench list` shows them)")
+    return parts
+
+
+def describe_card(entry: Entry[Any]) -> Mapping[str, Any]:
+    """A card as plain JSON, for ``list --json``."""
+    card = entry.card
+    hidden = ("loader", "settings", "version", "needs", "columns")
+    facts = {k: list(v) if isinstance(v, tuple) else v for k, v in vars(card).items() if k not in hidden}
+    metric = {"needs": sorted(card.needs), "columns": dict(card.columns)} if isinstance(card, MetricCard) else {}
+    settings = [
+        {"name": s.name, "type": s.type.__name__, "default": s.default, "help": s.help, "choices": list(s.choices)}
+        for s in card.all_settings()
+    ]
+    return {
+        "name": card.name,
+        "family": card.family,
+        "plugin": entry.plugin.distribution,
+        "version": entry.plugin.version,
+        "default": False,
+        "mini": False,
+        **facts,
+        **metric,
+        "settings": settings,
+    }

@@ -1,0 +1,108 @@
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from importlib.metadata import EntryPoint
+from pathlib import Path
+
+import pytest
+import toy
+
+from brainbench import UsageError
+from brainbench.plugins import Plugin, load_plugins
+from brainbench.registry import Registry
+
+GOOD = """
+from brainbench import BackboneCard, hookimpl, lazy
+
+@hookimpl
+def register_backbones():
+    return [BackboneCard(name="good/net", loader=lazy("nowhere:load"))]
+"""
+
+
+@pytest.fixture
+def load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[object]:
+    monkeypatch.syspath_prepend(str(tmp_path))
+
+    def go(**sources: str) -> dict[str, Plugin]:
+        points = []
+        for name, source in sources.items():
+            (tmp_path / f"plug_{name}.py").write_text(source)
+            points.append(EntryPoint(name, f"plug_{name}", "brainbench"))
+        return {plugin.name: plugin for plugin in load_plugins(points)}
+
+    yield go
+    for module in [m for m in sys.modules if m.startswith("plug_")]:
+        del sys.modules[module]
+
+
+def test_one_broken_plugin_does_not_take_the_others_along(load) -> None:  # type: ignore[no-untyped-def]
+    found = load(
+        good=GOOD,
+        raises="raise ValueError('bad\\nday')",
+        exits="import sys; sys.exit(3)",
+        missing="import no_such_library",
+        wrong=GOOD.replace("register_backbones", "register_backbone"),
+        notcards=GOOD.replace('BackboneCard(name="good/net", loader=lazy("nowhere:load"))', "'good/net'"),
+        hookraises=GOOD.replace("    return", "    raise OSError('no disk')\n    return"),
+    )
+    assert [card.name for card in found["good"].cards["backbones"]] == ["good/net"]
+    assert found["good"].error is None
+    errors = {name: plugin.error or "" for name, plugin in found.items()}
+    assert errors["raises"] == "ValueError: bad day"
+    assert errors["exits"] == "SystemExit: 3"
+    assert "No module named 'no_such_library'" in errors["missing"]
+    assert "register_backbone" in errors["wrong"]
+    assert "register_backbones() must return BackboneCard objects, got 'good/net'" in errors["notcards"]
+    assert errors["hookraises"] == "OSError: no disk"
+    assert all(not plugin.cards for name, plugin in found.items() if name != "good")
+
+
+def test_the_installed_built_ins_load() -> None:
+    builtin = next(plugin for plugin in load_plugins() if plugin.name == "builtin")
+    assert builtin.error is None
+    assert {"pixels", "random"} <= {card.name for card in builtin.cards["backbones"]}
+
+
+def _two_owners() -> Registry:
+    one = Plugin("one", "dist-one", "1.0", {"backbones": (toy.backbone("x/net"), toy.backbone("x/own"))})
+    two = Plugin("two", "dist-two", "2.0", {"backbones": (toy.backbone("x/net"),)})
+    return Registry([one, two])
+
+
+def test_two_cards_of_one_name_are_an_error_only_when_selected() -> None:
+    registry = _two_owners()
+    assert registry.backbones.get("x/own").plugin.distribution == "dist-one"
+    assert [e.name for e in registry.backbones.match("x/*")] == ["x/own"]
+    with pytest.raises(UsageError, match=r"'x/net' is offered by both dist-one 1.0 and dist-two 2.0: uninstall one"):
+        registry.backbones.get("x/net")
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("toy/nett", r"unknown backbone 'toy/nett' \(did you mean 'toy/net'\?\)"),
+        ("toi", r"did you mean 'toy'"),
+        ("clip/vit-b-16-openai", "it comes with: pip install brainbench-plugin-clip"),
+        ("zzz", "`brainbench list backbones` shows them all"),
+    ],
+)
+def test_an_unknown_name_says_what_is_close_or_what_to_install(name: str, message: str) -> None:
+    with pytest.raises(UsageError, match=message):
+        toy.registry().backbones.get(name)
+
+
+def test_an_unknown_name_of_a_broken_plugin_says_why_it_failed() -> None:
+    broken = Plugin("sam", "brainbench-plugin-sam", "0.1", error="ImportError: no segment_anything")
+    with pytest.raises(UsageError, match=r"brainbench-plugin-sam 0.1 failed to load: ImportError: no segment_anything"):
+        Registry([broken]).backbones.get("sam/vit-b")
+
+
+def test_selections_keep_their_order_and_hold_nothing_twice() -> None:
+    registry = toy.registry([toy.backbone("a/one"), toy.backbone("a/two"), toy.backbone("b/one")])
+    assert [e.name for e in registry.backbones.select("b/one, a/*,a/one")] == ["b/one", "a/one", "a/two"]
+    with pytest.raises(UsageError, match="no backbones selected"):
+        registry.backbones.select(" , ")
+    with pytest.raises(UsageError, match=r"no backbone matches 'c/\*'"):
+        registry.backbones.select("c/*")
