@@ -1,0 +1,182 @@
+"""The Python door: ``brainbench.run`` takes what the command line takes, ``from_module`` makes a backbone of any module."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from brainbench.cards import BackboneCard
+from brainbench.checkpoints import state_sha256
+from brainbench.errors import UsageError
+from brainbench.matrix import DEFAULT_ENCODERS, Request
+from brainbench.modules import ModuleBackbone
+from brainbench.places import Places, default_cache
+from brainbench.records import Record
+from brainbench.registry import installed
+from brainbench.reporting import Reporter, Silent
+from brainbench.session import Session
+from brainbench.types import Weights
+
+if TYPE_CHECKING:
+    from PIL import Image
+    from torch import Tensor, nn
+
+Names = str | Sequence[str]
+
+
+def run(
+    backbones: Names | BackboneCard | Sequence[str | BackboneCard] = "all",
+    encoders: Names = DEFAULT_ENCODERS,
+    dataset: str = "demo",
+    *,
+    metrics: Names | None = None,
+    data: str | Path | None = None,
+    subjects: Names | int | Sequence[int] | None = None,
+    seeds: int = 1,
+    device: str = "auto",
+    weights: Names | Mapping[str, str | Path] = (),
+    settings: Mapping[str, Any] | None = None,
+    controls: bool = True,
+    results: str | Path = "results",
+    leaderboards: str | Path = "leaderboards",
+    keep: str = "all",
+    fresh: bool = False,
+    report: Reporter | None = None,
+) -> pd.DataFrame:
+    """Run every backbone x encoder x subject x seed, write records and boards, and return the records as a frame.
+
+    Args:
+        backbones: names and globs as on the command line (a comma list or a sequence), or what ``from_module`` returned.
+        encoders: names and globs.
+        dataset: a dataset's name.
+        metrics: names and globs; None for those whose card says default.
+        data: what ``--data`` names: the folder of your experiment.
+        subjects: subjects' names; None for all.
+        seeds: how many seeds, from 0.
+        device: ``auto``, ``cpu`` or ``cuda``.
+        weights: ``"untrained"``, or backbone name -> checkpoint file.
+        settings: ``{"factortopy.steps": 500}``, as ``--set``.
+        controls: add pixels, random and untrained twins.
+        results: folder of the records.
+        leaderboards: folder of the boards.
+        keep: ``all``, or ``scores`` to keep records alone.
+        fresh: run again what is already there.
+        report: hears what the run is doing; nothing is printed without one.
+
+    Returns:
+        One row a record: what it is about, ``status``, ``error``, and a column a figure (``r2.all``, ``r2.V1``,
+        ``hierarchy.slope`` ...).
+
+    Raises:
+        UsageError, DataError, StoreError: as the command line's exit code 2.
+    """
+    names, cards = _backbones(backbones)
+    request = Request(
+        backbones=names,
+        encoders=_joined(encoders),
+        metrics=None if metrics is None else _joined(metrics),
+        dataset=dataset,
+        data=None if data is None else Path(data),
+        subjects=None if subjects is None else _joined(subjects),
+        seeds=seeds,
+        weights=_weights(weights),
+        settings=tuple(f"{name}={value}" for name, value in (settings or {}).items()),
+        controls=controls,
+    )
+    places = Places(Path(results), Path(leaderboards), default_cache())
+    registry = installed().with_backbones(cards) if cards else installed()
+    session = Session.open(request, registry, places, device=device, keep=keep, fresh=fresh)
+    records = list(session.run(report or Silent()))
+    return frame(records)
+
+
+def from_module(
+    model: nn.Module,
+    layers: Sequence[str],
+    preprocess: Callable[[Image.Image], Tensor],
+    *,
+    name: str = "mymodel",
+    **facts: Any,
+) -> BackboneCard:
+    """Make a backbone of any torch module in memory; give it to ``run(backbones=...)``.
+
+    Args:
+        model: the network; it is read as it is now, in eval mode.
+        layers: names of its submodules, early to late (``dict(model.named_modules())``), whose outputs are the tokens:
+            [B, C, H, W] maps, [B, N, C] sequences with or without a class token, or [B, C].
+        preprocess: one RGB image -> [3, H, W].
+        name: how boards call it.
+        facts: further BackboneCard fields, e.g. ``licence`` or ``training_data``.
+
+    Raises:
+        UsageError: when ``layers`` is empty or names no submodule.
+    """
+    backbone = ModuleBackbone(model, layers, preprocess)
+    identity = f"{state_sha256(model)} {model} {list(layers)} {_recipe(preprocess)}"
+
+    def load(*, weights: Weights, settings: Mapping[str, Any]) -> ModuleBackbone:
+        if weights.kind == "file":
+            raise UsageError(f"{name} was made in memory: load the file into the module before from_module")
+        return backbone
+
+    return BackboneCard(
+        name=name,
+        loader=load,
+        summary=f"{type(model).__name__}, made in memory",
+        weights="in memory",
+        version=hashlib.sha256(identity.encode()).hexdigest(),
+        layers=len(layers),
+        **facts,
+    )
+
+
+def frame(records: Sequence[Record]) -> pd.DataFrame:
+    """Records as a table, one row each."""
+    return pd.DataFrame([_flat(record) for record in records])
+
+
+def _flat(record: Record) -> dict[str, Any]:
+    row: dict[str, Any] = {
+        "backbone": record.backbone.name,
+        "weights": record.backbone.weights,
+        "encoder": record.encoder.name if record.encoder else None,
+        "dataset": record.dataset.name,
+        "subject": record.dataset.subject,
+        "seed": record.seed,
+        "status": record.status,
+        "error": f"{record.failure.plugin}: {record.failure.type}: {record.failure.message}"
+        if record.failure
+        else None,
+        "control": record.backbone.control,
+        "key": record.key,
+    }
+    figures = {f"{m}.{name}": value for m, result in record.metrics.items() for name, value in result.values.items()}
+    return row | figures | {"wall_s": record.cost.wall_s}
+
+
+def _backbones(asked: Names | BackboneCard | Sequence[str | BackboneCard]) -> tuple[str, list[BackboneCard]]:
+    several = [asked] if isinstance(asked, str | BackboneCard) else list(asked)
+    cards = [one for one in several if isinstance(one, BackboneCard)]
+    return ",".join(one.name if isinstance(one, BackboneCard) else one for one in several), cards
+
+
+def _joined(names: Names | int | Sequence[int]) -> str:
+    return str(names) if isinstance(names, str | int) else ",".join(str(name) for name in names)
+
+
+def _weights(weights: Names | Mapping[str, str | Path]) -> tuple[str, ...]:
+    if isinstance(weights, Mapping):
+        return tuple(f"{name}={path}" for name, path in weights.items())
+    return (weights,) if isinstance(weights, str) else tuple(weights)
+
+
+def _recipe(preprocess: Callable[..., Any]) -> str:
+    """What a preprocessing does, as far as it can be read: a function's code, else the object's own description."""
+    code = getattr(preprocess, "__code__", None)
+    if code is None:
+        return repr(preprocess)
+    return f"{code.co_code.hex()} {code.co_consts} {code.co_names} {getattr(preprocess, '__defaults__', None)}"

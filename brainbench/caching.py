@@ -1,0 +1,90 @@
+"""What lies in the cache, and how to clear it. Reads the stores' descriptions as JSON, so that it needs no array library."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any
+
+
+def entries(cache: Path) -> list[dict[str, Any]]:
+    """One row a set of features: key, backbone, weights, stimuli, grid, size in MB, outcome of the last lookup."""
+    lookups = _lookups(cache)
+    rows = []
+    for folder in sorted((cache / "features").glob("[!.]*")):
+        try:
+            attributes = json.loads((folder / "zarr.json").read_text())["attributes"]
+        except (OSError, ValueError, KeyError):
+            attributes = {}
+        ingredients = attributes.get("ingredients", {})
+        backbone = ingredients.get("backbone", {})
+        rows.append(
+            {
+                "key": folder.name,
+                "backbone": backbone.get("name", "unreadable"),
+                "weights": " ".join(f"{k}:{str(v)[:8]}" for k, v in backbone.get("weights", {}).items()),
+                "stimuli": attributes.get("stimuli", 0),
+                "grid": ingredients.get("grid", ""),
+                "mb": round(_size(folder) / 1e6, 1),
+                "last lookup": lookups.get(folder.name, "never"),
+            }
+        )
+    return rows
+
+
+def remove(cache: Path, pattern: str) -> tuple[int, float]:
+    """Delete the features of the backbones that match; returns how many and their size in MB."""
+    chosen = [e for e in entries(cache) if fnmatchcase(e["backbone"], pattern)]
+    for entry in chosen:
+        shutil.rmtree(cache / "features" / entry["key"])
+    return len(chosen), sum(e["mb"] for e in chosen)
+
+
+def log_lookup(cache: Path, key: str, backbone: str, why: str) -> None:
+    """Add one line to the cache's log: which features were asked for, and whether and why they had to be computed."""
+    with (cache / "lookups.jsonl").open("a") as log:
+        log.write(json.dumps({"key": key, "backbone": backbone, "why": why}) + "\n")
+
+
+def what_differs(cache: Path, ingredients: dict[str, Any]) -> str:
+    """Why no entry served: how the closest one of the same backbone differs from ``ingredients``."""
+    name = ingredients["backbone"]["name"]
+    differences: list[list[str]] = []
+    for path in sorted((cache / "features").glob("[!.]*/zarr.json")):
+        try:
+            other = json.loads(path.read_text())["attributes"]["ingredients"]
+        except (OSError, ValueError, KeyError):
+            continue
+        if other["backbone"]["name"] == name:
+            differences.append(sorted(_leaves_that_differ(ingredients, other)))
+    if not differences:
+        return f"nothing stored yet for {name}"
+    return "changed: " + ", ".join(sorted(differences, key=len)[0])
+
+
+def _lookups(cache: Path) -> dict[str, str]:
+    try:
+        lines = (cache / "lookups.jsonl").read_text().splitlines()
+    except FileNotFoundError:
+        return {}
+    latest = {}
+    for line in lines:
+        try:
+            entry = json.loads(line)
+            latest[entry["key"]] = entry["why"]
+        except (ValueError, KeyError):  # the line that a kill cut short
+            continue
+    return latest
+
+
+def _size(folder: Path) -> int:
+    return sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
+
+
+def _leaves_that_differ(one: Any, other: Any, path: str = "") -> list[str]:
+    if isinstance(one, dict) and isinstance(other, dict):
+        keys = sorted(one.keys() | other.keys())
+        return [p for k in keys for p in _leaves_that_differ(one.get(k), other.get(k), f"{path}.{k}".lstrip("."))]
+    return [] if one == other else [path]

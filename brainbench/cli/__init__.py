@@ -1,0 +1,61 @@
+"""The command line: one command a file; only click is imported before it is known which command was asked for."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+import click
+
+from brainbench.cli.cache import cache
+from brainbench.cli.leaderboard import leaderboard
+from brainbench.cli.list import list_
+from brainbench.cli.plugins import plugins
+from brainbench.cli.run import run
+from brainbench.errors import BrainbenchError, did_you_mean
+
+INTERRUPTED = 130
+
+
+class Commands(click.Group):
+    """A group that answers an unknown command with the one that was probably meant."""
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command, or say which one is close."""
+        if args and self.get_command(ctx, args[0]) is None and not args[0].startswith("-"):
+            names = self.list_commands(ctx)
+            ctx.fail(f"no command {args[0]!r}{did_you_mean(args[0], names)}; there are: {', '.join(names)}")
+        return super().resolve_command(ctx, args)
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.version_option(package_name="brainbench", prog_name="brainbench")
+def cli() -> None:
+    """Which layers of a vision network does the human visual cortex read, how well, and how do networks compare?
+
+    Start with `brainbench run`: it needs no data and no download and writes leaderboards/demo.md. Then
+    `brainbench run --dataset folder --data PATH` does the same with your own images and responses.
+    """
+
+
+for command in (run, list_, plugins, leaderboard, cache):
+    cli.add_command(command)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line and exit: 0 done, 1 some jobs failed, 2 bad usage or input (one line), 130 interrupted."""
+    try:
+        code = cli.main(args=None if arguments is None else [*arguments], standalone_mode=False)
+    except click.ClickException as error:
+        where = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else "brainbench"
+        click.echo(f"{where}: {error.format_message()} (see {where} --help)", err=True)
+        sys.exit(2)
+    except BrainbenchError as error:
+        click.echo(f"brainbench: {' '.join(str(error).split())}", err=True)
+        sys.exit(2)
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("brainbench: interrupted; what was finished is kept, the same command goes on from there", err=True)
+        sys.exit(INTERRUPTED)
+    sys.exit(code if isinstance(code, int) else 0)

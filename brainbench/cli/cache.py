@@ -1,0 +1,43 @@
+"""``brainbench cache``."""
+
+from __future__ import annotations
+
+import click
+
+
+@click.group(invoke_without_command=True)
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON list instead of a table.")
+@click.pass_context
+def cache(context: click.Context, as_json: bool) -> None:
+    """Show the cached features, and why each was or was not a hit when it was last asked for.
+
+    The cache lies in $BRAINBENCH_CACHE, else in ~/.cache/brainbench.
+    """
+    if context.invoked_subcommand:
+        return
+    from brainbench.caching import entries
+    from brainbench.places import default_cache
+
+    found = entries(default_cache())
+    if as_json:
+        import json
+
+        click.echo(json.dumps(found, indent=1))
+        return
+    from brainbench.cli.table import show
+
+    click.echo(f"{default_cache()}: {len(found)} sets of features, {sum(e['mb'] for e in found):.1f} MB")
+    if found:
+        columns = ["key", "backbone", "weights", "stimuli", "grid", "mb", "last lookup"]
+        show(columns, [[e["key"][:12], *(e[c] for c in columns[1:])] for e in found])
+
+
+@cache.command()
+@click.argument("backbone", default="*")
+def clear(backbone: str) -> None:
+    """Delete the cached features of BACKBONE (a name or glob; default: all)."""
+    from brainbench.caching import remove
+    from brainbench.places import default_cache
+
+    count, megabytes = remove(default_cache(), backbone)
+    click.echo(f"deleted {count} sets of features, {megabytes:.1f} MB")

@@ -1,0 +1,27 @@
+"""``brainbench leaderboard``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+
+@click.command()
+@click.argument("results", default="results", type=click.Path(path_type=Path))
+@click.option(
+    "--leaderboards",
+    default="leaderboards",
+    show_default=True,
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Where boards go.",
+)
+@click.option("--dataset", metavar="NAME", help="Only this dataset's board.  [default: all]")
+def leaderboard(results: Path, leaderboards: Path, dataset: str | None) -> None:
+    """Build the leaderboards again from the records in RESULTS; the same records give the same bytes."""
+    from brainbench.places import Places, default_cache
+    from brainbench.session import write_boards
+
+    for path in write_boards(Places(results, leaderboards, default_cache()), dataset):
+        click.echo(f"wrote {path}")

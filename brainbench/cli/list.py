@@ -1,0 +1,45 @@
+"""``brainbench list``."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from brainbench.registry import Entry
+
+KINDS = ("backbones", "encoders", "metrics", "datasets")
+
+
+@click.command("list")
+@click.argument("kind", type=click.Choice(KINDS), required=False)
+@click.option("--json", "as_json", is_flag=True, help="Print a JSON list with every fact and setting.")
+def list_(kind: str | None, as_json: bool) -> None:
+    """List what is installed: backbones, encoders, metrics or datasets (all four without an argument).
+
+    The name in the first column is what the options of `brainbench run` take.
+    """
+    from brainbench.registry import describe_card, installed
+
+    registry = installed()
+    shelves = [shelf for shelf in registry.shelves() if kind in (None, shelf.kind)]
+    if as_json:
+        import json
+
+        rows = [{"kind": shelf.kind[:-1], **describe_card(entry)} for shelf in shelves for entry in shelf]
+        click.echo(json.dumps(rows, indent=1))
+        return
+    from brainbench.cli.table import show
+
+    for number, shelf in enumerate(shelves):
+        if len(shelves) > 1:
+            click.echo(("\n" if number else "") + shelf.kind)
+        show(["name", "from", "flags", "settings", "summary"], [_row(entry) for entry in shelf])
+
+
+def _row(entry: Entry[Any]) -> list[str]:
+    card = entry.card
+    flags = [flag for flag in ("default", "mini", "control", "simulated") if getattr(card, flag, False)]
+    settings = " ".join(f"{s.name}={s.default}" for s in card.all_settings())
+    return [card.name, entry.plugin.distribution, " ".join(flags) or "-", settings or "-", card.summary or "-"]

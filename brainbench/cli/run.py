@@ -1,0 +1,112 @@
+"""``brainbench run``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+
+@click.command()
+@click.option(
+    "--backbones",
+    default="all",
+    show_default=True,
+    metavar="NAMES",
+    help="Comma list of names and globs; NAME@untrained for the library's own initialisation; all: one per family.",
+)
+@click.option(
+    "--encoders", default="factortopy,classtoken", show_default=True, metavar="NAMES", help="Names and globs."
+)
+@click.option(
+    "--metrics", metavar="NAMES", help="Names and globs.  [default: those flagged default in `brainbench list`]"
+)
+@click.option("--dataset", default="demo", show_default=True, metavar="NAME", help="What the networks are compared on.")
+@click.option(
+    "--data", type=click.Path(path_type=Path), metavar="PATH", help="Where the dataset lies, e.g. your folder."
+)
+@click.option("--subjects", metavar="1,2", help="Subjects' names.  [default: all]")
+@click.option("--seeds", default=1, show_default=True, metavar="N", help="How many seeds.")
+@click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda.")
+@click.option(
+    "--weights", multiple=True, metavar="untrained|NAME=FILE", help="Untrained networks, or a local checkpoint."
+)
+@click.option(
+    "--set",
+    "settings",
+    multiple=True,
+    metavar="NAME.key=value",
+    help="A setting of a backbone, encoder, metric or dataset, by name, family or glob: factortopy.steps=500.",
+)
+@click.option(
+    "--results",
+    default="results",
+    show_default=True,
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Where records go.",
+)
+@click.option(
+    "--leaderboards",
+    default="leaderboards",
+    show_default=True,
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="Where boards go.",
+)
+@click.option(
+    "--keep",
+    default="all",
+    show_default=True,
+    type=click.Choice(["all", "scores"]),
+    help="Keep predictions, selectors and fits, or the records alone.",
+)
+@click.option("--no-controls", is_flag=True, help="Leave out pixels, random and the untrained twins.")
+@click.option("--dry-run", is_flag=True, help="Print the jobs with their memory and disk, and stop.")
+@click.option("--fresh", is_flag=True, help="Run again what is already there.")
+@click.option("--json", "as_json", is_flag=True, help="Print the records as a JSON list.")
+def run(no_controls: bool, dry_run: bool, as_json: bool, **options: Any) -> int:
+    """Fit encoders from networks to brains, score them and write a leaderboard.
+
+    Without options: every installed family's miniature network on three simulated subjects, in a few minutes, into
+    leaderboards/demo.md. Stopped or killed, the same command goes on where it was.
+
+    \b
+    Your own data:      brainbench run --dataset folder --data PATH
+    One network:        brainbench run --backbones clip/vit-b-16-openai --dataset folder --data PATH
+    What would it do:   brainbench run --backbones all --dry-run
+    """
+    from brainbench.cli import progress
+    from brainbench.matrix import Request
+    from brainbench.places import Places, default_cache
+    from brainbench.registry import installed
+
+    places = Places(options.pop("results"), options.pop("leaderboards"), default_cache())
+    how = {name: options.pop(name) for name in ("device", "keep", "fresh")}
+    request = Request(controls=not no_controls, **options)
+    with progress.reporter() as report:
+        return _run(request, installed(), places, how, report, dry_run=dry_run, as_json=as_json)
+
+
+def _run(
+    request: Any, registry: Any, places: Any, how: dict[str, Any], report: Any, *, dry_run: bool, as_json: bool
+) -> int:
+    import json
+
+    with report.task(f"opening {request.dataset}"):
+        from brainbench import estimate
+        from brainbench.runner import exit_code
+        from brainbench.session import Session
+
+        session = Session.open(request, registry, places, **how)
+    if dry_run:
+        rows = estimate.jobs(session.plan)
+        click.echo(json.dumps(rows, indent=1) if as_json else estimate.text(rows, session.plan))
+        return 0
+    for line in estimate.announcement(session.plan):
+        report.message(line)
+    records = list(session.run(report))
+    if as_json:
+        click.echo(json.dumps([record.to_json() for record in records], indent=1))
+    return exit_code(records)

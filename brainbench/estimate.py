@@ -1,0 +1,107 @@
+"""What a run will take and download, told before it starts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from brainbench.matrix import Job, Plan
+from brainbench.selection import BackbonePick
+
+_GRID_TOKENS = 8 * 8 + 1
+
+
+def announcement(plan: Plan) -> list[str]:
+    """Which card stands for which family, and what will be downloaded."""
+    lines = [f"{len(plan.jobs)} jobs on {plan.data.card.name}" + (" (simulated)" if plan.data.card.simulated else "")]
+    for pick in plan.backbones:
+        role = "control" if pick.control else f"family {pick.entry.card.family}"
+        lines.append(f"  {pick.display}: {role}, weights {pick.label}{_download(pick)}")
+    noncommercial = [
+        p for p in plan.backbones if "NC" in (p.entry.card.licence or "") and p.weights.kind != "untrained"
+    ]
+    lines += [f"  note: {p.display} is licensed {p.entry.card.licence}: not for commercial use" for p in noncommercial]
+    return lines
+
+
+def jobs(plan: Plan) -> list[dict[str, Any]]:
+    """One row a job with estimated memory and disk in MB, None where a card does not say enough."""
+    return [
+        {
+            "backbone": job.backbone.display,
+            "encoder": job.encoder.entry.name if job.encoder else None,
+            "subject": job.subject,
+            "seed": job.seed,
+            "metrics": [m.entry.name for m in job.metrics],
+            "key": job.key,
+            "features_mb": _features_mb(job, plan),
+            "memory_mb": _memory_mb(job, plan),
+            "results_mb": _results_mb(job, plan),
+        }
+        for job in plan.jobs
+    ]
+
+
+def text(rows: list[dict[str, Any]], plan: Plan) -> str:
+    """The rows as lines, and their sums: features are shared between the jobs of one backbone and stimulus set."""
+    features = {job.features_key: row["features_mb"] for job, row in zip(plan.jobs, rows, strict=True)}
+    lines = announcement(plan)
+    for row in rows:
+        what = f"{row['backbone']} x {row['encoder'] or 'tokens only'}, subject {row['subject']}, seed {row['seed']}"
+        lines.append(f"  {what}: memory {_mb(row['memory_mb'])}, results {_mb(row['results_mb'])}")
+    lines.append(
+        f"disk: features {_mb(_sum(features.values()))} in the cache, results {_mb(_sum(r['results_mb'] for r in rows))}; "
+        f"memory: at most {_mb(max((r['memory_mb'] or 0 for r in rows), default=0))} for data and fit"
+    )
+    return "\n".join(lines)
+
+
+def _features_mb(job: Job, plan: Plan) -> float | None:
+    card = job.backbone.entry.card
+    if card.layers is None or card.width is None:
+        return None
+    tokens = _GRID_TOKENS
+    if job.grid == "native":
+        if card.patch is None or card.input_size is None:
+            return None
+        tokens = (card.input_size // card.patch) ** 2 + 1
+    bytes_each = 2 if job.backbone.settings["dtype"] == "float16" else 4
+    stimuli = len(plan.data.stimuli(job.subject))
+    return round(stimuli * card.layers * card.width * tokens * bytes_each / 1e6, 1)
+
+
+def _memory_mb(job: Job, plan: Plan) -> float | None:
+    features = _features_mb(job, plan)
+    if features is None:
+        return None
+    responses = plan.data.responses(job.subject) if job.encoder else None
+    return round(features + (responses.values.size * 4 / 1e6 if responses is not None else 0), 1)
+
+
+def _results_mb(job: Job, plan: Plan) -> float:
+    responses = plan.data.responses(job.subject) if job.encoder else None
+    if responses is None:
+        return 0.01
+    voxels, layers = responses.values.shape[1], job.backbone.entry.card.layers or 12
+    # Predictions, selectors with a 64-channel read-out twice (array and parameters), the channel align.
+    figures = (
+        voxels * (len(responses.rows("test")) + layers + 6 + 2 * 64)
+        + layers * (job.backbone.entry.card.width or 768) * 64
+    )
+    return float(round(figures * 4 / 1e6, 2))
+
+
+def _download(pick: BackbonePick) -> str:
+    card = pick.entry.card
+    if pick.weights.kind != "release" or card.weights == "none" or card.source is None:
+        return ""
+    size = f" ({card.download_mb:,.0f} MB)" if card.download_mb else ""
+    return f", downloads {card.source}{size} unless cached"
+
+
+def _sum(values: Iterable[float | None]) -> float:
+    return round(sum((value or 0.0 for value in values), 0.0), 1)
+
+
+def _mb(value: float | None) -> str:
+    return "unknown" if value is None else f"{value:,.1f} MB"

@@ -1,0 +1,126 @@
+"""Job -> the facts its record states. Nothing here computes a result."""
+
+from __future__ import annotations
+
+import resource
+import sys
+import time
+from collections.abc import Mapping
+from typing import Literal
+
+from brainbench import keys
+from brainbench.matrix import DatasetPick, EncoderPick, Job
+from brainbench.pipeline.scores import noise_ceiling
+from brainbench.protocols import Fitted
+from brainbench.records import BackboneFacts, Cost, DatasetFacts, EncoderFacts, Failure, MetricResult, Record
+from brainbench.selection import BackbonePick
+from brainbench.types import Responses
+
+
+def record(
+    job: Job,
+    data: DatasetPick,
+    *,
+    weights_sha256: str | None,
+    fitted: Fitted | None,
+    metrics: Mapping[str, MetricResult],
+    artifacts: Mapping[str, str],
+    failure: Failure | None,
+    cost: Cost,
+) -> Record:
+    """The record of a job and what came out of it."""
+    responses = data.responses(job.subject)
+    notes = [*responses.notes] if responses is not None and job.encoder else []
+    history = fitted.history if fitted else []
+    return Record(
+        key=job.key,
+        status=status(failure),
+        dataset=_dataset(job, data, responses),
+        backbone=_backbone(job.backbone, weights_sha256),
+        encoder=_encoder(job.encoder) if job.encoder else None,
+        seed=job.seed,
+        grid=job.grid,
+        features_key=job.features_key,
+        metrics=dict(metrics),
+        versions=_versions(job, data),
+        cost=cost,
+        notes=[*notes, *(fitted.notes if fitted else ())],
+        history=[{name: float(value) for name, value in row.items()} for row in history],
+        artifacts=dict(artifacts),
+        failure=failure,
+    )
+
+
+def failed_record(job: Job, data: DatasetPick, failure: Failure, spent: Cost) -> Record:
+    """The record of a job that did not come to its end."""
+    return record(job, data, weights_sha256=None, fitted=None, metrics={}, artifacts={}, failure=failure, cost=spent)
+
+
+def status(failure: Failure | None) -> Literal["done", "failed"]:
+    """What the record of such a job says."""
+    return "failed" if failure else "done"
+
+
+def cost(started: float, device: str) -> Cost:
+    """Seconds since ``started`` (a perf_counter reading) and the highest resident memory of this process."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    megabytes = peak / (1024**2 if sys.platform == "darwin" else 1024)
+    return Cost(round(time.perf_counter() - started, 3), round(megabytes, 1), device)
+
+
+def _dataset(job: Job, data: DatasetPick, responses: Responses | None) -> DatasetFacts:
+    dataset, stimuli = data.dataset, data.stimuli(job.subject)
+    measured = {} if responses is None else {name: int(voxels.sum()) for name, voxels in responses.rois.items()}
+    splits: tuple[Literal["train", "val", "test"], ...] = ("train", "val", "test")
+    return DatasetFacts(
+        name=data.card.name,
+        title=getattr(dataset, "title", None) or data.card.name,
+        version=dataset.version,
+        simulated=data.card.simulated or bool(getattr(dataset, "simulated", False)),
+        subject=job.subject,
+        stimuli=len(stimuli),
+        stimuli_key=stimuli.key,
+        licence=getattr(dataset, "licence", None) or data.card.licence,
+        responses=0 if responses is None else responses.values.shape[0],
+        voxels=0 if responses is None else responses.values.shape[1],
+        responses_key=None if responses is None else responses.key,
+        split_hash=None if responses is None else responses.split_hash,
+        split_sizes={} if responses is None else {split: len(responses.rows(split)) for split in splits},
+        dropped_voxels=[] if responses is None else [int(voxel) for voxel in responses.dropped],
+        rois=measured,
+        noise_ceiling={} if responses is None else noise_ceiling(responses.noise_ceiling, responses.rois),
+    )
+
+
+def _backbone(pick: BackbonePick, weights_sha256: str | None) -> BackboneFacts:
+    """A local file is named by its content and its name, not by where it lies."""
+    card, weights = pick.entry.card, pick.weights
+    return BackboneFacts(
+        name=pick.display,
+        family=card.family,
+        weights=pick.label,
+        weights_sha256=weights_sha256,
+        weights_source=weights.path.name if weights.path else (card.source if weights.kind == "release" else None),
+        control=pick.control,
+        plugin=f"{pick.entry.plugin.distribution} {pick.entry.plugin.version}",
+        settings=dict(pick.settings),
+        changed=dict(pick.changed),
+        licence=card.licence,
+    )
+
+
+def _encoder(pick: EncoderPick) -> EncoderFacts:
+    plugin = f"{pick.entry.plugin.distribution} {pick.entry.plugin.version}"
+    return EncoderFacts(pick.entry.name, plugin, dict(pick.settings), dict(pick.changed))
+
+
+def _versions(job: Job, data: DatasetPick) -> dict[str, str]:
+    """Versions of brainbench, torch and every distribution that had a part in the job."""
+    plugins = [data.entry.plugin, job.backbone.entry.plugin, *(m.entry.plugin for m in job.metrics)]
+    libraries = {*job.backbone.entry.card.libraries, "torch", "brainbench"}
+    if job.encoder:
+        plugins.append(job.encoder.entry.plugin)
+        libraries.update(job.encoder.entry.card.libraries)
+    return {p.distribution: p.version for p in plugins} | {
+        name: keys.library_version(name) for name in sorted(libraries)
+    }

@@ -1,0 +1,150 @@
+"""The feature store: tokens on disk, chunked, checksummed and filled in whatever order; read piece by piece.
+
+One zarr group a feature key: ``local/<layer>`` [S, C_l, H_l, W_l] and ``global/<layer>`` [S, C_l], 64 stimuli a chunk, each
+chunk a file with a CRC-32C. A chunk that is absent or fails its checksum is reported by ``gaps`` and written again; the
+others stay. What went into the key is stored with the group, so that the cache can say why something was not a hit.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import zarr
+from zarr.codecs import Crc32cCodec
+
+if TYPE_CHECKING:
+    from zarr import Group
+
+CHUNK = 64
+
+
+class FeatureStore:
+    """The features of one key, in ``folder``; implements ``brainbench.Features`` once it is complete."""
+
+    def __init__(self, folder: Path, key: str) -> None:
+        self.folder = folder
+        self.key = key
+        self._group = zarr.open_group(folder, mode="r")
+        attributes = self._group.attrs.asdict()
+        self.layers: tuple[str, ...] = tuple(attributes["layers"])  # type: ignore[arg-type]
+        self.channels: tuple[int, ...] = tuple(attributes["channels"])  # type: ignore[arg-type]
+        self.grids: tuple[tuple[int, int], ...] = tuple((h, w) for h, w in attributes["grids"])  # type: ignore[union-attr, misc]
+        self.stimuli: int = int(attributes["stimuli"])  # type: ignore[arg-type]
+        self.weights_sha256: str | None = attributes["weights_sha256"]  # type: ignore[assignment]
+        self.ingredients: Mapping[str, Any] = attributes["ingredients"]  # type: ignore[assignment]
+
+    @classmethod
+    def create(
+        cls,
+        folder: Path,
+        key: str,
+        *,
+        layers: Sequence[str],
+        local: Sequence[np.ndarray],
+        stimuli: int,
+        weights_sha256: str | None,
+        ingredients: Mapping[str, Any],
+    ) -> FeatureStore:
+        """Lay out an empty store whose layers look like ``local``, one sample array [n, C_l, H_l, W_l] a layer."""
+        building = folder.with_name(f".{folder.name}.new")
+        shutil.rmtree(building, ignore_errors=True)
+        group = zarr.open_group(building, mode="w")
+        for number, sample in enumerate(local):
+            _array(group, f"local/{number}", (stimuli, *sample.shape[1:]), sample.dtype)
+            _array(group, f"global/{number}", (stimuli, sample.shape[1]), sample.dtype)
+        group.attrs.update(
+            {
+                "layers": list(layers),
+                "channels": [int(sample.shape[1]) for sample in local],
+                "grids": [list(map(int, sample.shape[2:])) for sample in local],
+                "stimuli": stimuli,
+                "weights_sha256": weights_sha256,
+                "ingredients": dict(ingredients),
+            }
+        )
+        shutil.rmtree(folder, ignore_errors=True)
+        building.replace(folder)
+        return cls(folder, key)
+
+    @classmethod
+    def find(cls, folder: Path, key: str) -> FeatureStore | None:
+        """The store in ``folder``, or None when there is none or its description is beyond reading."""
+        if not folder.exists():
+            return None
+        try:
+            return cls(folder, key)
+        except (OSError, ValueError, KeyError, TypeError):
+            return None
+
+    def __len__(self) -> int:
+        return self.stimuli
+
+    def local_tokens(self, layer: int, rows: np.ndarray | slice = slice(None)) -> np.ndarray:
+        """[n, C_l, H_l, W_l] of these rows."""
+        return self._read(f"local/{layer}", rows)
+
+    def global_tokens(self, layer: int, rows: np.ndarray | slice = slice(None)) -> np.ndarray:
+        """[n, C_l] of these rows."""
+        return self._read(f"global/{layer}", rows)
+
+    def write(self, rows: range, local: Sequence[np.ndarray], glob: Sequence[np.ndarray]) -> None:
+        """Write one chunk of stimuli, all layers. Each file appears whole or not at all."""
+        group = zarr.open_group(self.folder, mode="r+")
+        for number, (spatial, pooled) in enumerate(zip(local, glob, strict=True)):
+            group[f"local/{number}"][rows.start : rows.stop] = spatial  # type: ignore[index]
+            group[f"global/{number}"][rows.start : rows.stop] = pooled  # type: ignore[index]
+
+    def gaps(self) -> tuple[list[range], int]:
+        """(chunks of rows to be written, how many of them were there but damaged). Reads everything once."""
+        absent, damaged = [], 0
+        for start in range(0, self.stimuli, CHUNK):
+            rows = range(start, min(start + CHUNK, self.stimuli))
+            if not self._present(start // CHUNK):
+                absent.append(rows)
+            elif not self._sound(rows):
+                absent.append(rows)
+                damaged += 1
+        return absent, damaged
+
+    def _present(self, chunk: int) -> bool:
+        # zarr reads an absent chunk as zeros, so the files themselves are asked.
+        return all(
+            (self.folder / f"local/{n}/c/{chunk}/0/0/0").exists() and (self.folder / f"global/{n}/c/{chunk}/0").exists()
+            for n in range(len(self.layers))
+        )
+
+    def _sound(self, rows: range) -> bool:
+        try:
+            for number in range(len(self.layers)):
+                self._read(f"local/{number}", slice(rows.start, rows.stop))
+                self._read(f"global/{number}", slice(rows.start, rows.stop))
+        except (OSError, ValueError):  # what zarr raises for a failed checksum or a short file
+            return False
+        return True
+
+    def _read(self, name: str, rows: np.ndarray | slice) -> np.ndarray:
+        array = self._group[name]
+        if isinstance(rows, slice):
+            return np.asarray(array[rows])  # type: ignore[index]
+        return np.asarray(array.oindex[rows])  # type: ignore[union-attr]
+
+
+def chunks(stimuli: int) -> list[range]:
+    """The rows of every chunk."""
+    return [range(start, min(start + CHUNK, stimuli)) for start in range(0, stimuli, CHUNK)]
+
+
+def _array(group: Group, name: str, shape: tuple[int, ...], dtype: np.dtype[Any]) -> None:
+    group.create_array(
+        name,
+        shape=shape,
+        chunks=(min(CHUNK, shape[0]), *shape[1:]),
+        dtype=dtype,
+        # Tokens hardly compress; the checksum is what the store needs. A chunk of zeros must still leave its file.
+        compressors=[Crc32cCodec()],
+        config={"write_empty_chunks": True},
+    )

@@ -1,0 +1,143 @@
+"""Boards -> the Markdown page: what it is, what it is not, what to run next; then the tables."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from brainbench.pipeline.leaderboard.rows import Edition, RowKey
+from brainbench.pipeline.leaderboard.tables import Board, Line, text_frame
+
+SIMULATED = "Simulated brains, miniature networks: this shows that the tool works, not which model is brain-like."
+NEXT_REAL = "brainbench run --dataset folder --data PATH --backbones all"
+
+
+def page(boards: Sequence[Board]) -> str:
+    """The page of one dataset, one section an edition; the same boards give the same bytes."""
+    first = boards[0].edition.records[0].dataset
+    lines = [f"# Leaderboard: {first.title if first.title == first.name else f'{first.title} ({first.name})'}", ""]
+    lines += _opening(boards[0].edition)
+    for number, board in enumerate(boards):
+        if len(boards) > 1:
+            lines += [f"## Edition {number + 1} of {len(boards)}: dataset version {board.edition.version}", ""]
+        lines += _section(board)
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def _opening(edition: Edition) -> list[str]:
+    facts = edition.records[0].dataset
+    if facts.simulated:
+        lines = [f"**{SIMULATED}**", "To rank real networks on real data, in the layout that the README describes:", ""]
+    else:
+        lines = [
+            f"How well each network predicts the measured responses of {facts.title}, and which of its layers they read.",
+            "It says nothing about other data, and a small difference may be noise. To add networks to it:",
+            "",
+        ]
+    command = (
+        NEXT_REAL if facts.simulated else f"brainbench run --dataset {facts.name} --data PATH --backbones NAME,NAME"
+    )
+    return [*lines, f"    {command}", ""]
+
+
+def _section(board: Board) -> list[str]:
+    lines = [*_explained(board), ""]
+    if board.ranked:
+        lines += [_markdown(text_frame(board, board.ranked, ranks=True)), ""]
+    if board.controls or board.ceiling:
+        lines += ["### Controls (unranked)", "", _markdown(text_frame(board, board.controls, ranks=False)), ""]
+    return lines + _incomplete(board) + _remarks(board) + _provenance(board.edition)
+
+
+def _explained(board: Board) -> list[str]:
+    headings = {c.heading for c in board.columns}
+    parts = ["A row is a backbone with its weights and an encoder; figures are mean ± sd over subjects and seeds."]
+    if "R2" in headings:
+        parts.append(
+            "R2: explained variance on test images that the fit never saw, mean over all voxels, then per ROI "
+            "(1 is perfect, 0 no better than the mean response)."
+        )
+    if "slope" in headings:
+        parts.append(
+            "slope, b0, b1: does the order of the layers follow V1, V2 and V3, OPA, EBA? "
+            "A perfect hierarchy has slope 1, b0 0, b1 1."
+        )
+    if "confidence" in headings:
+        parts.append("confidence: 1 when every voxel reads one layer, 0 when it reads all alike.")
+    if "neighbour layers" in headings:
+        parts.append(
+            "neighbour layers: how alike adjacent layers are; near 1, no encoder can tell them apart "
+            "and slope and confidence mean little."
+        )
+    parts.append("Best bold, second best italic. cells: jobs done of jobs asked for; incomplete rows come last.")
+    return [" ".join(parts)]
+
+
+def _markdown(table: pd.DataFrame) -> str:
+    numbers = [c for c in table.columns if c not in ("backbone", "weights", "encoder")]
+    align = ["right" if c in numbers else "left" for c in table.columns]
+    return table.to_markdown(index=False, disable_numparse=True, colalign=align)
+
+
+def _incomplete(board: Board) -> list[str]:
+    reasons = sorted({reason for line in _lines(board) for reason in line.row.failures})
+    return ["### What failed", "", *[f"- {_escaped(reason)}" for reason in reasons], ""] if reasons else []
+
+
+def _remarks(board: Board) -> list[str]:
+    found: dict[str, set[RowKey]] = {}
+    for line in _lines(board):
+        for job in [*line.row.cells.values(), *line.row.tokens]:
+            for name, result in job.items():
+                for remark in filter(None, [result.not_applicable, *result.notes]):
+                    found.setdefault(f"{name}: {remark}", set()).add(line.row.key)
+        for record in line.row.records:
+            for note in record.notes:
+                found.setdefault(note, set()).add(line.row.key)
+    everyone = {line.row.key for line in _lines(board)}
+    notes = [f"- {_escaped(text)}{_whom(keys, everyone)}" for text, keys in sorted(found.items())]
+    return ["### Notes", "", *notes, ""] if notes else []
+
+
+def _whom(keys: set[RowKey], everyone: set[RowKey]) -> str:
+    """The rows that a remark is about, as briefly as they can be named."""
+    encoders = {key.encoder for key in keys}
+    backbones = {key.backbone for key in keys}
+    if keys == everyone:
+        return ""
+    if keys == {key for key in everyone if key.encoder in encoders}:
+        return f" ({', '.join(sorted(encoders))})"
+    if keys == {key for key in everyone if key.backbone in backbones}:
+        return f" ({', '.join(sorted(backbones))})"
+    return f" ({', '.join(sorted(f'{key.backbone} x {key.encoder}' for key in keys))})"
+
+
+def _provenance(edition: Edition) -> list[str]:
+    subjects = sorted({(r.dataset.subject, *_sizes(r.dataset)) for r in edition.records if r.dataset.split_hash})
+    lines = ["### What stands behind it", "", f"- dataset {edition.dataset}, version {edition.version}"]
+    lines += [
+        f"- subject {name}: {voxels} voxels, {train} + {val} + {test} responses for train, val and test, split {split[:12]}"
+        for name, voxels, train, val, test, split in subjects
+    ]
+    licences = sorted({r.dataset.licence for r in edition.records if r.dataset.licence})
+    lines += [f"- data licence: {licence}" for licence in licences]
+    versions: dict[str, set[str]] = {}
+    for record in edition.records:
+        for name, number in record.versions.items():
+            versions.setdefault(name, set()).add(number)
+    spelled = ", ".join(f"{name} {' and '.join(sorted(numbers))}" for name, numbers in sorted(versions.items()))
+    return [*lines, f"- versions: {spelled}", ""]
+
+
+def _sizes(facts: object) -> tuple[int, int, int, int, str]:
+    sizes, voxels, split = facts.split_sizes, facts.voxels, facts.split_hash  # type: ignore[attr-defined]
+    return voxels, sizes.get("train", 0), sizes.get("val", 0), sizes.get("test", 0), split
+
+
+def _lines(board: Board) -> list[Line]:
+    return [*board.ranked, *board.controls]
+
+
+def _escaped(text: str) -> str:
+    return text.replace("|", "\\|").replace("<", "&lt;").replace("*", "\\*")

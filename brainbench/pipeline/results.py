@@ -1,0 +1,122 @@
+"""Records on disk, and the arrays and parameters beside them.
+
+``<key>.json`` is written last and at once, so it stands for a finished job; ``<key>.zarr`` holds predictions, test ids,
+per-voxel scores and selectors, ``<key>.safetensors`` the fitted encoder. Their sha256 are in the record.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Collection, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import zarr
+from pydantic import TypeAdapter, ValidationError
+from zarr.codecs import Crc32cCodec
+
+from brainbench.errors import StoreError
+from brainbench.records import Record
+
+_RECORD = TypeAdapter(Record)
+
+
+def write_record(folder: Path, record: Record) -> Path:
+    """Write ``<key>.json`` so that it is there whole or not at all."""
+    path = folder / f"{record.key}.json"
+    text = json.dumps(record.to_json(), indent=1, allow_nan=False)
+    write_atomically(path, (text + "\n").encode())
+    return path
+
+
+def read_record(path: Path) -> Record:
+    """Read one record; raises StoreError naming the file when it is damaged or of another schema."""
+    try:
+        return _RECORD.validate_json(path.read_bytes())
+    except (OSError, ValidationError) as error:
+        reason = str(error).splitlines()[0]
+        raise StoreError(
+            f"{path}: not a readable record ({reason}); delete it and run the same command again"
+        ) from None
+
+
+def read_records(folder: Path) -> list[Record]:
+    """All records of a folder, by key; raises StoreError on the first damaged one."""
+    return [read_record(path) for path in sorted(folder.glob("*.json"))]
+
+
+def write_arrays(
+    folder: Path, key: str, arrays: Mapping[str, np.ndarray], attributes: Mapping[str, Any]
+) -> dict[str, str]:
+    """Write ``<key>.zarr`` whole; returns the sha256 of each array."""
+    final, building = folder / f"{key}.zarr", folder / f".{key}.zarr.{os.getpid()}"
+    shutil.rmtree(building, ignore_errors=True)
+    group = zarr.open_group(building, mode="w")
+    for name, array in arrays.items():
+        stored = group.create_array(
+            name, shape=array.shape, dtype=array.dtype, chunks=array.shape, compressors=[Crc32cCodec()]
+        )
+        stored[...] = array
+    group.attrs.update(dict(attributes))
+    shutil.rmtree(final, ignore_errors=True)
+    building.replace(final)
+    return {f"{key}.zarr/{name}": array_digest(array) for name, array in arrays.items()}
+
+
+def read_arrays(folder: Path, record: Record) -> tuple[dict[str, np.ndarray], dict[str, Any]] | None:
+    """(arrays, attributes) stored beside a record, or None when any of them is gone or is not the one the record names."""
+    prefix = f"{record.key}.zarr/"
+    wanted = {name.removeprefix(prefix): sha for name, sha in record.artifacts.items() if name.startswith(prefix)}
+    try:
+        group = zarr.open_group(folder / f"{record.key}.zarr", mode="r")
+        arrays = {name: np.asarray(group[name][...]) for name in wanted}  # type: ignore[index]
+    except (OSError, ValueError, KeyError):
+        return None
+    if not wanted or any(array_digest(arrays[name]) != sha for name, sha in wanted.items()):
+        return None
+    return arrays, dict(group.attrs)
+
+
+def write_parameters(folder: Path, key: str, parameters: Mapping[str, Any]) -> dict[str, str]:
+    """Write ``<key>.safetensors``; returns its sha256."""
+    from safetensors.torch import save
+
+    content = save({name: tensor.detach().cpu().contiguous() for name, tensor in parameters.items()})
+    write_atomically(folder / f"{key}.safetensors", content)
+    return {f"{key}.safetensors": hashlib.sha256(content).hexdigest()}
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Write a file so that a reader, or a kill, sees the old one or the new one."""
+    building = path.with_name(f".{path.name}.{os.getpid()}")
+    try:
+        with building.open("wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        building.replace(path)
+    finally:
+        building.unlink(missing_ok=True)
+
+
+def array_digest(array: np.ndarray) -> str:
+    """sha256 over dtype, shape and bytes."""
+    head = f"{array.dtype.str}{array.shape}".encode()
+    return hashlib.sha256(head + np.ascontiguousarray(array).tobytes()).hexdigest()
+
+
+def supersede(folder: Path, keys: Collection[str]) -> list[Record]:
+    """Move records that one of ``keys`` replaces (same cell, another key: code or versions changed) to ``superseded/``."""
+    records = read_records(folder)
+    current = {record.cell for record in records if record.key in keys}
+    replaced = [record for record in records if record.key not in keys and record.cell in current]
+    for record in replaced:
+        (folder / "superseded").mkdir(exist_ok=True)
+        for path in folder.glob(f"{record.key}.*"):
+            shutil.rmtree(folder / "superseded" / path.name, ignore_errors=True)
+            path.replace(folder / "superseded" / path.name)
+    return replaced

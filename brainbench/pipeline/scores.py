@@ -1,0 +1,79 @@
+"""Metrics -> figures, each in its own ``try``: one that raises fails alone and says so."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from brainbench.cards import MetricCard
+from brainbench.errors import PluginError
+from brainbench.protocols import Metric
+from brainbench.records import Display, MetricResult
+from brainbench.types import MetricInputs, Score
+
+
+@dataclass(frozen=True)
+class LoadedMetric:
+    """A metric ready to score, with its card."""
+
+    card: MetricCard
+    metric: Metric
+
+
+def score(loaded: LoadedMetric, inputs: MetricInputs) -> tuple[MetricResult, np.ndarray | None]:
+    """(figures for the record, [V] per voxel if there are any); the metric sees only what its card needs.
+
+    Raises PluginError when a metric gives back anything but finite numbers.
+    """
+    card = loaded.card
+    display = Display(dict(card.columns), card.roi_columns, card.direction, card.digits)
+    lacking = missing_inputs(card, inputs)
+    if lacking:
+        return MetricResult(card.version, display, not_applicable=f"there are no {' and no '.join(lacking)}"), None
+    result = loaded.metric.score(_only_needed(card, inputs))
+    if not isinstance(result, Score):
+        raise PluginError(f"{card.name}: score() must return brainbench.Score, got {type(result).__name__}")
+    values = {name: float(value) for name, value in result.values.items()}
+    bad = [name for name, value in values.items() if not math.isfinite(value)]
+    if bad:
+        raise PluginError(
+            f"{card.name}: not a finite number: {', '.join(bad)}; say Score(not_applicable=reason) instead"
+        )
+    return MetricResult(card.version, display, values, result.not_applicable, list(result.notes)), result.per_voxel
+
+
+def missing_inputs(card: MetricCard, inputs: MetricInputs) -> list[str]:
+    """Which of the card's needs these inputs do not hold."""
+    held: Mapping[str, object] = {
+        "predictions": inputs.predictions,
+        "selectors": inputs.selectors,
+        "responses": inputs.responses,
+        "tokens": inputs.features,
+        "masks": inputs.masks,
+        "dissimilarities": inputs.dissimilarities,
+    }
+    return [need for need in sorted(card.needs) if held.get(need) is None]
+
+
+def noise_ceiling(ceiling: np.ndarray | None, rois: Mapping[str, np.ndarray]) -> dict[str, float]:
+    """Mean noise ceiling over all voxels and per ROI; empty without one."""
+    if ceiling is None:
+        return {}
+    means = {"all": float(np.mean(ceiling))}
+    return means | {name: float(np.mean(ceiling[voxels])) for name, voxels in rois.items() if voxels.any()}
+
+
+def _only_needed(card: MetricCard, inputs: MetricInputs) -> MetricInputs:
+    needs: Sequence[str] = [*card.needs]
+    return replace(
+        inputs,
+        predictions=inputs.predictions if "predictions" in needs else None,
+        selectors=inputs.selectors if "selectors" in needs else None,
+        responses=inputs.responses if "responses" in needs else None,
+        features=inputs.features if "tokens" in needs else None,
+        masks=inputs.masks if "masks" in needs else None,
+        dissimilarities=inputs.dissimilarities if "dissimilarities" in needs else None,
+    )

@@ -1,0 +1,291 @@
+"""Jobs -> records: the only module that joins the stages.
+
+A finished record whose key still matches is kept; what a plugin raises ends its own job, as a record; what the disk refuses
+ends the run.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+
+from brainbench import facts
+from brainbench.caching import log_lookup, what_differs
+from brainbench.checkpoints import state_sha256
+from brainbench.errors import PluginError, StoreError
+from brainbench.matrix import DatasetPick, Job, MetricPick, Plan
+from brainbench.pipeline import results
+from brainbench.pipeline.encoding import Encoding, encode
+from brainbench.pipeline.features import CHUNK, FeatureStore, chunks
+from brainbench.pipeline.images import prepared
+from brainbench.pipeline.scores import LoadedMetric, missing_inputs, score
+from brainbench.pipeline.tokens import extract
+from brainbench.places import Places, storage
+from brainbench.plugins import Plugin, describe
+from brainbench.protocols import Backbone
+from brainbench.records import Failure, MetricResult, Record
+from brainbench.reporting import Reporter
+from brainbench.selection import BackbonePick
+from brainbench.types import FitContext, MetricInputs, Predictions, Selectors
+
+_SELECTORS = ("layer", "space", "scale", "channel")
+
+
+class JobError(Exception):
+    """What ended a job: the plugin at fault, the stage and the cause."""
+
+    def __init__(self, plugin: Plugin, stage: str, cause: BaseException) -> None:
+        super().__init__(describe(cause))
+        self.plugin, self.stage, self.cause = plugin, stage, cause
+
+    def failure(self) -> Failure:
+        """For the record."""
+        owner = f"{self.plugin.distribution} {self.plugin.version}"
+        return Failure(owner, self.stage, type(self.cause).__name__, " ".join(str(self.cause).split()))
+
+
+@contextmanager
+def blamed(plugin: Plugin, stage: str) -> Iterator[None]:
+    """Whatever is raised inside is this plugin's failure at this stage; only the disk's refusals pass as they are."""
+    try:
+        yield
+    except (StoreError, JobError):
+        raise
+    except Exception as error:
+        raise JobError(plugin, stage, error) from error
+
+
+class FeatureReader:
+    """Gives each job its features: from the store, or by running the backbone over what the store lacks.
+
+    Keeps one backbone loaded at a time and one verdict a key: a backbone that failed once is not tried again.
+    """
+
+    def __init__(self, data: DatasetPick, places: Places, device: str, report: Reporter) -> None:
+        self.data, self.places, self.device, self.report = data, places, device, report
+        self._stores: dict[str, FeatureStore | JobError] = {}
+        self._loaded: tuple[BackbonePick, Backbone] | None = None
+
+    def of(self, job: Job) -> FeatureStore:
+        """The complete features of a job; raises JobError when the backbone cannot give them."""
+        if job.features_key not in self._stores:
+            with storage(self.places.features), self.places.locked(self.places.features, job.features_key):
+                try:
+                    with blamed(job.backbone.entry.plugin, "tokens"):
+                        self._stores[job.features_key] = self._completed(job)
+                except JobError as error:
+                    self._stores[job.features_key] = error
+        found = self._stores[job.features_key]
+        if isinstance(found, JobError):
+            raise found
+        return found
+
+    def _completed(self, job: Job) -> FeatureStore:
+        folder = self.places.features / job.features_key
+        store = FeatureStore.find(folder, job.features_key)
+        stimuli = len(self.data.stimuli(job.subject))
+        gaps, damaged = store.gaps() if store else (chunks(stimuli), 0)
+        why = self._why(job, store, len(gaps), damaged)
+        log_lookup(self.places.cache, job.features_key, job.backbone.display, why)
+        if store is not None and not gaps:
+            return store
+        if damaged:
+            self.report.message(f"{job.backbone.display}: {why}")
+        return self._filled(job, store, gaps)
+
+    def _filled(self, job: Job, store: FeatureStore | None, gaps: Sequence[range]) -> FeatureStore:
+        pick, stimuli = job.backbone, self.data.stimuli(job.subject)
+        backbone = self._backbone(pick)
+        size, dtype = min(int(pick.settings["batch"]), CHUNK), pick.settings["dtype"]
+        with self.report.task(f"{pick.display}: tokens") as advance:
+            for rows, batch in prepared(stimuli, gaps, backbone.preprocess):
+                local, glob = extract(
+                    backbone, batch, size=size, grid=job.grid, dtype=dtype, device=self.device, name=pick.entry.name
+                )
+                with storage(self.places.features):
+                    if store is None:
+                        store = self._created(job, backbone, local, len(stimuli))
+                    store.write(rows, local, glob)
+                advance(rows.stop, len(stimuli), f"{rows.stop} of {len(stimuli)} images")
+        if store is None:
+            raise PluginError(f"{self.data.card.name}: subject {job.subject} has no stimuli")
+        return store
+
+    def _created(self, job: Job, backbone: Backbone, local: Sequence[np.ndarray], stimuli: int) -> FeatureStore:
+        return FeatureStore.create(
+            self.places.features / job.features_key,
+            job.features_key,
+            layers=backbone.layers,
+            local=local,
+            stimuli=stimuli,
+            weights_sha256=None if backbone.module is None else state_sha256(backbone.module),
+            ingredients=job.ingredients,
+        )
+
+    def _why(self, job: Job, store: FeatureStore | None, gaps: int, damaged: int) -> str:
+        if store is None:
+            return what_differs(self.places.cache, dict(job.ingredients))
+        if damaged:
+            return f"damage found: {damaged} of {gaps} missing chunks failed their checksum and are computed again"
+        return f"{gaps} chunks were still to be computed" if gaps else "hit"
+
+    def _backbone(self, pick: BackbonePick) -> Backbone:
+        if self._loaded is None or self._loaded[0] is not pick:
+            self._loaded = None
+            with blamed(pick.entry.plugin, "load"):
+                backbone = pick.entry.card.loader(weights=pick.weights, settings=pick.settings)
+                if not isinstance(backbone, Backbone):
+                    raise PluginError(f"{pick.entry.name}: load() gave {type(backbone).__name__}, which is no Backbone")
+                if backbone.module is not None:
+                    backbone.module.to(self.device).train(False)
+            self._loaded = (pick, backbone)
+        return self._loaded[1]
+
+
+@dataclass
+class Run:
+    """One run of a plan. device: as torch names it; keep: ``all`` or ``scores``; fresh: redo what is already there."""
+
+    plan: Plan
+    places: Places
+    device: str
+    report: Reporter
+    keep: str = "all"
+    fresh: bool = False
+    _features: FeatureReader = field(init=False)
+
+    def __post_init__(self) -> None:
+        self._features = FeatureReader(self.plan.data, self.places, self.device, self.report)
+
+    def records(self) -> Iterator[tuple[Job, Record, bool]]:
+        """Run every job; yields (job, its record, whether it was there already)."""
+        self.places.prepare()
+        for job in self.plan.jobs:
+            with storage(self.places.results), self.places.locked(self.places.results, job.key):
+                before = self._earlier(job)
+                kept = before is not None and before.status == "done" and not _unscored(job, before)
+                record = before if before is not None and kept else self._attempt(job, before)
+                if not kept:
+                    results.write_record(self.places.results, record)
+            yield job, record, kept
+
+    def _earlier(self, job: Job) -> Record | None:
+        path = self.places.results / f"{job.key}.json"
+        if self.fresh or not path.exists():
+            return None
+        try:
+            return results.read_record(path)
+        except StoreError as error:
+            self.report.message(f"done again: {error}")
+            return None
+
+    def _attempt(self, job: Job, before: Record | None) -> Record:
+        started = time.perf_counter()
+        try:
+            return self._rescored(job, before) or self._fitted(job, started)
+        except JobError as error:
+            return facts.failed_record(job, self.plan.data, error.failure(), facts.cost(started, self.device))
+
+    def _fitted(self, job: Job, started: float) -> Record:
+        inputs, encoding = self._inputs(job), None
+        # Without an encoder, tokens are read only for a metric that lacks nothing else.
+        if job.encoder or any(missing_inputs(m.entry.card, inputs) == ["tokens"] for m in job.metrics):
+            inputs = replace(inputs, features=self._features.of(job))
+        if job.encoder:
+            encoding = self._encode(job, inputs)
+            inputs = replace(inputs, predictions=encoding.predictions, selectors=encoding.selectors)
+        scored, per_voxel, failure = _score(job.metrics, inputs)
+        artifacts = self._store(job, encoding, per_voxel) if encoding and self.keep == "all" else {}
+        return facts.record(
+            job,
+            self.plan.data,
+            weights_sha256=inputs.features.weights_sha256 if isinstance(inputs.features, FeatureStore) else None,
+            fitted=encoding.fitted if encoding else None,
+            metrics=scored,
+            artifacts=artifacts,
+            failure=failure,
+            cost=facts.cost(started, self.device),
+        )
+
+    def _inputs(self, job: Job) -> MetricInputs:
+        data, dataset = self.plan.data, self.plan.data.dataset
+        return MetricInputs(
+            responses=data.responses(job.subject),
+            masks=dataset.masks(job.subject),
+            dissimilarities=dataset.dissimilarities(job.subject),
+            seed=job.seed,
+        )
+
+    def _encode(self, job: Job, inputs: MetricInputs) -> Encoding:
+        if job.encoder is None or inputs.responses is None or inputs.features is None:
+            raise PluginError(f"{self.plan.data.card.name} says it provides responses but gave none for {job.subject}")
+        plugin = job.encoder.entry.plugin
+        with blamed(plugin, "load"):
+            encoder = job.encoder.entry.card.loader(settings=job.encoder.settings)
+        with self.report.task(job.label) as advance, blamed(plugin, "fit"):
+            context = FitContext(job.seed, self.device, advance)
+            stimuli = self.plan.data.stimuli(job.subject)
+            return encode(encoder, inputs.features, inputs.responses, stimuli, context, job.encoder.entry.name)
+
+    def _store(self, job: Job, encoding: Encoding, per_voxel: Mapping[str, np.ndarray]) -> dict[str, str]:
+        arrays = {"predictions": encoding.predictions.values} | {f"per_voxel.{n}": v for n, v in per_voxel.items()}
+        attributes: dict[str, object] = {"ids": list(encoding.predictions.ids)}
+        if encoding.selectors is not None:
+            attributes["layers"] = list(encoding.selectors.layers)
+            found = {kind: getattr(encoding.selectors, kind) for kind in _SELECTORS}
+            arrays |= {f"selectors.{k}": np.asarray(a, np.float32) for k, a in found.items() if a is not None}
+        written = results.write_arrays(self.places.results, job.key, arrays, attributes)
+        return written | results.write_parameters(self.places.results, job.key, encoding.fitted.parameters())
+
+    def _rescored(self, job: Job, before: Record | None) -> Record | None:
+        """The earlier record with the metrics it lacks, from its stored predictions; None when it has to be fitted anew."""
+        found = results.read_arrays(self.places.results, before) if before and job.encoder else None
+        inputs = self._inputs(job)
+        if before is None or found is None or inputs.responses is None:
+            return None
+        arrays, attributes = found
+        observed = np.asarray(inputs.responses.values[inputs.responses.rows("test")], dtype=np.float32)
+        inputs = replace(inputs, predictions=Predictions(arrays["predictions"], observed, tuple(attributes["ids"])))
+        if "layers" in attributes:
+            parts = {kind: arrays.get(f"selectors.{kind}") for kind in _SELECTORS}
+            inputs = replace(inputs, selectors=Selectors(tuple(attributes["layers"]), **parts))
+        picks = _unscored(job, before)
+        if any("tokens" in pick.entry.card.needs for pick in picks):
+            inputs = replace(inputs, features=self._features.of(job))
+        scored, _, failure = _score(picks, inputs)
+        status = facts.status(failure)
+        return replace(before, status=status, failure=failure, metrics=before.metrics | scored)
+
+
+def exit_code(records: Sequence[Record]) -> int:
+    """0 when every job is done, 1 when some failed."""
+    return int(any(record.status == "failed" for record in records))
+
+
+def _unscored(job: Job, record: Record) -> list[MetricPick]:
+    return [m for m in job.metrics if getattr(record.metrics.get(m.entry.name), "version", None) != m.version]
+
+
+def _score(
+    picks: Sequence[MetricPick], inputs: MetricInputs
+) -> tuple[dict[str, MetricResult], dict[str, np.ndarray], Failure | None]:
+    """Every metric in its own ``try``: (figures, per-voxel figures, the last failure)."""
+    scored: dict[str, MetricResult] = {}
+    per_voxel: dict[str, np.ndarray] = {}
+    failure = None
+    for pick in picks:
+        try:
+            with blamed(pick.entry.plugin, f"metric {pick.entry.name}"):
+                metric = pick.entry.card.loader(settings=pick.settings)
+                result, voxels = score(LoadedMetric(pick.entry.card, metric), inputs)
+        except JobError as error:
+            failure = error.failure()
+            continue
+        scored[pick.entry.name] = replace(result, version=pick.version)
+        if voxels is not None:
+            per_voxel[pick.entry.name] = np.asarray(voxels, dtype=np.float32)
+    return scored, per_voxel, failure

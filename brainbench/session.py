@@ -1,0 +1,126 @@
+"""One run from request to boards: open the dataset, plan, run, write. Both doors, CLI and Python, come through here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from brainbench.cards import DatasetCard
+from brainbench.errors import BrainbenchError, PluginError, StoreError, UsageError
+from brainbench.matrix import DatasetPick, Plan, Request, plan
+from brainbench.pipeline import leaderboard, results
+from brainbench.places import Places, storage
+from brainbench.plugins import describe
+from brainbench.protocols import Dataset
+from brainbench.records import Record
+from brainbench.registry import Registry
+from brainbench.reporting import Reporter
+from brainbench.runner import Run
+from brainbench.settings import Assignments
+
+
+@dataclass(frozen=True)
+class Session:
+    """A validated run. Nothing but the dataset's own cache has been written yet."""
+
+    plan: Plan
+    places: Places
+    device: str
+    keep: str
+    fresh: bool
+
+    @classmethod
+    def open(
+        cls,
+        request: Request,
+        registry: Registry,
+        places: Places,
+        *,
+        device: str = "auto",
+        keep: str = "all",
+        fresh: bool = False,
+    ) -> Session:
+        """Validate a request against what is installed; raises UsageError or DataError before anything is written."""
+        if keep not in ("all", "scores"):
+            raise UsageError(f"--keep {keep}: allowed are all, scores")
+        given = Assignments(request.settings)
+        data = open_dataset(request, registry, given, places.cache)
+        return cls(plan(request, registry, given, data), places, resolve_device(device), keep, fresh)
+
+    def run(self, report: Reporter) -> Iterator[Record]:
+        """Run the jobs one by one, then write the boards of this dataset."""
+        runner = Run(self.plan, self.places, self.device, report, self.keep, self.fresh)
+        total = len(self.plan.jobs)
+        for number, (job, record, kept) in enumerate(runner.records(), start=1):
+            state = "already done" if kept else _outcome(record)
+            report.message(f"[{number}/{total}] {job.label}: {state}")
+            yield record
+        with report.task("leaderboard"), storage(self.places.results):
+            with self.places.locked(self.places.results, "supersede"):
+                replaced = results.supersede(self.places.results, {job.key for job in self.plan.jobs})
+            if replaced:
+                report.message(f"moved {len(replaced)} outdated records to {self.places.results / 'superseded'}")
+            for path in write_boards(self.places, self.plan.data.card.name):
+                report.message(f"wrote {path}")
+
+
+def open_dataset(request: Request, registry: Registry, given: Assignments, cache: Path) -> DatasetPick:
+    """Load the dataset a request names; a plugin's own exception becomes one line that names it."""
+    entry = registry.datasets.get(request.dataset)
+    card: DatasetCard = entry.card
+    if card.needs_data and request.data is None:
+        raise UsageError(f"--dataset {card.name} needs --data PATH: the folder that holds it")
+    if not card.needs_data and request.data is not None:
+        raise UsageError(f"--data {request.data}: the dataset {card.name} takes none; did you mean --dataset folder?")
+    settings, _ = given.resolve(card)
+    try:
+        with storage(cache):
+            cache.mkdir(parents=True, exist_ok=True)
+            dataset = card.loader(settings=settings, data=request.data, cache=cache)
+    except BrainbenchError:
+        raise
+    except Exception as error:
+        owner = f"{entry.plugin.distribution} {entry.plugin.version}"
+        raise PluginError(f"dataset {card.name} of {owner} failed to load: {describe(error)}") from error
+    if not isinstance(dataset, Dataset):
+        raise PluginError(f"dataset {card.name}: load() gave {type(dataset).__name__}, which is no Dataset")
+    return DatasetPick(entry, settings, dataset)
+
+
+def write_boards(places: Places, dataset: str | None = None) -> list[Path]:
+    """Build the boards of a results folder (of one dataset, or of all); returns the files written."""
+    with storage(places.leaderboards):
+        places.leaderboards.mkdir(parents=True, exist_ok=True)
+        with places.locked(places.leaderboards, "boards"):
+            records = results.read_records(places.results)
+            wanted = [r for r in records if dataset in (None, r.dataset.name)]
+            if not wanted:
+                raise StoreError(
+                    f"{places.results}: no records; make some with `brainbench run --results {places.results}`"
+                )
+            written = []
+            for name, text in sorted(leaderboard.render(wanted).items()):
+                results.write_atomically(places.leaderboards / name, text.encode())
+                written.append(places.leaderboards / name)
+            return written
+
+
+def resolve_device(device: str) -> str:
+    """``auto`` -> cuda where there is one, else cpu; raises UsageError on a device that is not there."""
+    import torch
+
+    kind = device.split(":")[0]
+    if kind not in ("auto", "cpu", "cuda"):
+        raise UsageError(f"--device {device}: allowed are auto, cpu, cuda")
+    if kind == "cuda" and not torch.cuda.is_available():
+        raise UsageError(f"--device {device}: torch finds no CUDA device here; use --device cpu")
+    return ("cuda" if torch.cuda.is_available() else "cpu") if kind == "auto" else device
+
+
+def _outcome(record: Record) -> str:
+    if record.failure:
+        return f"FAILED: {record.failure.plugin} at {record.failure.stage}: {record.failure.type}: {record.failure.message}"
+    r2 = record.metrics.get("r2")
+    figure = f"R2 {r2.values['all']:.3f}, " if r2 and "all" in r2.values else ""
+    return f"{figure}{record.cost.wall_s:.1f} s"

@@ -1,0 +1,189 @@
+from __future__ import annotations
+
+import random
+from dataclasses import replace
+from io import StringIO
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from brainbench import StoreError
+from brainbench.pipeline.leaderboard import boards, render
+from brainbench.records import (
+    BackboneFacts,
+    Cost,
+    DatasetFacts,
+    Display,
+    EncoderFacts,
+    Failure,
+    MetricResult,
+    Record,
+)
+
+R2 = Display({"all": "R2"}, roi_columns=True)
+B0 = Display({"b0": "b0"}, direction="lower", digits=2)
+
+
+def record(
+    backbone: str = "net/a",
+    r2: float = 0.5,
+    *,
+    subject: str = "1",
+    seed: int = 0,
+    control: bool = False,
+    encoder: str = "fit",
+    version: str = "1",
+    metric_version: str = "1",
+    split: str = "s",
+    simulated: bool = False,
+    **facts: object,
+) -> Record:
+    identity = f"{backbone}{subject}{seed}{encoder}{version}{metric_version}{split}{facts}"
+    return replace(
+        Record(
+            key=identity.encode().hex(),
+            status="done",
+            dataset=DatasetFacts(
+                "data", "data", version, simulated, subject, 100, "k", 100, 7, f"r{subject}", split,
+                {"train": 80, "val": 10, "test": 10}, rois={"hV4": 3, "V1": 4}, noise_ceiling={"all": 0.6, "V1": 0.7},
+            ),
+            backbone=BackboneFacts(backbone, backbone.split("/")[0], "v1", "sha", None, control, "p 1", {}, {}),
+            encoder=EncoderFacts(encoder, "p 1", {}, {}) if encoder else None,
+            seed=seed,
+            grid="8",
+            features_key="f",
+            metrics={
+                "hierarchy": MetricResult("1", B0, {"b0": 1 - r2}),
+                "r2": MetricResult(metric_version, R2, {"all": r2, "V1": r2 + 0.1, "hV4": r2 - 0.1}),
+            },
+            versions={"brainbench": "1", "torch": "2"},
+            cost=Cost(random.random(), 1.0, "cpu"),
+        ),
+        **facts,  # type: ignore[arg-type]
+    )  # fmt: skip
+
+
+def page(*records: Record) -> str:
+    return render(records)[Path("data.md")]
+
+
+def table(*records: Record) -> pd.DataFrame:
+    return pd.read_csv(StringIO(render(records)[Path("data.csv")]))
+
+
+def rows(text: str) -> list[list[str]]:
+    """Cells of the first Markdown table, without its header."""
+    lines = text.split("### ")[0].splitlines()
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines if line.startswith("|")][2:]
+
+
+def test_rows_are_sorted_ranked_and_marked() -> None:
+    text = page(record("net/a", 0.3), record("net/b", 0.5), record("net/c", 0.4))
+    found = rows(text)
+    assert [row[:2] for row in found] == [["1", "net/b"], ["2", "net/c"], ["3", "net/a"]]
+    assert [row[4] for row in found] == ["**0.500**", "*0.400*", "0.300"]
+    # b0 is better when lower; V1 stands before hV4.
+    assert [row[7] for row in found] == ["**0.50**", "*0.60*", "0.70"]
+    assert text.index(" V1 ") < text.index(" hV4 ")
+
+
+def test_seeds_and_subjects_are_pooled_and_nothing_else() -> None:
+    cells = [
+        record(r2=r, subject=s, seed=n) for s, n, r in (("1", 0, 0.1), ("1", 1, 0.2), ("2", 0, 0.3), ("2", 1, 0.4))
+    ]
+    frame = table(
+        *cells,
+        *(replace(c, key=c.key + "x", encoder=replace(c.encoder, changed={"steps": 5})) for c in cells if c.encoder),
+    )
+    assert list(frame["encoder_settings"].fillna("")) == ["", "steps=5"]
+    assert frame["R2"].tolist() == pytest.approx([0.25, 0.25])
+    assert frame["R2 sd"].tolist() == pytest.approx([pd.Series([0.1, 0.2, 0.3, 0.4]).std()] * 2, rel=1e-5)
+    assert list(frame["cells"]) == ["4/4", "4/4"]
+
+
+def test_an_incomplete_row_stands_last_without_a_mean_and_moves_nobody() -> None:
+    whole = [record("net/a", 0.3, subject=s) for s in "12"] + [record("net/b", 0.2, subject=s) for s in "12"]
+    before = rows(page(*whole, *(record("net/c", 0.9, subject=s) for s in "12")))
+    after = rows(page(*whole, record("net/c", 0.9, subject="1")))
+    assert before[0][1] == "net/c"
+    assert after[-1] == ["-", "net/c", "v1", "fit", "-", "-", "-", "-", "1/2"]
+    assert [row[1] for row in after[:2]] == [row[1] for row in before[1:]]
+    assert [row[4].replace("*", "") for row in after[:2]] == [row[4].replace("*", "") for row in before[1:]]
+
+
+def test_a_failed_job_is_named_with_its_plugin() -> None:
+    failed = record(status="failed", failure=Failure("dist 1.0", "tokens", "ValueError", "too <big>"), metrics={})
+    text = page(failed, record("net/b"))
+    assert "0/1" in text
+    assert "net/a, fit, subject 1, seed 0: dist 1.0 failed at tokens: ValueError: too &lt;big>" in text
+
+
+def test_controls_and_the_ceiling_are_unranked() -> None:
+    text = page(record("net/a", 0.3), record("pixels", 0.9, control=True))
+    assert [row[1] for row in rows(text)] == ["net/a"]
+    controls = text.split("### Controls")[1]
+    assert "| pixels" in controls
+    assert "0.600 | 0.700 |" in controls.split("noise ceiling")[1].replace("  ", " ")
+
+
+def test_dataset_versions_and_splits_never_share_a_table() -> None:
+    records = [record("net/a", 0.3), record("net/b", 0.4, version="2"), record("net/c", 0.5, split="other")]
+    found = boards(records)["data"]
+    assert sorted(len(board.ranked) for board in found) == [1, 1, 1]
+    assert page(*records).count("## Edition") == 3
+
+
+def test_metric_versions_never_share_a_column() -> None:
+    frame = table(record("net/a", 0.3), record("net/b", 0.4, metric_version="2"))
+    assert frame["R2 (v1)"].notna().tolist() != frame["R2 (v2)"].notna().tolist()
+
+
+def test_two_records_for_one_cell_are_refused() -> None:
+    with pytest.raises(StoreError, match="two records for subject 1, seed 0 of net/a x fit: delete one"):
+        page(record(), record(key="other"))
+
+
+def test_token_metrics_stand_beside_every_encoder_of_their_backbone() -> None:
+    alike = {
+        "layers": MetricResult(
+            "1", Display({"neighbours": "neighbour layers"}, direction="none", digits=2), {"neighbours": 0.9}
+        )
+    }
+    frame = table(
+        record("net/a", encoder="one"), record("net/a", encoder="two"), record("net/a", encoder="", metrics=alike),
+        record("net/b", encoder="", metrics=alike),
+    )  # fmt: skip
+    assert frame[["backbone", "encoder", "neighbour layers"]].fillna("").to_numpy().tolist() == [
+        ["net/a", "one", 0.9],
+        ["net/a", "two", 0.9],
+        ["net/b", "", 0.9],
+    ]
+
+
+def test_what_does_not_apply_is_said_and_is_never_zero() -> None:
+    no_roi = {
+        "r2": MetricResult("1", R2, {"all": 0.4}),
+        "hierarchy": MetricResult("1", B0, not_applicable="no voxels of OPA"),
+    }
+    text = page(record("net/a", metrics=no_roi))
+    assert rows(text)[0][5:8] == ["n/a", "n/a", "n/a"]
+    assert "- hierarchy: no voxels of OPA" in text
+
+
+def test_the_same_records_in_any_order_give_the_same_bytes() -> None:
+    records = [record(f"net/{name}", r / 10, subject=s) for r, name in enumerate("abcd") for s in "12"]
+    first = render(records)
+    for seed in range(5):
+        random.Random(seed).shuffle(records)
+        assert render(records) == first
+
+
+def test_the_first_lines_say_what_a_simulated_board_is_and_what_to_run_next() -> None:
+    head = page(record(simulated=True)).splitlines()
+    assert (
+        head[2]
+        == "**Simulated brains, miniature networks: this shows that the tool works, not which model is brain-like.**"
+    )
+    assert "    brainbench run --dataset folder --data PATH --backbones all" in head[:7]
+    assert "Simulated" not in page(record())

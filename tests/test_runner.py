@@ -1,0 +1,266 @@
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import toy
+
+from brainbench import PluginError, StoreError, Tokens, UsageError
+from brainbench.matrix import Request
+from brainbench.places import Places
+from brainbench.records import Record
+from brainbench.registry import Registry
+from brainbench.reporting import Silent
+from brainbench.session import Session
+
+Runs = Callable[..., list[Record]]
+
+
+@pytest.fixture
+def places(tmp_path: Path) -> Places:
+    return Places(tmp_path / "results", tmp_path / "leaderboards", tmp_path / "cache")
+
+
+@pytest.fixture
+def runs(places: Places) -> Runs:
+    def go(registry: Registry | None = None, *, fresh: bool = False, keep: str = "all", **asked: Any) -> list[Record]:
+        request = Request(**{"dataset": "toydata", "encoders": "toyfit", **asked})
+        session = Session.open(request, registry or toy.registry(), places, device="cpu", keep=keep, fresh=fresh)
+        return list(session.run(Silent()))
+
+    return go
+
+
+def test_every_backbone_encoder_subject_and_seed_becomes_a_record(runs: Runs, places: Places) -> None:
+    records = runs(seeds=2)
+    fitted = [r for r in records if r.encoder]
+    assert {(r.dataset.subject, r.seed) for r in fitted} == {("1", 0), ("1", 1), ("2", 0), ("2", 1)}
+    assert all(r.status == "done" and r.metrics["r2"].values["all"] > 0.99 for r in fitted)
+    # One set of images for both subjects: the token metric runs once.
+    assert [r.metrics["count"].values for r in records if not r.encoder] == [{"count": 100.0}]
+    stored = {path.stem for path in places.results.glob("*.json")}
+    assert stored == {r.key for r in records}
+    assert "toy/net" in (places.leaderboards / "toydata.md").read_text()
+
+
+def test_tokens_are_read_once_for_all_subjects_and_seeds(runs: Runs) -> None:
+    net = toy.ToyNet()
+    runs(toy.registry([toy.backbone(make=lambda: net)]), seeds=3)
+    assert net.calls == 4  # 100 images, chunks of 64, batches of 32
+
+
+def test_a_finished_job_is_not_run_again(runs: Runs) -> None:
+    runs()
+    before = toy.ToyEncoder.fits
+    again = runs()
+    assert toy.ToyEncoder.fits == before
+    assert all(r.status == "done" for r in again)
+    runs(fresh=True)
+    assert toy.ToyEncoder.fits == before + 2
+
+
+def test_another_metric_version_scores_the_stored_predictions_without_a_fit(runs: Runs) -> None:
+    runs()
+    before = toy.ToyEncoder.fits
+    (first, *_) = [r for r in runs(settings=("r2.bonus=2",)) if r.encoder]
+    assert toy.ToyEncoder.fits == before
+    assert first.metrics["r2"].values["all"] == pytest.approx(3, abs=0.01)
+
+
+def test_without_stored_predictions_another_metric_version_means_another_fit(runs: Runs) -> None:
+    runs(keep="scores")
+    before = toy.ToyEncoder.fits
+    runs(settings=("r2.bonus=2",), keep="scores")
+    assert toy.ToyEncoder.fits == before + 2
+
+
+def test_the_artifacts_are_what_the_record_says(runs: Runs, places: Places) -> None:
+    from brainbench.pipeline.results import read_arrays
+
+    record = next(r for r in runs() if r.encoder)
+    found = read_arrays(places.results, record)
+    assert found is not None
+    arrays, attributes = found
+    assert arrays["predictions"].shape == (20, 6)
+    assert attributes["ids"] == [f"im{i:03d}" for i in range(4, 100, 5)]
+    assert arrays["selectors.layer"].shape == (6, 2)
+    assert (places.results / f"{record.key}.safetensors").exists()
+    # Another array of the same shape is not the one the record names.
+    import zarr
+
+    zarr.open_group(places.results / f"{record.key}.zarr", mode="r+")["predictions"][0, 0] = 7.0
+    assert read_arrays(places.results, record) is None
+
+
+def test_a_damaged_chunk_alone_is_computed_again(runs: Runs, places: Places) -> None:
+    net = toy.ToyNet()
+    registry = toy.registry([toy.backbone(make=lambda: net)])
+    first = runs(registry)
+    chunk = next(places.features.glob("*/local/0/c/1/0/0/0"))
+    content = bytearray(chunk.read_bytes())
+    content[10] ^= 255
+    chunk.write_bytes(content)
+    net.calls = 0
+    again = runs(registry, fresh=True)
+    assert net.calls == 2  # the second chunk's 36 images
+    assert [r.metrics["r2"].values for r in again if r.encoder] == [r.metrics["r2"].values for r in first if r.encoder]
+    assert chunk.read_bytes() != content
+
+
+def test_a_missing_chunk_is_not_read_as_zeros(runs: Runs, places: Places) -> None:
+    first = runs()
+    next(places.features.glob("*/global/0/c/0/0")).unlink()
+    again = runs(fresh=True)
+    assert [r.metrics["r2"].values for r in again if r.encoder] == [r.metrics["r2"].values for r in first if r.encoder]
+
+
+@pytest.mark.parametrize(
+    ("make", "stage", "message"),
+    [
+        (lambda: 1 / 0, "load", "ZeroDivisionError: division by zero"),
+        (lambda: "nothing", "load", "PluginError: bad/net: load\\(\\) gave str, which is no Backbone"),
+        (lambda: _net(lambda b: 1 / 0), "tokens", "ZeroDivisionError"),
+        (lambda: _net(lambda b: [b]), "tokens", "must return brainbench.Tokens, got list"),
+        (lambda: _net(lambda b: Tokens((b,), (b.mean((2, 3)),))), "tokens", "gave 1 local and 1 global layers, expected 2"),
+        (lambda: _net(lambda b: Tokens.from_local((b[:1], b))), "tokens", r"layer colour are \[1, 3, 8, 8\], expected \[32, C"),
+        (lambda: _net(lambda b: Tokens.from_local((b * torch.nan, b))), "tokens", "layer colour hold NaN or infinite"),
+        (lambda: toy.ToyNet(scale=1e6), "tokens", r"cannot hold; run with --set bad/net.dtype=float32"),
+    ],
+)  # fmt: skip
+def test_a_broken_backbone_fails_its_own_rows_and_names_its_plugin(
+    runs: Runs, places: Places, make: Callable[[], Any], stage: str, message: str
+) -> None:
+    records = runs(toy.registry([toy.backbone(), toy.backbone("bad/net", make=make)]))
+    bad = [r for r in records if r.backbone.name == "bad/net"]
+    assert len(bad) == 3
+    for record in bad:
+        assert record.status == "failed"
+        assert record.failure is not None
+        assert record.failure.plugin == "toy-dist 1.0"
+        assert record.failure.stage == stage
+        with pytest.raises(AssertionError, match=message):
+            raise AssertionError(f"{record.failure.type}: {record.failure.message}")
+    assert all(r.status == "done" for r in records if r.backbone.name == "toy/net")
+    page = (places.leaderboards / "toydata.md").read_text()
+    assert "0/2" in page
+    assert "toy-dist 1.0 failed at" in page
+
+
+def _net(tokens: Callable[[torch.Tensor], Any]) -> toy.ToyNet:
+    net = toy.ToyNet()
+    net.tokens = tokens  # type: ignore[method-assign, assignment]
+    return net
+
+
+def test_a_failed_job_is_tried_again(runs: Runs) -> None:
+    net = _net(lambda b: 1 / 0)
+    registry = toy.registry([toy.backbone(make=lambda: net)])
+    assert {r.status for r in runs(registry)} == {"failed"}
+    del net.tokens
+    assert {r.status for r in runs(registry)} == {"done"}
+
+
+class Worse(toy.ToyEncoder):
+    """Predicts one voxel too few."""
+
+    def fit(self, *arguments: Any) -> Any:
+        fitted = super().fit(*arguments)
+        fitted.weights = fitted.weights[:, :-1]
+        return fitted
+
+
+class Raises(toy.ToyEncoder):
+    def fit(self, *arguments: Any) -> Any:
+        raise RuntimeError("no way\nforward")
+
+
+class Nan(toy.ToyEncoder):
+    def fit(self, *arguments: Any) -> Any:
+        fitted = super().fit(*arguments)
+        fitted.weights = fitted.weights * np.nan
+        return fitted
+
+
+@pytest.mark.parametrize(
+    ("make", "message"),
+    [
+        (Worse, "predict\\(\\) gave \\[20, 5\\], expected \\[20, 6\\]"),
+        (Raises, "RuntimeError: no way forward"),
+        (Nan, "NaN or infinite"),
+    ],
+)
+def test_a_broken_encoder_fails_its_own_rows(runs: Runs, make: type, message: str) -> None:
+    records = runs(toy.registry(encoders=[toy.encoder(), toy.encoder("bad", make=make)]), encoders="bad,toyfit")
+    for record in records:
+        bad = record.encoder is not None and record.encoder.name == "bad"
+        assert record.status == ("failed" if bad else "done")
+        if bad and record.failure:
+            with pytest.raises(AssertionError, match=message):
+                raise AssertionError(f"{record.failure.type}: {record.failure.message}")
+
+
+def test_a_full_disk_ends_the_run_in_one_line(runs: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
+    import errno
+
+    def full(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", "chunk")
+
+    monkeypatch.setattr("brainbench.pipeline.features.FeatureStore.write", full)
+    with pytest.raises(StoreError, match="cannot write chunk: the disk is full: free some space"):
+        runs()
+
+
+def test_results_that_cannot_be_a_folder_end_the_run_before_it_starts(runs: Runs, places: Places) -> None:
+    places.results.write_text("a file")
+    with pytest.raises(StoreError, match="a file stands where a folder is needed"):
+        runs()
+
+
+def test_a_dataset_without_responses_gives_token_metrics_alone(runs: Runs) -> None:
+    data = toy.ToyData(provides=frozenset())
+    records = runs(toy.registry(datasets=[toy.dataset(data)]))
+    assert [(r.encoder, list(r.metrics)) for r in records] == [(None, ["count"])]
+    with pytest.raises(
+        UsageError, match="toydata has no responses, and every metric asked for needs some; without: count"
+    ):
+        runs(toy.registry(datasets=[toy.dataset(data)]), metrics="r2")
+
+
+def test_a_dataset_that_raises_is_one_line_with_its_plugin(runs: Runs) -> None:
+    class Broken(toy.ToyData):
+        def responses(self, subject: str) -> Any:
+            raise KeyError("betas")
+
+    with pytest.raises(
+        PluginError, match="dataset toydata of toy-dist 1.0 failed to give responses: KeyError: 'betas'"
+    ):
+        runs(toy.registry(datasets=[toy.dataset(Broken())]))
+
+
+def test_a_record_that_newer_code_replaces_leaves_the_board(runs: Runs, places: Places) -> None:
+    old = runs()
+    new = runs(toy.registry([toy.backbone(version="2")]))
+    assert not {r.key for r in old} & {r.key for r in new}
+    assert {p.stem for p in places.results.glob("*.json")} == {r.key for r in new}
+    assert {p.stem for p in (places.results / "superseded").glob("*.json")} == {r.key for r in old}
+
+
+def test_a_damaged_record_is_done_again(runs: Runs, places: Places) -> None:
+    record = runs()[0]
+    path = places.results / f"{record.key}.json"
+    whole = json.loads(path.read_text())
+    path.write_text(path.read_text()[:100])
+    runs()
+    assert json.loads(path.read_text())["metrics"] == whole["metrics"]
+
+
+def test_two_seeds_of_a_run_twice_give_the_same_board(runs: Runs, places: Places) -> None:
+    runs(seeds=2)
+    board = (places.leaderboards / "toydata.md").read_bytes()
+    runs(seeds=2, fresh=True)
+    assert (places.leaderboards / "toydata.md").read_bytes() == board
