@@ -1,0 +1,1 @@
+"""The demo dataset: generated scenes, and simulated subjects on the fsaverage5 cortex."""

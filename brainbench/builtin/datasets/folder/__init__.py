@@ -1,0 +1,1 @@
+"""Dataset ``folder``: bring your own experiment."""

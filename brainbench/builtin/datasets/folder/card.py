@@ -1,0 +1,16 @@
+"""The card of ``folder``: light, so that listing datasets reads no image."""
+
+from __future__ import annotations
+
+from brainbench import DatasetCard, Setting, lazy
+
+FOLDER = DatasetCard(
+    name="folder",
+    loader=lazy("brainbench.builtin.datasets.folder.dataset:load"),
+    summary="your own experiment: a folder of images and, as far as there are any, responses, coordinates, ROIs, masks",
+    settings=(
+        Setting("split_seed", int, 0, "seed of the train/val/test split where splits.csv does not give one", minimum=0),
+    ),
+    libraries=("pillow",),
+    needs_data=True,
+)

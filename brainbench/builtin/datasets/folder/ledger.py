@@ -1,0 +1,108 @@
+"""What was found out about a file, remembered for as long as its size and modification time stay the same."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Callable, Iterable
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+import PIL
+
+from brainbench import DataError, StoreError
+
+Fact = dict[str, Any]
+# Another Pillow may decode a jpeg to other pixels; 1 is the format of this file.
+_EDITION = f"1, Pillow {PIL.__version__}"
+
+
+class Ledger:
+    """Facts about the files of one dataset, kept as JSON in the cache folder. Only what went well is remembered."""
+
+    def __init__(self, cache: Path, root: Path) -> None:
+        name = content_digest(str(root.resolve()).encode())[:16]
+        self._path = cache / "folder" / f"{name}.json"
+        self._facts = _read(self._path)
+        self._changed = False
+
+    def examine(self, kind: str, paths: Iterable[Path], look: Callable[[Path], Fact]) -> list[Fact]:
+        """``look(path)`` for every path, in order; in threads, and only for files that are new or changed.
+
+        Raises the DataError of the first file with which ``look`` had trouble, and says how many more there are.
+        """
+        paths = list(paths)
+        keys = [f"{kind}:{path.absolute()}" for path in paths]
+        states = [_state(path) for path in paths]
+        fresh = [i for i, key in enumerate(keys) if self._facts.get(key, [None])[0] != states[i]]
+        with ThreadPoolExecutor(os.cpu_count()) as pool:
+            found = list(pool.map(lambda i: _attempt(look, paths[i]), fresh))
+        for i, fact in zip(fresh, found, strict=True):
+            if not isinstance(fact, DataError):
+                self._facts[keys[i]] = [states[i], fact]
+                self._changed = True
+        trouble = [fact for fact in found if isinstance(fact, DataError)]
+        if trouble:
+            more = f" (and {len(trouble) - 1} more such files)" if len(trouble) > 1 else ""
+            raise DataError(f"{trouble[0]}{more}")
+        return [self._facts[key][1] for key in keys]
+
+    def digest(self, path: Path) -> str:
+        """sha256 of the bytes of one file."""
+        return str(self.examine("file", [path], _file_digest)[0]["digest"])
+
+    def save(self) -> None:
+        """Write the facts if there are new ones; StoreError if the cache folder cannot be written."""
+        if not self._changed:
+            return
+        draft = self._path.with_suffix(f".{os.getpid()}.tmp")
+        try:
+            self._path.parent.mkdir(parents=True, exist_ok=True)
+            draft.write_text(json.dumps({"edition": _EDITION, "facts": self._facts}), encoding="utf-8")
+            draft.replace(self._path)
+        except OSError as problem:
+            message = f"cannot write {self._path} ({problem.strerror}): free space there, or move the cache"
+            raise StoreError(f"{message} with BRAINBENCH_CACHE") from problem
+        self._changed = False
+
+
+def content_digest(*parts: bytes) -> str:
+    """sha256 of the parts, one after the other."""
+    content = hashlib.sha256()
+    for part in parts:
+        content.update(part)
+    return content.hexdigest()
+
+
+def _read(path: Path) -> dict[str, Any]:
+    # A ledger that is damaged or of another edition is no loss: every file is looked at again.
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        return dict(content["facts"]) if content["edition"] == _EDITION else {}
+    except (OSError, ValueError, KeyError, TypeError):
+        return {}
+
+
+def _state(path: Path) -> list[int]:
+    try:
+        status = path.stat()
+    except OSError as problem:
+        raise DataError(f"{path} cannot be read: {problem.strerror}") from problem
+    return [status.st_size, status.st_mtime_ns]
+
+
+def _attempt(look: Callable[[Path], Fact], path: Path) -> Fact | DataError:
+    try:
+        return look(path)
+    except DataError as problem:
+        return problem
+
+
+def _file_digest(path: Path) -> Fact:
+    try:
+        with path.open("rb") as file:
+            return {"digest": hashlib.file_digest(file, "sha256").hexdigest()}
+    except OSError as problem:
+        raise DataError(f"{path} cannot be read: {problem.strerror}") from problem
