@@ -1,0 +1,1 @@
+"""CLIP image encoders for brainbench."""

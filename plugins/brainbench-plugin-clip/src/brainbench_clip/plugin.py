@@ -1,0 +1,106 @@
+"""The CLIP cards. Light: the networks are in model.py."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+from brainbench import BackboneCard, hookimpl, lazy
+
+
+def _card(name: str, architecture: str, tag: str | None = None, **facts: Any) -> BackboneCard:
+    loader = partial(lazy("brainbench_clip.model:load"), name=name, architecture=architecture, tag=tag)
+    return BackboneCard(
+        name=name,
+        loader=loader,
+        weights=tag or "untrained",
+        libraries=("open_clip_torch",),
+        normalisation="CLIP",
+        taps=("block", "attention"),
+        objective="contrastive, image and text",
+        licence="MIT",
+        **facts,
+    )
+
+
+_BASE: dict[str, Any] = {"layers": 12, "width": 768, "input_size": 224}
+_BASE_16: dict[str, Any] = _BASE | {"patch": 16, "parameters": 86_192_640, "gflops": 35.1}
+_BASE_32: dict[str, Any] = _BASE | {"patch": 32, "parameters": 87_849_216, "gflops": 8.8}
+
+CARDS = [
+    _card(
+        "clip/vit-l-14-datacomp-xl",
+        "ViT-L-14",
+        "datacomp_xl_s13b_b90k",
+        summary="ViT-L/14, DataComp XL",
+        layers=24,
+        width=1024,
+        patch=14,
+        input_size=224,
+        parameters=303_966_208,
+        gflops=162.0,
+        training_data="DataComp-1B (1.4 billion image-text pairs)",
+        source="laion/CLIP-ViT-L-14-DataComp.XL-s13B-b90K",
+        download_mb=1710,
+    ),
+    _card(
+        "clip/vit-b-16-datacomp-l",
+        "ViT-B-16",
+        "datacomp_l_s1b_b8k",
+        summary="ViT-B/16, DataComp L",
+        default=True,
+        training_data="DataComp L (140 million image-text pairs)",
+        source="laion/CLIP-ViT-B-16-DataComp.L-s1B-b8K",
+        download_mb=600,
+        **_BASE_16,
+    ),
+    _card(
+        "clip/vit-b-32-datacomp-m",
+        "ViT-B-32",
+        "datacomp_m_s128m_b4k",
+        summary="ViT-B/32, DataComp M",
+        training_data="DataComp M (14 million image-text pairs)",
+        source="laion/CLIP-ViT-B-32-DataComp.M-s128M-b4K",
+        download_mb=610,
+        **_BASE_32,
+    ),
+    _card(
+        "clip/vit-b-32-datacomp-s",
+        "ViT-B-32",
+        "datacomp_s_s13m_b4k",
+        summary="ViT-B/32, DataComp S",
+        training_data="DataComp S (1.4 million image-text pairs)",
+        source="laion/CLIP-ViT-B-32-DataComp.S-s13M-b4K",
+        download_mb=610,
+        **_BASE_32,
+    ),
+    # OpenAI trained with QuickGELU; under the plain name open_clip would run GELU on these weights and only warn.
+    _card(
+        "clip/vit-b-16-openai",
+        "ViT-B-16-quickgelu",
+        "openai",
+        summary="ViT-B/16, the original CLIP of OpenAI",
+        training_data="WIT (400 million image-text pairs, not public)",
+        source="timm/vit_base_patch16_clip_224.openai",
+        download_mb=600,
+        **_BASE_16,
+    ),
+    _card(
+        "clip/mini",
+        "mini",
+        summary="the same class, 12 layers of 96 channels at 64 px, for simulated data",
+        mini=True,
+        layers=12,
+        width=96,
+        patch=8,
+        input_size=64,
+        parameters=1_376_448,
+        gflops=0.19,
+    ),
+]
+
+
+@hookimpl
+def register_backbones() -> list[BackboneCard]:
+    """The CLIP image encoders."""
+    return CARDS

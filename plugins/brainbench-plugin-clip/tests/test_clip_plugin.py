@@ -1,0 +1,32 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+
+from brainbench_clip import plugin
+
+from brainbench import BackboneCard
+
+CODE = """
+import sys
+import brainbench_clip.plugin
+heavy = {"torch", "open_clip", "numpy", "PIL", "huggingface_hub"} & set(sys.modules)
+assert not heavy, heavy
+"""
+
+
+def test_the_hook_gives_the_cards() -> None:
+    cards = plugin.register_backbones()
+    assert all(isinstance(card, BackboneCard) and card.family == "clip" for card in cards)
+    assert [card.name for card in cards if card.default] == ["clip/vit-b-16-datacomp-l"]
+    assert [card.name for card in cards if card.mini] == ["clip/mini"]
+    assert len({card.name for card in cards}) == len(cards) == 6
+
+
+def test_every_card_offers_both_taps() -> None:
+    for card in plugin.register_backbones():
+        assert card.resolve_settings({"tap": "attention"})["tap"] == "attention"
+
+
+def test_importing_the_plugin_imports_nothing_heavy() -> None:
+    subprocess.run([sys.executable, "-c", CODE], check=True)

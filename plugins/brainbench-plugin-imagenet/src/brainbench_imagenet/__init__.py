@@ -1,0 +1,1 @@
+"""Vision transformers trained on ImageNet for brainbench."""
