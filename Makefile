@@ -1,0 +1,29 @@
+# The verbs of development; run inside an active virtual environment.
+.PHONY: install test lint types docs board format clean
+
+install:  ## everything, editable
+	pip install -e . -e ".[test]" $(addprefix -e ,$(wildcard plugins/*))
+
+test:  ## the whole test run
+	pytest
+
+lint:  ## style and common errors
+	ruff check .
+	ruff format --check .
+
+types:  ## static types, the plugins one by one
+	mypy brainbench
+	for plugin in plugins/*/src/*; do mypy $$plugin || exit 1; done
+
+docs:  ## what is written agrees with what is there: README, decisions, committed boards
+	pytest tests/docs
+
+board:  ## rebuild the committed boards from their records
+	brainbench leaderboard leaderboards/records --leaderboards leaderboards
+
+format:
+	ruff check --fix .
+	ruff format .
+
+clean:
+	rm -rf build dist .pytest_cache .mypy_cache .ruff_cache
