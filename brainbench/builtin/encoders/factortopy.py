@@ -1,0 +1,141 @@
+"""FactorTopy: every voxel selects space, layer, scale and channels, smoothly over the cortex (section 3.1, Listing 1)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from math import sqrt
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Generator, Tensor, nn
+
+from brainbench import DataError, Features, FitContext, Responses, Selectors
+from brainbench.fitting import (
+    RECIPES,
+    ChannelAlign,
+    EncoderModel,
+    FittedModel,
+    FreeSelectors,
+    Output,
+    Recipe,
+    TopologicalSelectors,
+    entropy_penalty,
+    load_training_data,
+    one_grid,
+    read_out,
+    train,
+)
+
+# Standard deviation of an untrained voxel's prediction, in units of its responses. Not smaller: selectors would settle, all
+# voxels alike, before there are weights to select for.
+INITIAL_SD = 0.25
+
+NO_COORDINATES = "no coordinates: the selectors are free for every voxel, as in factortopy/no-topology"
+
+
+def load(*, settings: Mapping[str, Any]) -> FactorTopy:
+    """The encoder of card ``factortopy``."""
+    return FactorTopy(RECIPES[settings["recipe"]].with_settings(settings), topology=True)
+
+
+def load_no_topology(*, settings: Mapping[str, Any]) -> FactorTopy:
+    """The encoder of card ``factortopy/no-topology``."""
+    return FactorTopy(RECIPES[settings["recipe"]].with_settings(settings), topology=False)
+
+
+@dataclass(frozen=True)
+class FactorTopy:
+    """The encoder. topology: whether the selectors are smooth functions of the voxels' coordinates, or free."""
+
+    recipe: Recipe
+    topology: bool
+
+    def fit(self, features: Features, responses: Responses, context: FitContext) -> FittedModel:
+        """Fit on train, choose on val. Without coordinates the selectors are free, and a note says so.
+
+        Raises DataError when coordinates, tokens or responses cannot be used, or when the fit diverges.
+        """
+        grid = one_grid(features)
+        data = load_training_data(features, responses, ("local", "global"))
+        generator = torch.Generator().manual_seed(context.seed)
+        coordinates = _coordinates(responses, data.voxels) if self.topology else None
+        model = FactorTopyModel(features.channels, grid, data.voxels, coordinates, self.recipe, generator)
+        history = train(model, data, self.recipe, context)
+        return FittedModel(
+            model=model,
+            reader=data.reader,
+            units=data.units,
+            device=context.device,
+            history=history,
+            selectors=model.chosen(features.layers),
+            notes=(NO_COORDINATES,) if self.topology and coordinates is None else (),
+        )
+
+
+class FactorTopyModel(EncoderModel):
+    """Listing 1 on cached tokens.
+
+    channels: C_l of every layer; grid: (H, W); coordinates: [V, 3], or None for free selectors. The places of a token batch
+    are the H*W of the grid, row by row, and the global token.
+    """
+
+    def __init__(
+        self,
+        channels: Sequence[int],
+        grid: tuple[int, int],
+        voxels: int,
+        coordinates: Tensor | None,
+        recipe: Recipe,
+        generator: Generator,
+    ) -> None:
+        super().__init__(voxels, recipe.dim)
+        self.grid, self.reduce = grid, recipe.reduce
+        layers = len(channels)
+        self.align = ChannelAlign(channels, recipe.dim, generator)
+        self.selectors: TopologicalSelectors | FreeSelectors = (
+            FreeSelectors(voxels, layers)
+            if coordinates is None
+            else TopologicalSelectors(coordinates, layers, generator)
+        )
+        self.channel = nn.Parameter(
+            torch.randn(voxels, recipe.dim, generator=generator) * (INITIAL_SD / sqrt(recipe.dim))
+        )
+        self.constant = nn.Parameter(torch.zeros(voxels))
+
+    def forward(self, tokens: Sequence[Tensor]) -> Output:
+        """Per layer [B, H*W + 1, C_l] -> responses [B, V], and the layer selector's penalty R."""
+        selection = self.selectors()
+        aligned = self.align([layer.transpose(0, 1) for layer in tokens])
+        channel = self.channel / self.dim if self.reduce == "mean" else self.channel
+        responses = read_out(aligned, self.grid, selection, channel) + self.constant
+        return Output(responses, entropy_penalty(selection.layer))
+
+    def chosen(self, layers: Sequence[str]) -> Selectors:
+        """What every voxel reads. layers: their names."""
+        with torch.no_grad():
+            selection = self.selectors()
+        return Selectors(
+            layers=tuple(layers),
+            layer=_array(selection.layer),
+            space=_array(selection.space),
+            scale=_array(selection.scale),
+            channel=_array(self.channel),
+        )
+
+
+def _coordinates(responses: Responses, voxels: int) -> Tensor | None:
+    if responses.coordinates is None:
+        return None
+    coordinates = torch.tensor(responses.coordinates, dtype=torch.float32)
+    if coordinates.shape != (voxels, 3) or not bool(coordinates.isfinite().all()):
+        raise DataError(
+            f"subject {responses.subject}: coordinates must be {voxels} x 3 finite numbers, found "
+            f"{' x '.join(map(str, coordinates.shape))}; correct them, or use factortopy/no-topology"
+        )
+    return coordinates
+
+
+def _array(tensor: Tensor) -> np.ndarray:
+    return tensor.detach().cpu().contiguous().numpy().copy()

@@ -1,0 +1,46 @@
+"""Cards of the built-in metrics."""
+
+from __future__ import annotations
+
+from brainbench import MetricCard, lazy
+
+R2 = MetricCard(
+    name="r2",
+    loader=lazy("brainbench.builtin.metrics.r2:load"),
+    summary="share of a voxel's variance over the test split that is predicted (section 4.1)",
+    needs=frozenset({"predictions", "responses"}),
+    columns={"all": "R2"},
+    default=True,
+    roi_columns=True,
+)
+
+HIERARCHY = MetricCard(
+    name="hierarchy",
+    loader=lazy("brainbench.builtin.metrics.hierarchy:load"),
+    summary="how the selected layer rises from V1 over V2 and V3 and OPA to EBA (section 4.3)",
+    needs=frozenset({"selectors", "responses"}),
+    columns={"slope": "slope", "b0": "b0", "b1": "b1"},
+    default=True,
+    digits=2,
+)
+
+CONFIDENCE = MetricCard(
+    name="confidence",
+    loader=lazy("brainbench.builtin.metrics.confidence:load"),
+    summary="how sharply voxels choose their layer: 1 one layer, 0 all alike (equation 2)",
+    needs=frozenset({"selectors", "responses"}),
+    columns={"all": "confidence"},
+    default=True,
+    digits=2,
+)
+
+LAYERS = MetricCard(
+    name="layers",
+    loader=lazy("brainbench.builtin.metrics.layers:load"),
+    summary="how alike neighbouring layers are: what is alike, no layer selector can tell apart",
+    needs=frozenset({"tokens"}),
+    columns={"neighbours": "neighbour layers"},
+    direction="none",
+    default=True,
+    digits=2,
+)

@@ -1,0 +1,51 @@
+"""Hierarchy slope: does the layer that voxels select rise along the visual hierarchy?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from brainbench import MetricInputs, Score
+
+# The four levels of section 4.3 and their ideal place between the first layer (0) and the last (1).
+LEVELS: Mapping[tuple[str, ...], float] = {("V1",): 0.0, ("V2", "V3"): 1 / 3, ("OPA",): 2 / 3, ("EBA",): 1.0}
+
+
+def load(*, settings: Mapping[str, Any]) -> Hierarchy:
+    """The metric of card ``hierarchy``."""
+    return Hierarchy()
+
+
+class Hierarchy:
+    """Ordinary least squares of the place a voxel selects on the ideal place of its ROI (section 4.3)."""
+
+    def score(self, inputs: MetricInputs) -> Score:
+        """Figures: slope; b0, the fitted place at V1; b1 = slope + b0, the fitted place at EBA. per_voxel: the places, [V]."""
+        assert inputs.responses is not None
+        layer = inputs.selectors.layer if inputs.selectors else None
+        if layer is None:
+            return Score(not_applicable="the encoder has no layer selector")
+        if layer.shape[1] == 1:
+            return Score(not_applicable="a single layer has no hierarchy")
+        rois = inputs.responses.rois
+        missing = [name for level in LEVELS for name in level if name not in rois or not rois[name].any()]
+        if missing:
+            return Score(not_applicable=f"no voxels in {', '.join(missing)}")
+        place = layer_place(layer)
+        slope, b0 = _fit(place, rois)
+        return Score(values={"slope": slope, "b0": b0, "b1": slope + b0}, per_voxel=place.astype(np.float32))
+
+
+def layer_place(layer: np.ndarray) -> np.ndarray:
+    """Place of every voxel, sum_l (l - 1) / (L - 1) w_l: 0 first layer .. 1 last; layer: [V, L], L > 1; returns [V]."""
+    return np.asarray(layer.astype(np.float64) @ np.linspace(0, 1, layer.shape[1]))
+
+
+def _fit(place: np.ndarray, rois: Mapping[str, np.ndarray]) -> tuple[float, float]:
+    masks = {ideal: np.logical_or.reduce([rois[name] for name in level]) for level, ideal in LEVELS.items()}
+    x = np.concatenate([np.full(mask.sum(), ideal) for ideal, mask in masks.items()])
+    y = np.concatenate([place[mask] for mask in masks.values()])
+    slope = float(np.dot(x - x.mean(), y - y.mean()) / np.square(x - x.mean()).sum())
+    return slope, float(y.mean() - slope * x.mean())

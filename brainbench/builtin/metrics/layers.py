@@ -1,0 +1,95 @@
+"""How alike the layers of a backbone are: what two layers share, no layer selector can tell apart."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from math import sqrt
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.nn.functional import adaptive_avg_pool2d
+
+from brainbench import Features, MetricInputs, Score
+
+STIMULI = 500
+POOLED = 4
+# Simulations: with neighbours this alike R2 stays near its ceiling while the layer map loses half its slope.
+ALIKE = 0.95
+
+
+def load(*, settings: Mapping[str, Any]) -> Layers:
+    """The metric of card ``layers``."""
+    return Layers()
+
+
+class Layers:
+    """Debiased linear CKA between the local tokens of two layers, pooled to 4 x 4, over at most 500 images.
+
+    Encoders align the channels of every layer by a matrix of its own, so what counts is what such a matrix can carry from one
+    layer to the next: CKA takes layers of unequal width and is blind to rotations of the channels. A token counts as a
+    sample, as it does for the alignment. Channels are standardised, as encoders see them, and centred over the images at
+    every place: what all images share (position embeddings) predicts no response.
+    """
+
+    def score(self, inputs: MetricInputs) -> Score:
+        """Figures: "1-2", "2-3", ... for neighbours; "neighbours", their mean; "first_last". About 0 unlike, 1 the same."""
+        features = inputs.features
+        assert features is not None
+        if len(features.layers) == 1:
+            return Score(not_applicable="a single layer has no neighbours")
+        rows = np.arange(0, len(features), max(1, -(-len(features) // STIMULI)))
+        first = last = LayerTokens.read(features, 0, rows)
+        values: dict[str, float] = {}
+        for layer, name in enumerate(features.layers):
+            tokens = LayerTokens.read(features, layer, rows) if layer else first
+            if tokens.itself <= 0:
+                return Score(not_applicable=f"layer {name!r} does not vary over the images")
+            if layer:
+                values[f"{layer}-{layer + 1}"] = last.alike(tokens)
+            last = tokens
+        summary = {"neighbours": float(np.mean(list(values.values()))), "first_last": first.alike(last)}
+        return Score(values=summary | values, notes=_notes(summary["neighbours"]))
+
+
+@dataclass(frozen=True)
+class LayerTokens:
+    """Standardised tokens of one layer, [n, C_l] float32, n = images x 16, and their dependence on themselves."""
+
+    tokens: Tensor
+    itself: float
+
+    @classmethod
+    def read(cls, features: Features, layer: int, rows: np.ndarray) -> LayerTokens:
+        """The tokens of the images with these row numbers."""
+        local = torch.tensor(features.local_tokens(layer, rows)).float()
+        pooled = adaptive_avg_pool2d(local, POOLED)
+        centred = (pooled - pooled.mean(dim=0)).permute(0, 2, 3, 1).flatten(0, 2)
+        sd = centred.square().mean(dim=0).sqrt()
+        tokens = centred / torch.where(sd > 0, sd, 1.0)
+        return cls(tokens, dependence(tokens, tokens))
+
+    def alike(self, other: LayerTokens) -> float:
+        """Linear CKA with another layer."""
+        return dependence(self.tokens, other.tokens) / sqrt(self.itself * other.itself)
+
+
+def dependence(x: Tensor, y: Tensor) -> float:
+    """Unbiased linear HSIC times n (n - 3); x: [n, C], y: [n, C'], columns centred, n > 3 (Song et al. 2012, equation 5).
+
+    Equal to tr(KL) + 1'K1 1'L1 / ((n-1)(n-2)) - 2/(n-2) 1'KL1 with K = xx', L = yy' and zeros on both diagonals, from C x C'
+    products only. Without the correction, wide layers look alike for few images (Nguyen et al. 2021).
+    """
+    n = len(x)
+    dx, dy = x.square().sum(dim=1).double(), y.square().sum(dim=1).double()
+    shared = (x.t() @ y).double().square().sum()
+    own = torch.dot(dx, dy)
+    return float(shared - own + dx.sum() * dy.sum() / ((n - 1) * (n - 2)) - 2 / (n - 2) * own)
+
+
+def _notes(neighbours: float) -> tuple[str, ...]:
+    if neighbours < ALIKE:
+        return ()
+    return (f"neighbouring layers are nearly the same (CKA {neighbours:.2f}); a layer map can be far off",)

@@ -1,0 +1,34 @@
+"""The built-in cards, through the same door as anybody's."""
+
+from __future__ import annotations
+
+from brainbench import BackboneCard, DatasetCard, EncoderCard, MetricCard, hookimpl
+from brainbench.builtin.backbones.cards import PIXELS, RANDOM
+from brainbench.builtin.datasets.demo.card import DEMO
+from brainbench.builtin.datasets.folder.card import FOLDER
+from brainbench.builtin.encoders.cards import CLASSTOKEN, FACTORTOPY, NO_TOPOLOGY
+from brainbench.builtin.metrics.cards import CONFIDENCE, HIERARCHY, LAYERS, R2
+
+
+@hookimpl
+def register_backbones() -> list[BackboneCard]:
+    """The controls."""
+    return [PIXELS, RANDOM]
+
+
+@hookimpl
+def register_encoders() -> list[EncoderCard]:
+    """The paper's encoder and its baselines."""
+    return [FACTORTOPY, NO_TOPOLOGY, CLASSTOKEN]
+
+
+@hookimpl
+def register_metrics() -> list[MetricCard]:
+    """Brain score, hierarchy, confidence, and how alike the layers are."""
+    return [R2, HIERARCHY, CONFIDENCE, LAYERS]
+
+
+@hookimpl
+def register_datasets() -> list[DatasetCard]:
+    """The simulated demo, and anybody's own experiment."""
+    return [DEMO, FOLDER]

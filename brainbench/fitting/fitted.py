@@ -1,0 +1,45 @@
+"""A fitted encoder: a trained model with the scales its tokens and responses were standardised by."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from brainbench.fitting.engine import EncoderModel, predict
+from brainbench.fitting.scaling import Standardisation
+from brainbench.fitting.tokens import TokenReader
+from brainbench.types import Features, Selectors
+
+
+@dataclass(frozen=True)
+class FittedModel:
+    """What an encoder's ``fit`` returns (see ``brainbench.Fitted``).
+
+    model: trained, on ``device``; reader, units: how it was told tokens and responses; the rest as in ``brainbench.Fitted``.
+    """
+
+    model: EncoderModel
+    reader: TokenReader
+    units: Standardisation
+    device: str
+    history: Sequence[Mapping[str, float]]
+    selectors: Selectors | None = None
+    notes: Sequence[str] = ()
+
+    def predict(self, features: Features, stimuli: np.ndarray) -> np.ndarray:
+        """Predicted responses [n, V] float32, in the units of the measured ones, to the stimuli with these row numbers."""
+
+        def tokens_of(rows: Tensor) -> list[Tensor]:
+            return [layer.to(self.device) for layer in self.reader.read(features, rows.numpy())]
+
+        return self.units.undo(predict(self.model, torch.as_tensor(stimuli), tokens_of)).numpy()
+
+    def parameters(self) -> dict[str, Tensor]:
+        """Everything needed to predict again, by name: the model's state, and the scales of tokens and responses."""
+        scales = {**self.reader.parameters(), "responses.mean": self.units.mean, "responses.sd": self.units.sd}
+        state = {f"model.{name}": tensor for name, tensor in self.model.state_dict().items()}
+        return {name: tensor.detach().cpu().contiguous() for name, tensor in (state | scales).items()}

@@ -1,0 +1,43 @@
+"""Which epochs are kept, and their greedy average."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from torch import Tensor, nn
+
+State = dict[str, Tensor]
+
+
+class Checkpoints:
+    """The ``keep`` best states of a model by their score on the val split, best first; ties keep the earlier one first."""
+
+    def __init__(self, keep: int) -> None:
+        self.keep = keep
+        self.states: list[tuple[float, State]] = []
+
+    def offer(self, score: float, model: nn.Module) -> bool:
+        """Keep a copy of the model's state if it is among the best; say whether it is the best so far."""
+        place = sum(kept >= score for kept, _ in self.states)
+        if place < self.keep:
+            self.states.insert(place, (score, {name: t.detach().clone() for name, t in model.state_dict().items()}))
+            del self.states[self.keep :]
+        return place == 0
+
+
+def greedy_soup(model: nn.Module, checkpoints: Checkpoints, score: Callable[[], float]) -> float:
+    """Average the best states one by one, keeping each only if the average gets better (ModelSoup).
+
+    score: the model's figure on the val split as it stands. Leaves the soup in ``model`` and returns its score, which is
+    never below that of the best single state.
+    """
+    (best, soup), *others = checkpoints.states
+    size = 1
+    for _, state in others:
+        mixed = {name: t + (state[name] - t) / (size + 1) for name, t in soup.items()}
+        model.load_state_dict(mixed)
+        mixed_score = score()
+        if mixed_score > best:
+            best, soup, size = mixed_score, mixed, size + 1
+    model.load_state_dict(soup)
+    return best

@@ -1,0 +1,76 @@
+from __future__ import annotations
+
+import pytest
+import torch
+from torch import nn
+
+from brainbench.fitting import Checkpoints, greedy_soup
+
+
+class Point(nn.Module):
+    """A model that is one number."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.value = nn.Parameter(torch.zeros(()))
+
+    def at(self, value: float) -> Point:
+        with torch.no_grad():
+            self.value.fill_(value)
+        return self
+
+
+def closeness(model: Point, target: float) -> float:
+    return -abs(model.value.item() - target)
+
+
+def kept(model: Point, values: list[float], target: float, keep: int = 10) -> Checkpoints:
+    checkpoints = Checkpoints(keep)
+    for value in values:
+        checkpoints.offer(closeness(model.at(value), target), model)
+    return checkpoints
+
+
+def test_the_best_are_kept_best_first() -> None:
+    checkpoints = kept(Point(), [5, 1, 4, 2, 3], target=0, keep=3)
+    assert [score for score, _ in checkpoints.states] == [-1, -2, -3]
+    assert [state["value"].item() for _, state in checkpoints.states] == [1, 2, 3]
+
+
+def test_offer_tells_whether_it_is_the_best_and_ties_are_not() -> None:
+    checkpoints, model = Checkpoints(2), Point()
+    assert [checkpoints.offer(score, model) for score in (0.1, 0.1, 0.2, 0.0)] == [True, False, True, False]
+
+
+def test_kept_states_do_not_follow_the_model() -> None:
+    model = Point()
+    checkpoints = kept(model, [1.0], target=0)
+    model.at(9.0)
+    assert checkpoints.states[0][1]["value"].item() == 1
+
+
+def test_soup_takes_what_helps_and_leaves_what_does_not() -> None:
+    model = Point()
+    checkpoints = kept(model, [1.0, -2.0, 30.0], target=0)
+    score = greedy_soup(model, checkpoints, lambda: closeness(model, 0))
+    assert model.value.item() == pytest.approx(-0.5)
+    assert score == pytest.approx(-0.5)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_soup_is_never_below_the_best(seed: int) -> None:
+    values = (torch.randn(6, generator=torch.Generator().manual_seed(seed)) * 3 + 1).tolist()
+    model = Point()
+    checkpoints = kept(model, values, target=0.3, keep=4)
+    best = checkpoints.states[0][0]
+    score = greedy_soup(model, checkpoints, lambda: closeness(model, 0.3))
+    assert score >= best
+    assert closeness(model, 0.3) == score
+
+
+def test_every_ingredient_weighs_alike() -> None:
+    model = Point()
+    checkpoints = kept(model, [1.0, -2.0, 3.0], target=0)
+    scores = iter([2.0, 3.0])
+    assert greedy_soup(model, checkpoints, lambda: next(scores)) == 3
+    assert model.value.item() == pytest.approx((1 - 2 + 3) / 3)
