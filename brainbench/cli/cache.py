@@ -5,7 +5,7 @@ from __future__ import annotations
 import click
 
 
-@click.group(invoke_without_command=True)
+@click.group(invoke_without_command=True, short_help="What is cached, and why something was not a hit.")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON list instead of a table.")
 @click.pass_context
 def cache(context: click.Context, as_json: bool) -> None:

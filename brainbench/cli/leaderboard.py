@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 
-@click.command()
+@click.command(short_help="Build the boards again from records.")
 @click.argument("results", default="results", type=click.Path(path_type=Path))
 @click.option(
     "--leaderboards",

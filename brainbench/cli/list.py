@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 KINDS = ("backbones", "encoders", "metrics", "datasets")
 
 
-@click.command("list")
+@click.command("list", short_help="What is installed, with every setting.")
 @click.argument("kind", type=click.Choice(KINDS), required=False)
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON list with every fact and setting.")
 def list_(kind: str | None, as_json: bool) -> None:
@@ -32,6 +32,8 @@ def list_(kind: str | None, as_json: bool) -> None:
         return
     from brainbench.cli.table import show
 
+    if broken := [plugin.distribution for plugin in registry.plugins if plugin.error]:
+        click.echo(f"not loaded: {', '.join(broken)}; `brainbench plugins` says why", err=True)
     for number, shelf in enumerate(shelves):
         if len(shelves) > 1:
             click.echo(("\n" if number else "") + shelf.kind)

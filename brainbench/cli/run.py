@@ -8,7 +8,7 @@ from typing import Any
 import click
 
 
-@click.command()
+@click.command(short_help="Fit encoders, score them, write a leaderboard.")
 @click.option(
     "--backbones",
     default="all",
@@ -77,6 +77,11 @@ def run(no_controls: bool, dry_run: bool, as_json: bool, **options: Any) -> int:
     One network:        brainbench run --backbones clip/vit-b-16-openai --dataset folder --data PATH
     What would it do:   brainbench run --backbones all --dry-run
     """
+    import os
+
+    # Read when torch is loaded. Threads that spin while they wait make a fit ten times slower as soon as another
+    # process wants a core (docs/decisions/005).
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     from brainbench.cli import progress
     from brainbench.matrix import Request
     from brainbench.places import Places, default_cache
