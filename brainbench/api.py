@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import inspect
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
+from PIL import Image
 
 from brainbench.cards import BackboneCard
 from brainbench.checkpoints import state_sha256
@@ -22,7 +25,6 @@ from brainbench.session import Session
 from brainbench.types import Weights
 
 if TYPE_CHECKING:
-    from PIL import Image
     from torch import Tensor, nn
 
 Names = str | Sequence[str]
@@ -116,7 +118,7 @@ def from_module(
         UsageError: when ``layers`` is empty or names no submodule.
     """
     backbone = ModuleBackbone(model, layers, preprocess)
-    identity = f"{state_sha256(model)} {model} {list(layers)} {_recipe(preprocess)}"
+    identity = f"{state_sha256(model)} {model} {_code(model)} {list(layers)} {_recipe(preprocess)}"
 
     def load(*, weights: Weights, settings: Mapping[str, Any]) -> ModuleBackbone:
         if weights.kind == "file":
@@ -174,9 +176,23 @@ def _weights(weights: Names | Mapping[str, str | Path]) -> tuple[str, ...]:
     return (weights,) if isinstance(weights, str) else tuple(weights)
 
 
-def _recipe(preprocess: Callable[..., Any]) -> str:
-    """What a preprocessing does, as far as it can be read: a function's code, else the object's own description."""
-    code = getattr(preprocess, "__code__", None)
-    if code is None:
+def _code(model: nn.Module) -> list[str]:
+    """The source of every class in the network, as far as there is one: a forward that was edited is another network."""
+    found = set()
+    for kind in {type(module) for module in model.modules()}:
+        try:
+            found.add(inspect.getsource(kind))
+        except (OSError, TypeError):  # typed at a prompt
+            found.add(kind.__qualname__)
+    return sorted(found)
+
+
+def _recipe(preprocess: Callable[[Image.Image], Tensor]) -> str:
+    """What a preprocessing makes of two pictures of noise: constants, closures and the state of objects all show in it."""
+    rng = np.random.default_rng(0)
+    noise = [rng.integers(0, 256, (height, width, 3), dtype=np.uint8) for height, width in ((48, 64), (400, 300))]
+    try:
+        made = [preprocess(Image.fromarray(picture)).numpy(force=True) for picture in noise]
+    except Exception:  # one that takes other pictures only: the object itself, for as long as it lives
         return repr(preprocess)
-    return f"{code.co_code.hex()} {code.co_consts} {code.co_names} {getattr(preprocess, '__defaults__', None)}"
+    return " ".join(f"{array.dtype} {array.shape} {hashlib.sha256(array.tobytes()).hexdigest()}" for array in made)

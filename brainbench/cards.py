@@ -176,7 +176,7 @@ class MetricCard(Card):
     """A figure of merit. Loader: ``load(*, settings: Mapping) -> Metric``.
 
     needs: what it reads; without predictions and selectors it needs no encoder. columns: score name -> heading on the board;
-    roi_columns: a column for each ROI too; per_voxel: stores one figure a voxel; direction: which way is better;
+    roi_columns: a column for each ROI too; direction: which way is better;
     digits: decimals shown.
     """
 

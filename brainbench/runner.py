@@ -238,8 +238,13 @@ class Run:
             attributes["layers"] = list(encoding.selectors.layers)
             found = {kind: getattr(encoding.selectors, kind) for kind in _SELECTORS}
             arrays |= {f"selectors.{k}": np.asarray(a, np.float32) for k, a in found.items() if a is not None}
-        written = results.write_arrays(self.places.results, job.key, arrays, attributes)
-        return written | results.write_parameters(self.places.results, job.key, encoding.fitted.parameters())
+        folder = self.places.results
+        try:
+            written = results.write_arrays(folder, job.key, arrays, attributes)
+            return written | results.write_parameters(folder, job.key, encoding.fitted.parameters())
+        except OSError:  # the disk said no: leave nothing half-written
+            results.discard(folder, job.key)
+            raise
 
     def _rescored(self, job: Job, before: Record | None) -> Record | None:
         """The earlier record with the metrics it lacks, from its stored predictions; None when it has to be fitted anew."""

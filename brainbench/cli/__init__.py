@@ -30,14 +30,21 @@ class Commands(click.Group):
         return super().resolve_command(ctx, args)
 
 
-@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.group(
+    cls=Commands,
+    invoke_without_command=True,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110},
+)
 @click.version_option(package_name="brainbench", prog_name="brainbench")
-def cli() -> None:
+@click.pass_context
+def cli(context: click.Context) -> None:
     """Which layers of a vision network does the human visual cortex read, how well, and how do networks compare?
 
     Start with `brainbench run`: it needs no data and no download and writes leaderboards/demo.md. Then
     `brainbench run --dataset folder --data PATH` does the same with your own images and responses.
     """
+    if context.invoked_subcommand is None:
+        click.echo(context.get_help())
 
 
 for command in (run, list_, plugins, leaderboard, cache):
@@ -47,7 +54,8 @@ for command in (run, list_, plugins, leaderboard, cache):
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and exit: 0 done, 1 some jobs failed, 2 bad usage or input (one line), 130 interrupted."""
     try:
-        code = cli.main(args=None if arguments is None else [*arguments], standalone_mode=False)
+        given = None if arguments is None else [*arguments]
+        code = cli.main(given, prog_name="brainbench", standalone_mode=False)
     except click.ClickException as error:
         where = error.ctx.command_path if isinstance(error, click.UsageError) and error.ctx else "brainbench"
         click.echo(f"{where}: {error.format_message()} (see {where} --help)", err=True)

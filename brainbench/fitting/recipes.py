@@ -67,7 +67,7 @@ PAPER = Recipe(
 # all voxels can end at one place, or on the global token alone, before the regression has weights.
 FAST = Recipe(
     steps=5000, batch_size=32, lr=1e-2, schedule="cosine", dim=16, reduce="sum",
-    penalty_steps=0.15, epoch_steps=0.2, patience=5, keep=3, selector_lr=0.3,
+    penalty_steps=0.15, epoch_steps=50, patience=20, keep=3, selector_lr=0.3,
 )  # fmt: skip
 
 RECIPES: Mapping[str, Recipe] = {"fast": FAST, "paper": PAPER}

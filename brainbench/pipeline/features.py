@@ -92,7 +92,10 @@ class FeatureStore:
         return self._read(f"global/{layer}", rows)
 
     def write(self, rows: range, local: Sequence[np.ndarray], glob: Sequence[np.ndarray]) -> None:
-        """Write one chunk of stimuli, all layers. Each file appears whole or not at all."""
+        """Write one chunk of stimuli, all layers. Each file appears whole or not at all. The caller holds the key's lock."""
+        # zarr's drafts that a killed run left behind.
+        for draft in self.folder.glob(f"*/*/c/{rows.start // CHUNK}/**/*.partial"):
+            draft.unlink()
         group = zarr.open_group(self.folder, mode="r+")
         for number, (spatial, pooled) in enumerate(zip(local, glob, strict=True)):
             group[f"local/{number}"][rows.start : rows.stop] = spatial  # type: ignore[index]

@@ -52,8 +52,9 @@ def read_records(folder: Path) -> list[Record]:
 def write_arrays(
     folder: Path, key: str, arrays: Mapping[str, np.ndarray], attributes: Mapping[str, Any]
 ) -> dict[str, str]:
-    """Write ``<key>.zarr`` whole; returns the sha256 of each array."""
-    final, building = folder / f"{key}.zarr", folder / f".{key}.zarr.{os.getpid()}"
+    """Write ``<key>.zarr`` whole; returns the sha256 of each array. The caller holds the key's lock."""
+    # One name for every process: what a killed run left half built is replaced by the next one.
+    final, building = folder / f"{key}.zarr", folder / f".{key}.zarr.new"
     shutil.rmtree(building, ignore_errors=True)
     group = zarr.open_group(building, mode="w")
     for name, array in arrays.items():
@@ -81,6 +82,15 @@ def read_arrays(folder: Path, record: Record) -> tuple[dict[str, np.ndarray], di
     return arrays, dict(group.attrs)
 
 
+def discard(folder: Path, key: str) -> None:
+    """Remove what lies beside a record that will not be written."""
+    for path in (*folder.glob(f"{key}.*"), *folder.glob(f".{key}.*")):
+        if path.is_dir():
+            shutil.rmtree(path, ignore_errors=True)
+        else:
+            path.unlink(missing_ok=True)
+
+
 def write_parameters(folder: Path, key: str, parameters: Mapping[str, Any]) -> dict[str, str]:
     """Write ``<key>.safetensors``; returns its sha256."""
     from safetensors.torch import save
@@ -91,8 +101,8 @@ def write_parameters(folder: Path, key: str, parameters: Mapping[str, Any]) -> d
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file so that a reader, or a kill, sees the old one or the new one."""
-    building = path.with_name(f".{path.name}.{os.getpid()}")
+    """Write a file so that a reader, or a kill, sees the old one or the new one. The caller holds the lock it is written under."""
+    building = path.with_name(f".{path.name}.new")
     try:
         with building.open("wb") as file:
             file.write(content)

@@ -1,0 +1,96 @@
+"""The docs check: what is written agrees with what is there. Nothing is fitted here."""
+
+from __future__ import annotations
+
+import ast
+import re
+import subprocess
+import sys
+import tomllib
+from pathlib import Path
+
+import click
+import pytest
+
+from brainbench.cli import cli
+
+ROOT = Path(__file__).parents[2]
+README = (ROOT / "README.md").read_text()
+BLOCKS = re.findall(r"^```([a-z]*)\n(.*?)^```$", README, flags=re.M | re.S)
+
+
+@pytest.mark.parametrize(("number", "ending"), [(1, "&& brainbench run --backbones all"), (2, "&& pytest")])
+def test_the_first_two_blocks_do_all_the_set_up(number: int, ending: str) -> None:
+    line = subprocess.run(
+        [sys.executable, ".ci/readme_line.py", str(number)], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout.strip()
+    assert line == BLOCKS[number - 1][1].strip()
+    assert line.startswith("pip install ")
+    assert line.endswith(ending)
+
+
+def test_the_ci_runs_the_second_line_in_a_new_environment() -> None:
+    script = (ROOT / ".ci/run").read_text()
+    assert "-m venv" in script
+    assert ".ci/readme_line.py 2" in script
+
+
+def test_the_plugin_of_the_readme_is_25_lines_of_python() -> None:
+    plugin = next(code for language, code in BLOCKS if language == "python" and "hookimpl" in code)
+    ast.parse(plugin)
+    assert len(plugin.strip().splitlines()) <= 25
+
+
+def test_every_command_that_is_written_exists() -> None:
+    texts = [README, (ROOT / "CONTRIBUTING.md").read_text(), *(p.read_text() for p in (ROOT / "docs").rglob("*.md"))]
+    named = {name for text in texts for name in re.findall(r"(?:^ {4}|`)brainbench ([a-z]+)", text, flags=re.M)}
+    assert named
+    assert named <= cli.commands.keys()
+
+
+def test_every_option_that_is_written_exists() -> None:
+    options = {
+        o for command in cli.commands.values() for p in command.params if isinstance(p, click.Option) for o in p.opts
+    }
+    lines = [
+        line for line in README.splitlines() if re.search(r"brainbench (run|list|leaderboard|cache|plugins)", line)
+    ]
+    written = {option for line in lines for option in re.findall(r"(?<= )--[a-z-]+", line)}
+    assert written
+    assert written <= options
+
+
+def _declared() -> set[str]:
+    found = set()
+    for path in [ROOT / "pyproject.toml", *ROOT.glob("plugins/*/pyproject.toml")]:
+        project = tomllib.loads(path.read_text())["project"]
+        several = [project["dependencies"], *project.get("optional-dependencies", {}).values()]
+        found |= {re.split(r"[\[<>=~! ]", text)[0] for texts in several for text in texts}
+    return {name for name in found if not name.startswith("brainbench")}
+
+
+def test_every_dependency_has_its_line() -> None:
+    page = (ROOT / "docs/decisions/001-dependencies.md").read_text()
+    written = {
+        name
+        for line in page.splitlines()
+        if line.startswith("- ")
+        for name in re.findall(r"`([\w-]+)`", line.split(":")[0])
+    }
+    assert written == _declared()
+
+
+def test_the_committed_board_is_what_its_records_make() -> None:
+    from brainbench.pipeline.leaderboard import render
+    from brainbench.pipeline.results import read_records
+
+    records = read_records(ROOT / "leaderboards/records")
+    assert records
+    assert all(record.status == "done" for record in records)
+    for name, text in render(records).items():
+        assert (ROOT / "leaderboards" / name).read_text() == text, f"{name}: run `make board`"
+
+
+def test_the_committed_records_tell_nothing_of_the_machine() -> None:
+    for path in (ROOT / "leaderboards/records").glob("*.json"):
+        assert not re.search(r"/(home|root|tmp|Users|work)/", path.read_text()), path.name
