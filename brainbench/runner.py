@@ -17,7 +17,7 @@ from brainbench import facts
 from brainbench.caching import log_lookup, what_differs
 from brainbench.checkpoints import state_sha256
 from brainbench.errors import PluginError, StoreError
-from brainbench.matrix import DatasetPick, Job, MetricPick, Plan
+from brainbench.matrix import DatasetPick, EncoderPick, Job, MetricPick, Plan
 from brainbench.pipeline import results
 from brainbench.pipeline.encoding import Encoding, encode
 from brainbench.pipeline.features import CHUNK, FeatureStore, chunks
@@ -199,7 +199,9 @@ class Run:
             encoding = self._encode(job, inputs)
             inputs = replace(inputs, predictions=encoding.predictions, selectors=encoding.selectors)
         scored, per_voxel, failure = _score(job.metrics, inputs)
-        artifacts = self._store(job, encoding, per_voxel) if encoding and self.keep == "all" else {}
+        artifacts: dict[str, str] = {}
+        if job.encoder and encoding and self.keep == "all":
+            artifacts = self._store(job, job.encoder, encoding, per_voxel)
         return facts.record(
             job,
             self.plan.data,
@@ -231,17 +233,21 @@ class Run:
             stimuli = self.plan.data.stimuli(job.subject)
             return encode(encoder, inputs.features, inputs.responses, stimuli, context, job.encoder.entry.name)
 
-    def _store(self, job: Job, encoding: Encoding, per_voxel: Mapping[str, np.ndarray]) -> dict[str, str]:
+    def _store(
+        self, job: Job, encoder: EncoderPick, encoding: Encoding, per_voxel: Mapping[str, np.ndarray]
+    ) -> dict[str, str]:
         arrays = {"predictions": encoding.predictions.values} | {f"per_voxel.{n}": v for n, v in per_voxel.items()}
         attributes: dict[str, object] = {"ids": list(encoding.predictions.ids)}
         if encoding.selectors is not None:
             attributes["layers"] = list(encoding.selectors.layers)
             found = {kind: getattr(encoding.selectors, kind) for kind in _SELECTORS}
             arrays |= {f"selectors.{k}": np.asarray(a, np.float32) for k, a in found.items() if a is not None}
+        with blamed(encoder.entry.plugin, "parameters"):
+            parameters = encoding.fitted.parameters()
         folder = self.places.results
         try:
             written = results.write_arrays(folder, job.key, arrays, attributes)
-            return written | results.write_parameters(folder, job.key, encoding.fitted.parameters())
+            return written | results.write_parameters(folder, job.key, parameters)
         except OSError:  # the disk said no: leave nothing half-written
             results.discard(folder, job.key)
             raise

@@ -26,7 +26,7 @@ from brainbench.fitting import (
 from brainbench.fitting.engine import Validation, batch_loss, draw_batches
 
 MakeFeatures = Callable[..., Any]
-QUICK = replace(FAST, steps=60, batch_size=16, lr=0.02, dim=1)
+QUICK = replace(FAST, epoch_steps=0.2, steps=60, batch_size=16, lr=0.02, dim=1)
 
 
 class LinearModel(EncoderModel):
