@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
+from brainbench import estimate
 from brainbench.cards import BackboneCard
 from brainbench.checkpoints import state_sha256
 from brainbench.errors import UsageError
@@ -41,15 +42,18 @@ def run(
     seeds: int = 1,
     device: str = "auto",
     weights: Names | Mapping[str, str | Path] = (),
-    settings: Mapping[str, Any] | None = None,
-    controls: bool = True,
+    set: Mapping[str, Any] | Sequence[str] = (),
+    no_controls: bool = False,
     results: str | Path = "results",
     leaderboards: str | Path = "leaderboards",
     keep: str = "all",
     fresh: bool = False,
+    dry_run: bool = False,
     report: Reporter | None = None,
 ) -> pd.DataFrame:
     """Run every backbone x encoder x subject x seed, write records and boards, and return the records as a frame.
+
+    The arguments are the options of ``brainbench run``.
 
     Args:
         backbones: names and globs as on the command line (a comma list or a sequence), or what ``from_module`` returned.
@@ -61,12 +65,13 @@ def run(
         seeds: how many seeds, from 0.
         device: ``auto``, ``cpu`` or ``cuda``.
         weights: ``"untrained"``, or backbone name -> checkpoint file.
-        settings: ``{"factortopy.steps": 500}``, as ``--set``.
-        controls: add pixels, random and untrained twins.
+        set: ``{"factortopy.steps": 500}``, or ``["factortopy.steps=500"]``.
+        no_controls: leave out pixels, random and the untrained twins.
         results: folder of the records.
         leaderboards: folder of the boards.
         keep: ``all``, or ``scores`` to keep records alone.
         fresh: run again what is already there.
+        dry_run: run nothing; return one row a job with its estimated memory and disk in MB.
         report: hears what the run is doing; nothing is printed without one.
 
     Returns:
@@ -86,14 +91,15 @@ def run(
         subjects=None if subjects is None else _joined(subjects),
         seeds=seeds,
         weights=_weights(weights),
-        settings=tuple(f"{name}={value}" for name, value in (settings or {}).items()),
-        controls=controls,
+        settings=_assignments(set),
+        controls=not no_controls,
     )
     places = Places(Path(results), Path(leaderboards), default_cache())
     registry = installed().with_backbones(cards) if cards else installed()
     session = Session.open(request, registry, places, device=device, keep=keep, fresh=fresh)
-    records = list(session.run(report or Silent()))
-    return frame(records)
+    if dry_run:
+        return pd.DataFrame(estimate.jobs(session.plan))
+    return frame([*session.run(report or Silent())])
 
 
 def from_module(
@@ -176,14 +182,18 @@ def _weights(weights: Names | Mapping[str, str | Path]) -> tuple[str, ...]:
     return (weights,) if isinstance(weights, str) else tuple(weights)
 
 
+def _assignments(given: Mapping[str, Any] | Sequence[str]) -> tuple[str, ...]:
+    return tuple(f"{name}={value}" for name, value in given.items()) if isinstance(given, Mapping) else tuple(given)
+
+
 def _code(model: nn.Module) -> list[str]:
     """The source of every class in the network, as far as there is one: a forward that was edited is another network."""
-    found = set()
+    found = []
     for kind in {type(module) for module in model.modules()}:
         try:
-            found.add(inspect.getsource(kind))
+            found.append(inspect.getsource(kind))
         except (OSError, TypeError):  # typed at a prompt
-            found.add(kind.__qualname__)
+            found.append(kind.__qualname__)
     return sorted(found)
 
 

@@ -53,7 +53,7 @@ class Run:
     def __call__(self, *arguments: Any, **asked: Any) -> pd.DataFrame:
         self.said = Lines()
         usual: dict[str, Any] = {"encoders": "classtoken", "dataset": "folder", "data": self.data}
-        usual |= {"settings": QUICK, "controls": False, "report": self.said}
+        usual |= {"set": QUICK, "no_controls": True, "report": self.said}
         return brainbench.run(*arguments, **usual | asked)
 
 
@@ -198,7 +198,7 @@ def test_layers_that_are_not_there_are_an_error_at_once(layers: list[str], messa
         ({"backbones": "pixel"}, r"unknown backbone 'pixel' \(did you mean 'pixels'\?\)"),
         ({"encoders": ["classtokn"]}, r"unknown encoder 'classtokn' \(did you mean 'classtoken'\?\)"),
         ({"metrics": ["r2", "slope"]}, "unknown metric 'slope'"),
-        ({"settings": {"classtoken.stepps": 3}}, r"no setting 'stepps' \(did you mean 'steps'\?\)"),
+        ({"set": {"classtoken.stepps": 3}}, r"no setting 'stepps' \(did you mean 'steps'\?\)"),
         ({"seeds": 0}, "at least 1"),
         ({"subjects": [1, 9]}, "no such subject; there are: 1"),
         ({"keep": "some"}, "allowed are all, scores"),
@@ -223,7 +223,7 @@ def test_lists_and_comma_lists_are_the_same(run: Run) -> None:
 
 
 def test_settings_reach_their_cards(run: Run, tmp_path: Path) -> None:
-    frame = run("pixels", metrics="r2", settings={"classtoken.steps": 4, "classtoken.lr": 0.01, "folder.split_seed": 3})
+    frame = run("pixels", metrics="r2", set={"classtoken.steps": 4, "classtoken.lr": 0.01, "folder.split_seed": 3})
     record = json.loads((tmp_path / f"results/{frame['key'][0]}.json").read_text())
     assert record["encoder"]["changed"] == {"steps": 4, "lr": 0.01}
     assert record["history"][-1]["step"] == 4
@@ -241,9 +241,15 @@ def test_the_command_line_goes_on_from_a_run_in_python(run: Run, capsys: pytest.
 
 
 def test_python_takes_what_the_command_line_takes() -> None:
-    options = {option.name for option in cli.commands["run"].params}
+    options = {option.opts[0].removeprefix("--").replace("-", "_") for option in cli.commands["run"].params}
     here = set(inspect.signature(brainbench.run).parameters)
-    assert options - {"no_controls", "dry_run", "as_json"} == here - {"controls", "report"}
+    assert options - {"json"} == here - {"report"}
     defaults = {option.name: option.default for option in cli.commands["run"].params}
     for name in ("backbones", "encoders", "dataset", "seeds", "device", "keep", "results", "leaderboards"):
         assert str(inspect.signature(brainbench.run).parameters[name].default) == str(defaults[name])
+
+
+def test_a_dry_run_gives_the_jobs_and_writes_nothing(run: Run, tmp_path: Path) -> None:
+    frame = run("pixels", dry_run=True)
+    assert frame["encoder"].tolist() == [None, "classtoken"]
+    assert not (tmp_path / "results").exists()

@@ -101,6 +101,7 @@ def _run(
 
     with report.task(f"opening {request.dataset}"):
         from brainbench import estimate
+        from brainbench.registry import split_list
         from brainbench.runner import exit_code
         from brainbench.session import Session
 
@@ -111,7 +112,11 @@ def _run(
         return 0
     for line in estimate.announcement(session.plan):
         report.message(line)
+    broken = [plugin for plugin in registry.plugins if plugin.error]
+    for plugin in broken:
+        report.message(f"not loaded: {plugin.distribution} {plugin.version}: {plugin.error}")
     records = list(session.run(report))
     if as_json:
         click.echo(json.dumps([record.to_json() for record in records], indent=1))
-    return exit_code(records)
+    # Whoever asks for all of what is installed has not got it when some of it would not load.
+    return exit_code(records) or int(bool(broken) and "all" in split_list(request.backbones, "backbones"))
