@@ -176,13 +176,14 @@ class MetricCard(Card):
     """A figure of merit. Loader: ``load(*, settings: Mapping) -> Metric``.
 
     needs: what it reads; without predictions and selectors it needs no encoder. columns: score name -> heading on the board;
-    roi_columns: a column for each ROI too; direction: which way is better;
-    digits: decimals shown.
+    roi_columns: a column for each ROI too; direction: which way is better; opposite: score names for which it is the other
+    way; digits: decimals shown.
     """
 
     needs: frozenset[Need]
     columns: Mapping[str, str]
     direction: Literal["higher", "lower", "none"] = "higher"
+    opposite: tuple[str, ...] = ()
     unit: str = ""
     default: bool = False
     grid: Literal["8", "native"] = "8"

@@ -213,7 +213,9 @@ def _jobs(
 ) -> list[Job]:
     fitted = tuple(m for m in metrics if m.entry.card.needs_encoder)
     jobs = _token_jobs(backbone, [m for m in metrics if not m.entry.card.needs_encoder], subjects, data)
-    for subject in subjects if fitted else ():
+    for subject in subjects:
+        if not fitted or data.responses(subject) is None:
+            continue
         jobs += [
             _job(backbone, encoder, fitted, subject, seed, encoder.entry.card.grid, data)
             for encoder in encoders

@@ -63,6 +63,7 @@ class Display:
     columns: dict[str, str] = field(default_factory=dict)
     roi_columns: bool = False
     direction: Literal["higher", "lower", "none"] = "higher"
+    opposite: list[str] = field(default_factory=list)
     digits: int = 3
 
 

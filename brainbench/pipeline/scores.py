@@ -29,7 +29,7 @@ def score(loaded: LoadedMetric, inputs: MetricInputs) -> tuple[MetricResult, np.
     Raises PluginError when a metric gives back anything but finite numbers.
     """
     card = loaded.card
-    display = Display(dict(card.columns), card.roi_columns, card.direction, card.digits)
+    display = Display(dict(card.columns), card.roi_columns, card.direction, list(card.opposite), card.digits)
     lacking = missing_inputs(card, inputs)
     if lacking:
         return MetricResult(card.version, display, not_applicable=f"there are no {' and no '.join(lacking)}"), None

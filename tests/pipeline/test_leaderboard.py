@@ -22,7 +22,7 @@ from brainbench.records import (
 )
 
 R2 = Display({"all": "R2"}, roi_columns=True)
-B0 = Display({"b0": "b0"}, direction="lower", digits=2)
+B0 = Display({"slope": "slope", "b0": "b0"}, opposite=["b0"], digits=2)
 
 
 def record(
@@ -54,7 +54,7 @@ def record(
             grid="8",
             features_key="f",
             metrics={
-                "hierarchy": MetricResult("1", B0, {"b0": 1 - r2}),
+                "hierarchy": MetricResult("1", B0, {"slope": r2, "b0": 1 - r2}),
                 "r2": MetricResult(metric_version, R2, {"all": r2, "V1": r2 + 0.1, "hV4": r2 - 0.1}),
             },
             versions={"brainbench": "1", "torch": "2"},
@@ -83,8 +83,9 @@ def test_rows_are_sorted_ranked_and_marked() -> None:
     found = rows(text)
     assert [row[:2] for row in found] == [["1", "net/b"], ["2", "net/c"], ["3", "net/a"]]
     assert [row[4] for row in found] == ["**0.500**", "*0.400*", "0.300"]
-    # b0 is better when lower; V1 stands before hV4.
-    assert [row[7] for row in found] == ["**0.50**", "*0.60*", "0.70"]
+    # A smaller b0 is better (Table 2); V1 stands before hV4.
+    assert [row[7] for row in found] == ["**0.50**", "*0.40*", "0.30"]
+    assert [row[8] for row in found] == ["**0.50**", "*0.60*", "0.70"]
     assert text.index(" V1 ") < text.index(" hV4 ")
 
 
@@ -107,7 +108,7 @@ def test_an_incomplete_row_stands_last_without_a_mean_and_moves_nobody() -> None
     before = rows(page(*whole, *(record("net/c", 0.9, subject=s) for s in "12")))
     after = rows(page(*whole, record("net/c", 0.9, subject="1")))
     assert before[0][1] == "net/c"
-    assert after[-1] == ["-", "net/c", "v1", "fit", "-", "-", "-", "-", "1/2"]
+    assert after[-1] == ["-", "net/c", "v1", "fit", "-", "-", "-", "-", "-", "1/2"]
     assert [row[1] for row in after[:2]] == [row[1] for row in before[1:]]
     assert [row[4].replace("*", "") for row in after[:2]] == [row[4].replace("*", "") for row in before[1:]]
 
@@ -167,7 +168,7 @@ def test_what_does_not_apply_is_said_and_is_never_zero() -> None:
         "hierarchy": MetricResult("1", B0, not_applicable="no voxels of OPA"),
     }
     text = page(record("net/a", metrics=no_roi))
-    assert rows(text)[0][5:8] == ["n/a", "n/a", "n/a"]
+    assert rows(text)[0][5:9] == ["n/a"] * 4
     assert "- hierarchy: no voxels of OPA" in text
 
 

@@ -20,7 +20,7 @@ from brainbench import IMAGENET_MEAN, IMAGENET_STD, Backbone, Tokens, Weights, W
 
 SIZE, PATCH, WIDTH, HEADS, LAYERS = 64, 8, 96, 3, 12
 GRID = SIZE // PATCH
-FIRST_GAIN, GROWTH = 0.9, 1.3
+FIRST_GAIN, GROWTH = 1.0, 1.3
 # Queries and keys are scaled up, or every token would attend to all others alike and space would be averaged away.
 ATTENTION_GAIN = 3.0
 POSITION_STD = 0.5

@@ -20,6 +20,7 @@ HIERARCHY = MetricCard(
     summary="how the selected layer rises from V1 over V2 and V3 and OPA to EBA (section 4.3)",
     needs=frozenset({"selectors", "responses"}),
     columns={"slope": "slope", "b0": "b0", "b1": "b1"},
+    opposite=("b0",),
     default=True,
     digits=2,
 )
@@ -39,7 +40,7 @@ LAYERS = MetricCard(
     loader=lazy("brainbench.builtin.metrics.layers:load"),
     summary="how alike neighbouring layers are: what is alike, no layer selector can tell apart",
     needs=frozenset({"tokens"}),
-    columns={"neighbours": "neighbour layers"},
+    columns={"neighbours": "neighbour r", "neighbours_cka": "neighbour CKA"},
     direction="none",
     default=True,
     digits=2,

@@ -26,39 +26,60 @@ def load(*, settings: Mapping[str, Any]) -> Layers:
 
 
 class Layers:
-    """Debiased linear CKA between the local tokens of two layers, pooled to 4 x 4, over at most 500 images.
+    """How alike two layers' local tokens are, pooled to 4 x 4, over at most 500 images: as they stand, and up to a linear map.
 
-    Encoders align the channels of every layer by a matrix of its own, so what counts is what such a matrix can carry from one
-    layer to the next: CKA takes layers of unequal width and is blind to rotations of the channels. A token counts as a
-    sample, as it does for the alignment. Channels are standardised, as encoders see them, and centred over the images at
-    every place: what all images share (position embeddings) predicts no response.
+    r: the correlation of their tokens channel by channel, for layers of one width; neighbours in a residual stream come
+    near 1. CKA: debiased linear CKA. Encoders align the channels of every layer by a matrix of its own, so what counts for
+    a layer map is what such a matrix can carry from one layer to the next: CKA takes layers of unequal width and is blind
+    to rotations of the channels. A token counts as a sample, as it does for the
+    alignment. Channels are centred over the images at every place (what all images share, position embeddings, predicts
+    no response) and, for CKA, standardised as encoders see them.
     """
 
     def score(self, inputs: MetricInputs) -> Score:
-        """Figures: "1-2", "2-3", ... for neighbours; "neighbours", their mean; "first_last". About 0 unlike, 1 the same."""
+        """Figures: r "1-2", "2-3", ...; "neighbours", their mean; "first_last"; the same of CKA with "_cka" behind the name.
+
+        About 0 unlike, 1 the same. A backbone with layers of unequal width has no r.
+        """
         features = inputs.features
         assert features is not None
         if len(features.layers) == 1:
             return Score(not_applicable="a single layer has no neighbours")
         rows = np.arange(0, len(features), max(1, -(-len(features) // STIMULI)))
         first = last = LayerTokens.read(features, 0, rows)
-        values: dict[str, float] = {}
+        one_width = len(set(features.channels)) == 1
+        r: dict[str, float] = {}
+        cka: dict[str, float] = {}
         for layer, name in enumerate(features.layers):
             tokens = LayerTokens.read(features, layer, rows) if layer else first
             if tokens.itself <= 0:
                 return Score(not_applicable=f"layer {name!r} does not vary over the images")
             if layer:
-                values[f"{layer}-{layer + 1}"] = last.alike(tokens)
+                pair = f"{layer}-{layer + 1}"
+                cka[pair] = last.alike(tokens)
+                if one_width:
+                    r[pair] = last.correlation(tokens)
             last = tokens
-        summary = {"neighbours": float(np.mean(list(values.values()))), "first_last": first.alike(last)}
-        return Score(values=summary | values, notes=_notes(summary["neighbours"]))
+        values = _summed_up(cka, first.alike(last), "_cka")
+        if one_width:
+            values = _summed_up(r, first.correlation(last), "") | values
+        return Score(values=values, notes=_notes(values["neighbours_cka"]))
+
+
+def _summed_up(pairs: Mapping[str, float], first_last: float, suffix: str) -> dict[str, float]:
+    summary = {"neighbours": float(np.mean(list(pairs.values()))), "first_last": first_last}
+    return {f"{name}{suffix}": value for name, value in (summary | dict(pairs)).items()}
 
 
 @dataclass(frozen=True)
 class LayerTokens:
-    """Standardised tokens of one layer, [n, C_l] float32, n = images x 16, and their dependence on themselves."""
+    """Tokens of one layer, [n, C_l] float32, n = images x 16.
+
+    tokens: centred and standardised; raw: centred only; itself: the dependence of ``tokens`` on themselves.
+    """
 
     tokens: Tensor
+    raw: Tensor
     itself: float
 
     @classmethod
@@ -69,7 +90,11 @@ class LayerTokens:
         centred = (pooled - pooled.mean(dim=0)).permute(0, 2, 3, 1).flatten(0, 2)
         sd = centred.square().mean(dim=0).sqrt()
         tokens = centred / torch.where(sd > 0, sd, 1.0)
-        return cls(tokens, dependence(tokens, tokens))
+        return cls(tokens, centred, dependence(tokens, tokens))
+
+    def correlation(self, other: LayerTokens) -> float:
+        """Pearson's r with a layer of the same width, over all tokens and channels."""
+        return float(torch.corrcoef(torch.stack([self.raw.flatten(), other.raw.flatten()]))[0, 1])
 
     def alike(self, other: LayerTokens) -> float:
         """Linear CKA with another layer."""

@@ -52,11 +52,11 @@ def _section(board: Board) -> list[str]:
 
 def _explained(board: Board) -> list[str]:
     headings = {c.heading for c in board.columns}
-    parts = ["A row is a backbone with its weights and an encoder; figures are mean ± sd over subjects and seeds."]
+    parts = ["A row: a backbone with its weights, and an encoder. Figures: mean ± sd over subjects and seeds."]
     if "R2" in headings:
         parts.append(
-            "R2: explained variance on test images that the fit never saw, mean over all voxels, then per ROI "
-            "(1 is perfect, 0 no better than the mean response)."
+            "R2: share of the measured variance that is predicted on test images the fit never saw, mean over all voxels, "
+            "then per ROI; 1 is perfect, 0 no better than the mean response."
         )
     if "slope" in headings:
         parts.append(
@@ -65,13 +65,13 @@ def _explained(board: Board) -> list[str]:
         )
     if "confidence" in headings:
         parts.append("confidence: 1 when every voxel reads one layer, 0 when it reads all alike.")
-    if "neighbour layers" in headings:
+    if "neighbour CKA" in headings:
         parts.append(
-            "neighbour layers: how alike adjacent layers are; near 1, no encoder can tell them apart "
-            "and slope and confidence mean little."
+            "neighbour r, neighbour CKA: how alike adjacent layers are, channel by channel and as far as a linear map can see; "
+            "near 1, no encoder can tell them apart, and slope and confidence mean little."
         )
-    parts.append("Best bold, second best italic. cells: jobs done of jobs asked for; incomplete rows come last.")
-    return [" ".join(parts)]
+    parts.append("cells: jobs done of jobs asked for; incomplete rows come last. Best bold, second best italic.")
+    return [f"- {part}" for part in parts]
 
 
 def _markdown(table: pd.DataFrame) -> str:

@@ -154,7 +154,7 @@ def columns(edition: Edition) -> list[Column]:
         if display.roi_columns:
             headings |= {roi: roi for roi in sorted(rois, key=roi_rank)}
         found += [
-            Column(metric, version, value, heading + mark, display.direction, display.digits)
+            Column(metric, version, value, heading + mark, _direction(display, value), display.digits)
             for value, heading in headings.items()
         ]
     return found
@@ -163,6 +163,11 @@ def columns(edition: Edition) -> list[Column]:
 def roi_rank(name: str) -> tuple[int, str]:
     """Sort key that puts ROIs in the order of the visual pathway."""
     return _rank(ROI_ORDER, name)
+
+
+def _direction(display: Display, value: str) -> str:
+    other = {"higher": "lower", "lower": "higher", "none": "none"}
+    return other[display.direction] if value in display.opposite else display.direction
 
 
 def _rank(order: Sequence[str], name: str) -> tuple[int, str]:

@@ -101,7 +101,7 @@ def test_one_block_in_float64() -> None:
     hidden = torch.from_numpy(norm(tokens) @ w["expand"].T)
     tokens = tokens + block.gain * (hidden * 0.5 * (1 + torch.erf(hidden / 2**0.5))).numpy() @ w["contract"].T
     np.testing.assert_allclose(block(x)[0].numpy(), tokens, atol=1e-4)
-    assert block.gain == pytest.approx(0.9 * 1.3**2)
+    assert block.gain == pytest.approx(1.0 * 1.3**2)
 
 
 def test_patches_lie_row_by_row() -> None:

@@ -46,13 +46,14 @@ def test_the_same_layer_rotated_and_scaled_is_alike(memory_features: MakeFeature
     places = np.random.default_rng(2).normal(size=(1, 10, 4, 4)) * 50
     white = (first - first.mean(0)) / (first - first.mean(0)).std((0, 2, 3), keepdims=True)
     result = score(memory_features([white, np.einsum("oc,nchw->nohw", rotation, white) * 9 + places]))
-    assert result.values["1-2"] == pytest.approx(1, abs=0.02)
+    assert result.values["1-2_cka"] == pytest.approx(1, abs=0.02)
+    assert abs(result.values["1-2"]) < 0.3
 
 
 def test_independent_layers_are_unlike_even_when_wide_and_few(memory_features: MakeFeatures) -> None:
     result = score(memory_features([draw(20, 400, seed=1), draw(20, 300, seed=2)]))
     # The plain figure would be about C / (C + n) = 0.5; centring at every place leaves 1 / images.
-    assert result.values["neighbours"] == pytest.approx(0, abs=0.06)
+    assert result.values["neighbours_cka"] == pytest.approx(0, abs=0.06)
     assert result.notes == ()
 
 
@@ -61,11 +62,16 @@ def test_figures_of_a_chain(memory_features: MakeFeatures) -> None:
     for seed in (1, 2):
         chain.append(0.7 * chain[-1] + np.sqrt(1 - 0.49) * draw(200, seed=seed))
     values = score(memory_features(chain)).values
-    assert list(values) == ["neighbours", "first_last", "1-2", "2-3"]
-    assert values["neighbours"] == pytest.approx((values["1-2"] + values["2-3"]) / 2)
+    names = ["neighbours", "first_last", "1-2", "2-3"]
+    assert list(values) == names + [f"{name}_cka" for name in names]
+    for suffix in ("", "_cka"):
+        assert values[f"neighbours{suffix}"] == pytest.approx((values[f"1-2{suffix}"] + values[f"2-3{suffix}"]) / 2)
+    centred = [layer - layer.mean(0) for layer in chain]
+    assert values["1-2"] == pytest.approx(np.corrcoef(centred[0].ravel(), centred[1].ravel())[0, 1], rel=1e-4)
+    assert values["first_last"] == pytest.approx(0.49, abs=0.02)
     # Of two Gram matrices of equal size, cov = rho^2 of the variance: rho^2 / sqrt(rho^4 + (1 - rho^2)^2) up to the spectrum.
-    assert 0.4 < values["1-2"] < 0.8
-    assert values["first_last"] < values["neighbours"] - 0.1
+    assert 0.4 < values["1-2_cka"] < 0.8
+    assert values["first_last_cka"] < values["neighbours_cka"] - 0.1
 
 
 def test_nearly_equal_layers_are_warned_of(memory_features: MakeFeatures) -> None:
@@ -77,6 +83,8 @@ def test_nearly_equal_layers_are_warned_of(memory_features: MakeFeatures) -> Non
 def test_unequal_grids_and_widths(memory_features: MakeFeatures) -> None:
     result = score(memory_features([draw(side=8), draw(channels=3, side=2), draw(side=1)]))
     assert all(np.isfinite(v) for v in result.values.values())
+    assert "neighbours" not in result.values
+    assert "neighbours_cka" in result.values
 
 
 def test_at_most_500_images_are_read(memory_features: MakeFeatures) -> None:
