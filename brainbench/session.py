@@ -90,20 +90,21 @@ def open_dataset(request: Request, registry: Registry, given: Assignments, cache
 
 def write_boards(places: Places, dataset: str | None = None) -> list[Path]:
     """Build the boards of a results folder (of one dataset, or of all); returns the files written."""
-    with storage(places.leaderboards):
+    what = f"no records of {dataset}" if dataset else "no records"
+    nothing = StoreError(f"{places.results}: {what}; make some with `brainbench run --results {places.results}`")
+    if not places.results.is_dir():
+        raise nothing
+    # Read and written under one lock: of two runs that end together, the later one sees the records of both.
+    with storage(places.leaderboards), places.locked(places.results, "boards"):
+        wanted = [r for r in results.read_records(places.results) if dataset in (None, r.dataset.name)]
+        if not wanted:
+            raise nothing
         places.leaderboards.mkdir(parents=True, exist_ok=True)
-        with places.locked(places.leaderboards, "boards"):
-            records = results.read_records(places.results)
-            wanted = [r for r in records if dataset in (None, r.dataset.name)]
-            if not wanted:
-                raise StoreError(
-                    f"{places.results}: no records; make some with `brainbench run --results {places.results}`"
-                )
-            written = []
-            for name, text in sorted(leaderboard.render(wanted).items()):
-                results.write_atomically(places.leaderboards / name, text.encode())
-                written.append(places.leaderboards / name)
-            return written
+        written = []
+        for name, text in sorted(leaderboard.render(wanted).items()):
+            results.write_atomically(places.leaderboards / name, text.encode())
+            written.append(places.leaderboards / name)
+        return written
 
 
 def resolve_device(device: str) -> str:
