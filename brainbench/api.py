@@ -13,6 +13,7 @@ import pandas as pd
 from PIL import Image
 
 from brainbench import estimate
+from brainbench.benchmark import Benchmark
 from brainbench.cards import BackboneCard
 from brainbench.checkpoints import state_sha256
 from brainbench.errors import UsageError
@@ -22,7 +23,6 @@ from brainbench.places import Places, default_cache
 from brainbench.records import Record
 from brainbench.registry import installed
 from brainbench.reporting import Reporter, Silent
-from brainbench.session import Session
 from brainbench.types import Weights
 
 if TYPE_CHECKING:
@@ -96,10 +96,10 @@ def run(
     )
     places = Places(Path(results), Path(leaderboards), default_cache())
     registry = installed().with_backbones(cards) if cards else installed()
-    session = Session.open(request, registry, places, device=device, keep=keep, fresh=fresh)
+    benchmark = Benchmark.open(request, registry, places, device=device, keep=keep, fresh=fresh)
     if dry_run:
-        return pd.DataFrame(estimate.jobs(session.plan))
-    return frame([*session.run(report or Silent())])
+        return pd.DataFrame(estimate.jobs(benchmark.plan))
+    return frame([*benchmark.run(report or Silent())])
 
 
 def from_module(

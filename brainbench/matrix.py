@@ -66,6 +66,15 @@ class MetricPick:
 
 
 @dataclass(frozen=True)
+class Choice:
+    """What a request selects, with settings."""
+
+    backbones: tuple[BackbonePick, ...]
+    encoders: tuple[EncoderPick, ...]
+    metrics: tuple[MetricPick, ...]
+
+
+@dataclass(frozen=True)
 class DatasetPick:
     """The dataset of a run, opened."""
 
@@ -175,32 +184,40 @@ def pick_subjects(request: Request, dataset: Dataset) -> list[str]:
     return list(dict.fromkeys(wanted))
 
 
-def plan(request: Request, registry: Registry, given: Assignments, data: DatasetPick) -> Plan:
-    """Expand a request into jobs. Raises UsageError when any part of it cannot be, before anything runs."""
+def choose(request: Request, registry: Registry, given: Assignments, card: DatasetCard) -> Choice:
+    """Resolve every name and setting of a request. Raises UsageError; needs the dataset's card, not the dataset."""
     if request.seeds < 1:
         raise UsageError(f"--seeds {request.seeds}: at least 1")
-    simulated = data.card.simulated
     backbones = pick_backbones(
-        request.backbones, registry, given, simulated=simulated, weights=request.weights, controls=request.controls
+        request.backbones,
+        registry,
+        given,
+        simulated=card.simulated,
+        weights=request.weights,
+        controls=request.controls,
     )
-    encoders = pick_encoders(request, registry, given, simulated)
+    encoders = pick_encoders(request, registry, given, card.simulated)
     metrics = pick_metrics(request, registry, given)
     given.check_used(registry)
-    subjects = pick_subjects(request, data.dataset)
-    fitted = [m for m in metrics if m.entry.card.needs_encoder]
+    return Choice(tuple(backbones), tuple(encoders), tuple(metrics))
+
+
+def plan(request: Request, registry: Registry, choice: Choice, data: DatasetPick) -> Plan:
+    """Expand a request into jobs. Raises UsageError when the dataset cannot give what it asks for."""
+    subjects, encoders = pick_subjects(request, data.dataset), choice.encoders
     if "responses" not in data.dataset.provides:
-        if len(fitted) == len(metrics):
+        if all(m.entry.card.needs_encoder for m in choice.metrics):
             free = ", ".join(e.name for e in registry.metrics if not e.card.needs_encoder) or "none installed"
             raise UsageError(
                 f"{data.card.name} has no responses, and every metric asked for needs some; without: {free}"
             )
-        encoders = []
+        encoders = ()
     jobs = [
         job
-        for backbone in backbones
-        for job in _jobs(backbone, encoders, metrics, subjects, range(request.seeds), data)
+        for backbone in choice.backbones
+        for job in _jobs(backbone, encoders, choice.metrics, subjects, range(request.seeds), data)
     ]
-    return Plan(data, tuple(backbones), tuple(jobs))
+    return Plan(data, choice.backbones, tuple(jobs))
 
 
 def _jobs(

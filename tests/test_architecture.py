@@ -25,7 +25,7 @@ LEVELS = [
     {"matrix", "fitting", "pipeline", "testing"},
     {"facts", "estimate"},
     {"runner"},
-    {"session"},
+    {"benchmark"},
     {"api"},
     {"cli"},
     {"__main__", "__init__"},
@@ -83,10 +83,10 @@ def test_stages_do_not_import_each_other(path: Path) -> None:
     assert not [m for m in imports(path) if any(m == o or m.startswith(o + ".") for o in others)]
 
 
-def test_only_the_runner_and_the_session_join_stages() -> None:
+def test_only_the_runner_and_the_benchmark_join_stages() -> None:
     for path in MODULES:
         stages = {m.split(".")[2] for m in imports(path) if m.startswith("brainbench.pipeline.")}
-        if name_of(path) not in ("pipeline", "runner", "session"):
+        if name_of(path) not in ("pipeline", "runner", "benchmark"):
             assert len(stages) <= 1, f"{path} joins {sorted(stages)}"
 
 

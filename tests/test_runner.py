@@ -11,12 +11,12 @@ import torch
 import toy
 
 from brainbench import PluginError, StoreError, Tokens, UsageError
+from brainbench.benchmark import Benchmark
 from brainbench.matrix import Request
 from brainbench.places import Places
 from brainbench.records import Record
 from brainbench.registry import Registry
 from brainbench.reporting import Silent
-from brainbench.session import Session
 
 Runs = Callable[..., list[Record]]
 
@@ -30,8 +30,8 @@ def places(tmp_path: Path) -> Places:
 def runs(places: Places) -> Runs:
     def go(registry: Registry | None = None, *, fresh: bool = False, keep: str = "all", **asked: Any) -> list[Record]:
         request = Request(**{"dataset": "toydata", "encoders": "toyfit", **asked})
-        session = Session.open(request, registry or toy.registry(), places, device="cpu", keep=keep, fresh=fresh)
-        return list(session.run(Silent()))
+        benchmark = Benchmark.open(request, registry or toy.registry(), places, device="cpu", keep=keep, fresh=fresh)
+        return list(benchmark.run(Silent()))
 
     return go
 

@@ -20,8 +20,8 @@ import click
 @click.option("--dataset", metavar="NAME", help="Only this dataset's board.  [default: all]")
 def leaderboard(results: Path, leaderboards: Path, dataset: str | None) -> None:
     """Build the leaderboards again from the records in RESULTS; the same records give the same bytes."""
+    from brainbench.benchmark import write_boards
     from brainbench.places import Places, default_cache
-    from brainbench.session import write_boards
 
     for path in write_boards(Places(results, leaderboards, default_cache()), dataset):
         click.echo(f"wrote {path}")

@@ -101,21 +101,21 @@ def _run(
 
     with report.task(f"opening {request.dataset}"):
         from brainbench import estimate
+        from brainbench.benchmark import Benchmark
         from brainbench.registry import split_list
         from brainbench.runner import exit_code
-        from brainbench.session import Session
 
-        session = Session.open(request, registry, places, **how)
+        benchmark = Benchmark.open(request, registry, places, **how)
     if dry_run:
-        rows = estimate.jobs(session.plan)
-        click.echo(json.dumps(rows, indent=1) if as_json else estimate.text(rows, session.plan))
+        rows = estimate.jobs(benchmark.plan)
+        click.echo(json.dumps(rows, indent=1) if as_json else estimate.text(rows, benchmark.plan))
         return 0
-    for line in estimate.announcement(session.plan):
+    for line in estimate.announcement(benchmark.plan):
         report.message(line)
     broken = [plugin for plugin in registry.plugins if plugin.error]
     for plugin in broken:
         report.message(f"not loaded: {plugin.distribution} {plugin.version}: {plugin.error}")
-    records = list(session.run(report))
+    records = list(benchmark.run(report))
     if as_json:
         click.echo(json.dumps([record.to_json() for record in records], indent=1))
     # Whoever asks for all of what is installed has not got it when some of it would not load.

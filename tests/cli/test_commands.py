@@ -164,7 +164,7 @@ def test_ctrl_c_is_130(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("brainbench.session.Session.open", interrupted)
+    monkeypatch.setattr("brainbench.benchmark.Benchmark.open", interrupted)
     ended = shell(QUICK)
     assert ended.code == 130
     assert ended.err.strip().startswith("brainbench: interrupted; what was finished is kept")
@@ -175,7 +175,7 @@ def test_a_bug_keeps_its_traceback(here: Path, monkeypatch: pytest.MonkeyPatch) 
     def bug(*_: object, **__: object) -> None:
         raise AssertionError("a bug")
 
-    monkeypatch.setattr("brainbench.session.Session.open", bug)
+    monkeypatch.setattr("brainbench.benchmark.Benchmark.open", bug)
     with pytest.raises(AssertionError, match="a bug"):
         main(["run"])
 
@@ -294,3 +294,10 @@ def test_cache_clear_deletes_what_is_named(shell: Shell, here: Path, tmp_path: P
     assert shell("cache clear").out == "deleted 0 sets of features, 0.0 MB\n"
     # The records stand, and what they need is computed again.
     assert shell(QUICK.replace("pixels", "pixels,random") + " --fresh").code == 0
+
+
+def test_a_typo_does_not_wait_for_the_demo_to_be_made(shell: Shell, here: Path) -> None:
+    ended = shell("run --backbones pixls")
+    assert ended.code == 2
+    assert "did you mean 'pixels'" in ended.err
+    assert not list(here.rglob("demo-*"))

@@ -2,26 +2,27 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from brainbench.cards import DatasetCard
 from brainbench.errors import BrainbenchError, PluginError, StoreError, UsageError
-from brainbench.matrix import DatasetPick, Plan, Request, plan
+from brainbench.matrix import DatasetPick, Plan, Request, choose, plan
 from brainbench.pipeline import leaderboard, results
 from brainbench.places import Places, storage
 from brainbench.plugins import describe
 from brainbench.protocols import Dataset
 from brainbench.records import Record
-from brainbench.registry import Registry
+from brainbench.registry import Entry, Registry
 from brainbench.reporting import Reporter
 from brainbench.runner import Run
 from brainbench.settings import Assignments
 
 
 @dataclass(frozen=True)
-class Session:
+class Benchmark:
     """A validated run. Nothing but the dataset's own cache has been written yet."""
 
     plan: Plan
@@ -40,13 +41,17 @@ class Session:
         device: str = "auto",
         keep: str = "all",
         fresh: bool = False,
-    ) -> Session:
+    ) -> Benchmark:
         """Validate a request against what is installed; raises UsageError or DataError before anything is written."""
         if keep not in ("all", "scores"):
             raise UsageError(f"--keep {keep}: allowed are all, scores")
-        given = Assignments(request.settings)
-        data = open_dataset(request, registry, given, places.cache)
-        return cls(plan(request, registry, given, data), places, resolve_device(device), keep, fresh)
+        device = resolve_device(device)
+        given, entry = Assignments(request.settings), registry.datasets.get(request.dataset)
+        settings, _ = given.resolve(entry.card)
+        # Names before data: a typo must not wait for a dataset to be read or made.
+        choice = choose(request, registry, given, entry.card)
+        data = open_dataset(entry, settings, request.data, places.cache)
+        return cls(plan(request, registry, choice, data), places, device, keep, fresh)
 
     def run(self, report: Reporter) -> Iterator[Record]:
         """Run the jobs one by one, then write the boards of this dataset."""
@@ -65,19 +70,17 @@ class Session:
                 report.message(f"wrote {path}")
 
 
-def open_dataset(request: Request, registry: Registry, given: Assignments, cache: Path) -> DatasetPick:
-    """Load the dataset a request names; a plugin's own exception becomes one line that names it."""
-    entry = registry.datasets.get(request.dataset)
-    card: DatasetCard = entry.card
-    if card.needs_data and request.data is None:
+def open_dataset(entry: Entry[DatasetCard], settings: Mapping[str, Any], path: Path | None, cache: Path) -> DatasetPick:
+    """Load a dataset from ``path``, if it wants one; a plugin's own exception becomes one line that names it."""
+    card = entry.card
+    if card.needs_data and path is None:
         raise UsageError(f"--dataset {card.name} needs --data PATH: the folder that holds it")
-    if not card.needs_data and request.data is not None:
-        raise UsageError(f"--data {request.data}: the dataset {card.name} takes none; did you mean --dataset folder?")
-    settings, _ = given.resolve(card)
+    if not card.needs_data and path is not None:
+        raise UsageError(f"--data {path}: the dataset {card.name} takes none; did you mean --dataset folder?")
     try:
         with storage(cache):
             cache.mkdir(parents=True, exist_ok=True)
-            dataset = card.loader(settings=settings, data=request.data, cache=cache)
+            dataset = card.loader(settings=settings, data=path, cache=cache)
     except BrainbenchError:
         raise
     except Exception as error:
