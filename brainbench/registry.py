@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from functools import cache
 from typing import Any, Generic, TypeVar
@@ -76,13 +77,20 @@ class Shelf(Generic[C]):
     def _unknown(self, name: str) -> str:
         family = name.split("/")[0]
         families = {n.split("/")[0] for n in self._entries}
-        message = f"unknown {self.kind[:-1]} {name!r}{did_you_mean(name, [*self._entries, *families])}"
+        message = f"unknown {self.kind[:-1]} {name!r}{self._near(name, families)}"
         broken = [p for p in self._plugins if p.error and family in p.name + p.distribution]
         if broken:
             return f"{message}; {broken[0].distribution} {broken[0].version} failed to load: {broken[0].error}"
         if self.kind == "backbones" and family in _DISTRIBUTIONS and family not in families:
             return f"{message}; it comes with: pip install {_DISTRIBUTIONS[family]}"
         return f"{message}; `brainbench list {self.kind}` shows them all"
+
+    def _near(self, name: str, families: set[str]) -> str:
+        """The name that was probably meant: within its family, or within the family of nearly the same spelling."""
+        family = name.split("/")[0]
+        meant = [family] if family in families else get_close_matches(family, families, n=1)
+        known = [other for other in self._entries if other.split("/")[0] in meant]
+        return did_you_mean(name.replace(family, meant[0], 1), known) if meant else ""
 
 
 class Registry:

@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 
 import numpy as np
 
@@ -45,7 +46,9 @@ class JobError(Exception):
     def failure(self) -> Failure:
         """For the record."""
         owner = f"{self.plugin.distribution} {self.plugin.version}"
-        return Failure(owner, self.stage, type(self.cause).__name__, " ".join(str(self.cause).split()))
+        # A record may be published: it says what failed, not whose machine it was.
+        message = " ".join(str(self.cause).replace(str(Path.home()), "~").split())
+        return Failure(owner, self.stage, type(self.cause).__name__, message)
 
 
 @contextmanager

@@ -83,7 +83,9 @@ def test_two_cards_of_one_name_are_an_error_only_when_selected() -> None:
     ("name", "message"),
     [
         ("toy/nett", r"unknown backbone 'toy/nett' \(did you mean 'toy/net'\?\)"),
-        ("toi", r"did you mean 'toy'"),
+        ("toi", r"did you mean 'toy/net'"),
+        ("tpy/net", r"did you mean 'toy/net'"),
+        ("random/net", r"unknown backbone 'random/net'; `brainbench list"),
         ("clip/vit-b-16-openai", "it comes with: pip install brainbench-plugin-clip"),
         ("zzz", "`brainbench list backbones` shows them all"),
     ],

@@ -19,7 +19,7 @@ FACTORTOPY = EncoderCard(
     settings=_RECIPE,
     libraries=("torch",),
     default=True,
-    demo_steps=160,
+    demo_steps=300,
     selectors=("space", "layer", "scale", "channel"),
 )
 
@@ -29,7 +29,7 @@ NO_TOPOLOGY = EncoderCard(
     summary="factortopy with selectors that are free for every voxel (Table 16, w/o topology)",
     settings=_RECIPE,
     libraries=("torch",),
-    demo_steps=160,
+    demo_steps=300,
     selectors=("space", "layer", "scale", "channel"),
 )
 
