@@ -42,6 +42,13 @@ def remove(cache: Path, pattern: str) -> tuple[int, float]:
     return len(chosen), sum(e["mb"] for e in chosen)
 
 
+def datasets_mb(cache: Path) -> float:
+    """MB that datasets keep in the cache: what they generated, and what they know of files."""
+    if not cache.is_dir():
+        return 0.0
+    return round(sum(_size(path) for path in cache.iterdir() if path.is_dir() and path.name != "features") / 1e6, 1)
+
+
 def log_lookup(cache: Path, key: str, backbone: str, why: str) -> None:
     """Add one line to the cache's log: which features were asked for, and whether and why they had to be computed."""
     with (cache / "lookups.jsonl").open("a") as log:

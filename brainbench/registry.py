@@ -108,7 +108,14 @@ class Registry:
         return (self.backbones, self.encoders, self.metrics, self.datasets)
 
     def with_backbones(self, cards: Sequence[BackboneCard]) -> Registry:
-        """A registry that also holds backbones made in memory (``from_module``)."""
+        """A registry that also holds backbones made in memory (``from_module``); raises UsageError for a name that is taken."""
+        for card in cards:
+            for entry in self.backbones:
+                if entry.name == card.name:
+                    owner = entry.plugin.distribution
+                    raise UsageError(
+                        f"from_module(name={card.name!r}): {owner} has a backbone of this name; choose another"
+                    )
         return Registry((*self.plugins, Plugin("memory", "in memory", "0", {"backbones": tuple(cards)})))
 
 

@@ -253,3 +253,9 @@ def test_a_dry_run_gives_the_jobs_and_writes_nothing(run: Run, tmp_path: Path) -
     frame = run("pixels", dry_run=True)
     assert frame["encoder"].fillna("").tolist() == ["", "classtoken"]
     assert not (tmp_path / "results").exists()
+
+
+def test_a_module_cannot_take_the_name_of_a_card(run: Run) -> None:
+    card = from_module(Net(), ["early"], lambda image: square(image, 16), name="pixels")
+    with pytest.raises(UsageError, match=r"from_module\(name='pixels'\): brainbench has a backbone of this name"):
+        run(card)

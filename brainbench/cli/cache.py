@@ -15,7 +15,7 @@ def cache(context: click.Context, as_json: bool) -> None:
     """
     if context.invoked_subcommand:
         return
-    from brainbench.caching import entries
+    from brainbench.caching import datasets_mb, entries
     from brainbench.places import default_cache
 
     found = entries(default_cache())
@@ -26,7 +26,8 @@ def cache(context: click.Context, as_json: bool) -> None:
         return
     from brainbench.cli.table import show
 
-    click.echo(f"{default_cache()}: {len(found)} sets of features, {sum(e['mb'] for e in found):.1f} MB")
+    features = f"{len(found)} sets of features, {sum(e['mb'] for e in found):.1f} MB"
+    click.echo(f"{default_cache()}: {features}; datasets' own files, {datasets_mb(default_cache()):.1f} MB")
     if found:
         columns = ["key", "backbone", "weights", "stimuli", "grid", "mb", "last lookup"]
         show(columns, [[e["key"][:12], *(e[c] for c in columns[1:])] for e in found])

@@ -281,7 +281,7 @@ def test_cache_tells_what_lies_there_and_why(shell: Shell, here: Path) -> None:
     entries = json.loads(shell("cache --json").out)
     assert {e["last lookup"] for e in entries} == {"hit", "changed: backbone.settings.dtype"}
     table = shell("cache").out.splitlines()
-    assert table[0].endswith(f": 2 sets of features, {sum(e['mb'] for e in entries):.1f} MB")
+    assert f": 2 sets of features, {sum(e['mb'] for e in entries):.1f} MB; datasets' own files" in table[0]
     assert len(table) == 4
 
 
