@@ -188,3 +188,10 @@ def test_the_first_lines_say_what_a_simulated_board_is_and_what_to_run_next() ->
     )
     assert "    brainbench run --dataset folder --data PATH --backbones all" in head[:7]
     assert "Simulated" not in page(record())
+
+
+def test_a_figure_without_a_better_side_ranks_nobody() -> None:
+    alike = {"layers": MetricResult("1", Display({"neighbours": "neighbour r"}, direction="none"), {"neighbours": 0.9})}
+    less = {"layers": replace(alike["layers"], values={"neighbours": 0.2})}
+    found = rows(page(record("net/a", encoder="", metrics=less), record("net/b", encoder="", metrics=alike)))
+    assert [row[:2] for row in found] == [["-", "net/a"], ["-", "net/b"]]

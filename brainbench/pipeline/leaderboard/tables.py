@@ -52,7 +52,7 @@ def board(edition: Edition) -> Board:
         if line.row.control:
             continue
         position += 1
-        rankable = line.complete and bool(shown) and line.figures[shown[0]] is not None
+        rankable = line.complete and _ranks(shown) and line.figures[shown[0]] is not None
         ranked.append(Line(line.row, line.figures, line.done, line.expected, position if rankable else None))
     return Board(edition, shown, ranked, [line for line in order if line.row.control], _ceiling(edition))
 
@@ -112,8 +112,13 @@ def _line(row: Row, shown: Sequence[Column], edition: Edition) -> Line:
     return Line(row, figures, done, expected)
 
 
+def _ranks(shown: Sequence[Column]) -> bool:
+    """Whether the first figure has a better side, so that rows can be ranked by it."""
+    return bool(shown) and shown[0].direction != "none"
+
+
 def _sort_key(line: Line, shown: Sequence[Column]) -> tuple[bool, float, object]:
-    first = line.figures[shown[0]] if shown else None
+    first = line.figures[shown[0]] if _ranks(shown) else None
     value = first[0] if first else -math.inf
     sign = 1 if shown and shown[0].direction == "lower" else -1
     return (not line.complete, sign * value if first else math.inf, line.row.key)
