@@ -12,7 +12,7 @@ _GRID_TOKENS = 8 * 8 + 1
 
 
 def announcement(plan: Plan) -> list[str]:
-    """Which card stands for which family, and what will be downloaded."""
+    """Which card stands for which family, what will be downloaded, and what was noticed about the data."""
     lines = [f"{len(plan.jobs)} jobs on {plan.data.card.name}" + (" (simulated)" if plan.data.card.simulated else "")]
     for pick in plan.backbones:
         role = "control" if pick.control else f"family {pick.entry.card.family}"
@@ -21,7 +21,7 @@ def announcement(plan: Plan) -> list[str]:
         p for p in plan.backbones if "NC" in (p.entry.card.licence or "") and p.weights.kind != "untrained"
     ]
     lines += [f"  note: {p.display} is licensed {p.entry.card.licence}: not for commercial use" for p in noncommercial]
-    return lines
+    return lines + _data_notes(plan)
 
 
 def jobs(plan: Plan) -> list[dict[str, Any]]:
@@ -54,6 +54,16 @@ def text(rows: list[dict[str, Any]], plan: Plan) -> str:
         f"memory: at most {_mb(max((r['memory_mb'] or 0 for r in rows), default=0))} for data and fit"
     )
     return "\n".join(lines)
+
+
+def _data_notes(plan: Plan) -> list[str]:
+    """What was dropped or decided when the data were read, each once with the subjects it is about."""
+    about: dict[str, list[str]] = {}
+    for subject in dict.fromkeys(job.subject for job in plan.jobs):
+        responses = plan.data.responses(subject)
+        for note in responses.notes if responses is not None else ():
+            about.setdefault(note, []).append(subject)
+    return [f"  subject {', '.join(subjects)}: {note}" for note, subjects in about.items()]
 
 
 def _features_mb(job: Job, plan: Plan) -> float | None:

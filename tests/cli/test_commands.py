@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 import pytest
 from experiment import write_experiment
 
@@ -301,3 +302,20 @@ def test_a_typo_does_not_wait_for_the_demo_to_be_made(shell: Shell, here: Path) 
     assert ended.code == 2
     assert "did you mean 'pixels'" in ended.err
     assert not list(here.rglob("demo-*"))
+
+
+def test_dropped_voxels_are_told_at_once_and_stand_in_record_and_board(
+    shell: Shell, here: Path, tmp_path: Path
+) -> None:
+    folder = write_experiment(tmp_path / "spoilt")
+    values = np.load(folder / "responses.npy")
+    values[3, 1], values[:, 4] = np.nan, 2
+    np.save(folder / "responses.npy", values)
+    ended = shell(QUICK.replace("{data}", str(folder)) + " --json")
+    told = "dropped 2 of 5 voxels: 1 with NaN or infinite values, 1 constant over train"
+    assert ended.code == 0
+    assert ended.err.count(f"subject 1: {told}") == 1
+    fitted = next(record for record in json.loads(ended.out) if record["encoder"])
+    assert fitted["dataset"]["dropped_voxels"] == [1, 4]
+    assert told in fitted["notes"]
+    assert told in (here / "leaderboards/folder.md").read_text()
