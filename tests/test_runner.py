@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +11,7 @@ import pytest
 import torch
 import toy
 
-from brainbench import PluginError, StoreError, Tokens, UsageError
+from brainbench import PluginError, Selectors, StoreError, Tokens, UsageError
 from brainbench.benchmark import Benchmark
 from brainbench.matrix import Request
 from brainbench.places import Places
@@ -264,3 +265,52 @@ def test_two_seeds_of_a_run_twice_give_the_same_board(runs: Runs, places: Places
     board = (places.leaderboards / "toydata.md").read_bytes()
     runs(seeds=2, fresh=True)
     assert (places.leaderboards / "toydata.md").read_bytes() == board
+
+
+def test_tokens_that_are_all_zero_are_stored_all_the_same(runs: Runs) -> None:
+    net = toy.ToyNet(scale=0)
+    registry = toy.registry([toy.backbone(make=lambda: net)])
+    runs(registry)
+    net.calls = 0
+    runs(registry, fresh=True)
+    assert net.calls == 0
+
+
+class BadMetric:
+    def score(self, inputs: Any) -> Any:
+        raise ArithmeticError("no such mean")
+
+
+def test_a_broken_metric_fails_its_job_and_the_others_figures_stay(runs: Runs) -> None:
+    bad = replace(toy.R2, name="bad", loader=lambda *, settings: BadMetric())
+    registry = toy.registry(metrics=[toy.R2, toy.COUNT, bad])
+    fitted = [r for r in runs(registry) if r.encoder]
+    assert {r.status for r in fitted} == {"failed"}
+    assert all(r.failure and r.failure.stage == "metric bad" and "no such mean" in r.failure.message for r in fitted)
+    assert all(r.metrics["r2"].values["all"] > 0.99 for r in fitted)
+    # Asked for without it, the job is whole; nothing is fitted again for that.
+    before = toy.ToyEncoder.fits
+    assert {r.status for r in runs(registry, metrics="r2,count")} == {"done"}
+    assert toy.ToyEncoder.fits == before
+
+
+def test_a_subject_without_responses_has_no_fits(runs: Runs) -> None:
+    class Half(toy.ToyData):
+        def responses(self, subject: str) -> Any:
+            return super().responses(subject) if subject == "1" else None
+
+    records = runs(toy.registry(datasets=[toy.dataset(Half())]))
+    assert {(r.dataset.subject, r.status) for r in records if r.encoder} == {("1", "done")}
+
+
+class Crooked(toy.ToyEncoder):
+    def fit(self, *arguments: Any) -> Any:
+        fitted = super().fit(*arguments)
+        fitted.selectors = Selectors(("colour", "grey"), layer=np.ones((6, 3)))
+        return fitted
+
+
+def test_selectors_of_a_wrong_shape_are_refused(runs: Runs) -> None:
+    records = runs(toy.registry(encoders=[toy.encoder(make=Crooked)]))
+    failures = {r.failure.message for r in records if r.failure}
+    assert failures == {"toyfit: the layer selector is [6, 3], expected [6, 2]"}

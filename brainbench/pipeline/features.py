@@ -96,10 +96,12 @@ class FeatureStore:
         # zarr's drafts that a killed run left behind.
         for draft in self.folder.glob(f"*/*/c/{rows.start // CHUNK}/**/*.partial"):
             draft.unlink()
-        group = zarr.open_group(self.folder, mode="r+")
-        for number, (spatial, pooled) in enumerate(zip(local, glob, strict=True)):
-            group[f"local/{number}"][rows.start : rows.stop] = spatial  # type: ignore[index]
-            group[f"global/{number}"][rows.start : rows.stop] = pooled  # type: ignore[index]
+        # A chunk of zeros must leave its file too, or it would count as missing for ever. Arrays forget this when reopened.
+        with zarr.config.set({"array.write_empty_chunks": True}):
+            group = zarr.open_group(self.folder, mode="r+")
+            for number, (spatial, pooled) in enumerate(zip(local, glob, strict=True)):
+                group[f"local/{number}"][rows.start : rows.stop] = spatial  # type: ignore[index]
+                group[f"global/{number}"][rows.start : rows.stop] = pooled  # type: ignore[index]
 
     def gaps(self) -> tuple[list[range], int]:
         """(chunks of rows to be written, how many of them were there but damaged). Reads everything once."""
@@ -147,7 +149,6 @@ def _array(group: Group, name: str, shape: tuple[int, ...], dtype: np.dtype[Any]
         shape=shape,
         chunks=(min(CHUNK, shape[0]), *shape[1:]),
         dtype=dtype,
-        # Tokens hardly compress; the checksum is what the store needs. A chunk of zeros must still leave its file.
+        # Tokens hardly compress; the checksum is what the store needs.
         compressors=[Crc32cCodec()],
-        config={"write_empty_chunks": True},
     )

@@ -195,3 +195,10 @@ def test_a_figure_without_a_better_side_ranks_nobody() -> None:
     less = {"layers": replace(alike["layers"], values={"neighbours": 0.2})}
     found = rows(page(record("net/a", encoder="", metrics=less), record("net/b", encoder="", metrics=alike)))
     assert [row[:2] for row in found] == [["-", "net/a"], ["-", "net/b"]]
+
+
+def test_a_whole_row_without_a_figure_stands_before_an_incomplete_one() -> None:
+    nothing = {"r2": MetricResult("1", R2, not_applicable="no")}
+    whole = [record("net/z", subject=s, metrics=nothing) for s in "12"]
+    found = rows(page(*whole, record("net/a", subject="1"), *(record("net/b", subject=s) for s in "12")))
+    assert [row[1] for row in found] == ["net/b", "net/z", "net/a"]

@@ -1,0 +1,61 @@
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+
+from brainbench import MetricCard, MetricInputs, PluginError, Predictions, Score, Selectors
+from brainbench.pipeline.scores import LoadedMetric, noise_ceiling, score
+
+INPUTS = MetricInputs(
+    predictions=Predictions(np.zeros((2, 3)), np.zeros((2, 3)), ("a", "b")), selectors=Selectors(("one",)), seed=4
+)
+
+
+class Spy:
+    def __init__(self, result: Any = None) -> None:
+        self.result = result if result is not None else Score({"x": 1.0})
+
+    def score(self, inputs: MetricInputs) -> Any:
+        self.seen = inputs
+        return self.result
+
+
+def loaded(spy: Spy, *needs: Any) -> LoadedMetric:
+    return LoadedMetric(MetricCard(name="spy", loader=lambda: None, needs=frozenset(needs), columns={"x": "X"}), spy)
+
+
+def test_a_metric_sees_what_its_card_needs_and_nothing_else() -> None:
+    spy = Spy()
+    result, _ = score(loaded(spy, "predictions"), INPUTS)
+    assert result.values == {"x": 1.0}
+    assert spy.seen.predictions is INPUTS.predictions
+    assert spy.seen.selectors is None
+    assert spy.seen.seed == 4
+
+
+def test_what_is_missing_makes_it_not_applicable_without_asking_the_metric() -> None:
+    spy = Spy()
+    result, _ = score(loaded(spy, "selectors", "masks", "tokens"), INPUTS)
+    assert result.not_applicable == "there are no masks and no tokens"
+    assert not hasattr(spy, "seen")
+
+
+@pytest.mark.parametrize(
+    ("result", "message"),
+    [
+        (Score({"x": float("nan"), "y": 1.0}), "spy: not a finite number: x; say Score"),
+        (Score({"x": float("inf")}), "not a finite number: x"),
+        (0.5, r"score\(\) must return brainbench.Score, got float"),
+    ],
+)
+def test_anything_but_finite_numbers_is_the_plugins_failure(result: Any, message: str) -> None:
+    with pytest.raises(PluginError, match=message):
+        score(loaded(Spy(result), "predictions"), INPUTS)
+
+
+def test_the_noise_ceiling_is_a_mean_over_all_and_over_each_roi() -> None:
+    rois = {"V1": np.array([True, True, False]), "V2": np.array([False, False, False])}
+    assert noise_ceiling(np.array([0.2, 0.4, 0.9]), rois) == pytest.approx({"all": 0.5, "V1": 0.3})
+    assert noise_ceiling(None, rois) == {}
