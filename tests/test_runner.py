@@ -314,3 +314,17 @@ def test_selectors_of_a_wrong_shape_are_refused(runs: Runs) -> None:
     records = runs(toy.registry(encoders=[toy.encoder(make=Crooked)]))
     failures = {r.failure.message for r in records if r.failure}
     assert failures == {"toyfit: the layer selector is [6, 3], expected [6, 2]"}
+
+
+def test_a_disk_that_fills_between_arrays_and_parameters_leaves_neither(
+    runs: Runs, places: Places, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import errno
+
+    def full(*_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr("brainbench.pipeline.results.write_parameters", full)
+    with pytest.raises(StoreError, match="the disk is full"):
+        runs(metrics="r2")
+    assert [path.name for path in places.results.iterdir()] == [".locks"]
