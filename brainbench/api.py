@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import inspect
+import uuid
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -98,7 +99,7 @@ def run(
     registry = installed().with_backbones(cards) if cards else installed()
     benchmark = Benchmark.open(request, registry, places, device=device, keep=keep, fresh=fresh)
     if dry_run:
-        return pd.DataFrame(estimate.jobs(benchmark.plan))
+        return pd.DataFrame(estimate.jobs(benchmark.plan, keep))
     return frame([*benchmark.run(report or Silent())])
 
 
@@ -203,6 +204,8 @@ def _recipe(preprocess: Callable[[Image.Image], Tensor]) -> str:
     noise = [rng.integers(0, 256, (height, width, 3), dtype=np.uint8) for height, width in ((48, 64), (400, 300))]
     try:
         made = [preprocess(Image.fromarray(picture)).numpy(force=True) for picture in noise]
-    except Exception:  # one that takes other pictures only: the object itself, for as long as it lives
-        return repr(preprocess)
+    # One that takes other pictures only may raise anything. Nothing is known of it then, so it is like no other:
+    # its features serve as long as the card that from_module returns, and are never taken for another's.
+    except Exception:
+        return uuid.uuid4().hex
     return " ".join(f"{array.dtype} {array.shape} {hashlib.sha256(array.tobytes()).hexdigest()}" for array in made)

@@ -62,7 +62,8 @@ class Benchmark:
             report.message(f"[{number}/{total}] {job.label}: {state}")
             yield record
         with report.task("leaderboard"), storage(self.places.results):
-            with self.places.locked(self.places.results, "supersede"):
+            # The boards' own lock: nobody reads the records while some of them move.
+            with self.places.locked(self.places.results, "boards"):
                 replaced = results.supersede(self.places.results, {job.key for job in self.plan.jobs})
             if replaced:
                 report.message(f"moved {len(replaced)} outdated records to {self.places.results / 'superseded'}")

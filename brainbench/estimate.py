@@ -9,6 +9,8 @@ from brainbench.matrix import Job, Plan
 from brainbench.selection import BackbonePick
 
 _GRID_TOKENS = 8 * 8 + 1
+# Aligned channels where an encoder does not say: those of the default recipe.
+_CHANNELS = 16
 
 
 def announcement(plan: Plan) -> list[str]:
@@ -24,8 +26,8 @@ def announcement(plan: Plan) -> list[str]:
     return lines + _data_notes(plan)
 
 
-def jobs(plan: Plan) -> list[dict[str, Any]]:
-    """One row a job with estimated memory and disk in MB, None where a card does not say enough."""
+def jobs(plan: Plan, keep: str) -> list[dict[str, Any]]:
+    """One row a job with estimated memory and disk in MB, None where a card does not say enough; keep: as ``--keep``."""
     return [
         {
             "backbone": job.backbone.display,
@@ -36,7 +38,7 @@ def jobs(plan: Plan) -> list[dict[str, Any]]:
             "key": job.key,
             "features_mb": _features_mb(job, plan),
             "memory_mb": _memory_mb(job, plan),
-            "results_mb": _results_mb(job, plan),
+            "results_mb": _results_mb(job, plan, keep),
         }
         for job in plan.jobs
     ]
@@ -88,16 +90,15 @@ def _memory_mb(job: Job, plan: Plan) -> float | None:
     return round(features + (responses.values.size * 4 / 1e6 if responses is not None else 0), 1)
 
 
-def _results_mb(job: Job, plan: Plan) -> float:
-    responses = plan.data.responses(job.subject) if job.encoder else None
-    if responses is None:
+def _results_mb(job: Job, plan: Plan, keep: str) -> float:
+    responses = plan.data.responses(job.subject)
+    if responses is None or job.encoder is None or keep == "scores":
         return 0.01
     voxels, layers = responses.values.shape[1], job.backbone.entry.card.layers or 12
-    # Predictions, selectors with a 64-channel read-out twice (array and parameters), the channel align.
-    figures = (
-        voxels * (len(responses.rows("test")) + layers + 6 + 2 * 64)
-        + layers * (job.backbone.entry.card.width or 768) * 64
-    )
+    channels = job.encoder.settings.get("dim") or _CHANNELS
+    width = job.backbone.entry.card.width or 768
+    # Predictions, selectors with the read-out twice (array and parameters), the channel align.
+    figures = voxels * (len(responses.rows("test")) + layers + 6 + 2 * channels) + layers * width * channels
     return float(round(figures * 4 / 1e6, 2))
 
 

@@ -58,7 +58,7 @@ def card_facts(card: Card, plugin: Plugin, settings: Mapping[str, Any]) -> dict[
 
 
 def weights_facts(card: Card, weights: Weights) -> dict[str, Any]:
-    """What identifies the weights without loading them: the release tag, the file's bytes, or the seed."""
+    """What identifies the weights without loading them: the release tag, the file's bytes, or torch, which draws them."""
     if weights.kind == "file" and weights.path is not None:
         return {"file": file_digest(weights.path)}
     if weights.kind == "untrained":

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -31,7 +32,10 @@ from brainbench.protocols import Backbone
 from brainbench.records import Failure, MetricResult, Record
 from brainbench.reporting import Reporter
 from brainbench.selection import BackbonePick
-from brainbench.types import FitContext, MetricInputs, Predictions, Selectors
+from brainbench.types import FitContext, MetricInputs, Predictions, Selectors, Stimuli
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 _SELECTORS = ("layer", "space", "scale", "channel")
 
@@ -101,7 +105,7 @@ class FeatureReader:
         return self._filled(job, store, gaps)
 
     def _filled(self, job: Job, store: FeatureStore | None, gaps: Sequence[range]) -> FeatureStore:
-        pick, stimuli = job.backbone, self.data.stimuli(job.subject)
+        pick, stimuli = job.backbone, self._blameless(self.data.stimuli(job.subject))
         backbone = self._backbone(pick)
         size, dtype = min(int(pick.settings["batch"]), CHUNK), pick.settings["dtype"]
         with self.report.task(f"{pick.display}: tokens") as advance:
@@ -117,6 +121,15 @@ class FeatureReader:
         if store is None:
             raise PluginError(f"{self.data.card.name}: subject {job.subject} has no stimuli")
         return store
+
+    def _blameless(self, stimuli: Stimuli) -> Stimuli:
+        """The same images; one that cannot be opened is the dataset's failure, not the backbone's."""
+
+        def opened(row: int) -> Image.Image:
+            with blamed(self.data.entry.plugin, f"image {stimuli.ids[row]}"):
+                return stimuli.open(row)
+
+        return replace(stimuli, open=opened)
 
     def _created(self, job: Job, backbone: Backbone, local: Sequence[np.ndarray], stimuli: int) -> FeatureStore:
         return FeatureStore.create(
@@ -189,9 +202,13 @@ class Run:
     def _attempt(self, job: Job, before: Record | None) -> Record:
         started = time.perf_counter()
         try:
-            return self._rescored(job, before) or self._fitted(job, started)
+            record = self._rescored(job, before) or self._fitted(job, started)
         except JobError as error:
+            if before is not None:
+                return replace(before, status="failed", failure=error.failure())
             return facts.failed_record(job, self.plan.data, error.failure(), facts.cost(started, self.device))
+        # What other runs asked of the same job stays in its record.
+        return record if before is None else replace(record, metrics=before.metrics | record.metrics)
 
     def _fitted(self, job: Job, started: float) -> Record:
         inputs, encoding = self._inputs(job), None
@@ -218,12 +235,13 @@ class Run:
 
     def _inputs(self, job: Job) -> MetricInputs:
         data, dataset = self.plan.data, self.plan.data.dataset
-        return MetricInputs(
-            responses=data.responses(job.subject),
-            masks=dataset.masks(job.subject),
-            dissimilarities=dataset.dissimilarities(job.subject),
-            seed=job.seed,
-        )
+        with blamed(data.entry.plugin, "masks and dissimilarities"):
+            return MetricInputs(
+                responses=data.responses(job.subject),
+                masks=dataset.masks(job.subject),
+                dissimilarities=dataset.dissimilarities(job.subject),
+                seed=job.seed,
+            )
 
     def _encode(self, job: Job, inputs: MetricInputs) -> Encoding:
         if job.encoder is None or inputs.responses is None or inputs.features is None:
@@ -270,9 +288,18 @@ class Run:
         picks = _unscored(job, before)
         if any("tokens" in pick.entry.card.needs for pick in picks):
             inputs = replace(inputs, features=self._features.of(job))
-        scored, _, failure = _score(picks, inputs)
-        status = facts.status(failure)
-        return replace(before, status=status, failure=failure, metrics=before.metrics | scored)
+        scored, per_voxel, failure = _score(picks, inputs)
+        artifacts = before.artifacts
+        if per_voxel:
+            arrays |= {f"per_voxel.{name}": values for name, values in per_voxel.items()}
+            artifacts = artifacts | results.write_arrays(self.places.results, job.key, arrays, attributes)
+        return replace(
+            before,
+            status=facts.status(failure),
+            failure=failure,
+            metrics=before.metrics | scored,
+            artifacts=artifacts,
+        )
 
 
 def exit_code(records: Sequence[Record]) -> int:

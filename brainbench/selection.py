@@ -128,7 +128,7 @@ def _parse_weights(texts: Iterable[str], registry: Registry) -> tuple[bool, dict
         entry = registry.backbones.get(name)
         if entry.card.weights in ("none", "in memory"):
             raise UsageError(f"--weights {text}: {name} has no weights to load")
-        if not Path(path).expanduser().exists():
+        if not Path(path).expanduser().is_file():
             raise UsageError(f"--weights {text}: no such file: {path}")
         files[name] = Path(path).expanduser()
     return everywhere, files

@@ -15,6 +15,7 @@ from brainbench import PluginError, Selectors, StoreError, Tokens, UsageError
 from brainbench.benchmark import Benchmark
 from brainbench.matrix import Request
 from brainbench.places import Places
+from brainbench.plugins import Plugin
 from brainbench.records import Record
 from brainbench.registry import Registry
 from brainbench.reporting import Silent
@@ -328,3 +329,63 @@ def test_a_disk_that_fills_between_arrays_and_parameters_leaves_neither(
     with pytest.raises(StoreError, match="the disk is full"):
         runs(metrics="r2")
     assert [path.name for path in places.results.iterdir()] == [".locks"]
+
+
+def test_figures_that_another_run_asked_for_stay(runs: Runs) -> None:
+    count = replace(toy.COUNT, name="again")
+    registry = toy.registry(metrics=[toy.R2, toy.COUNT, count])
+    runs(registry, metrics="r2,count")
+    (alone,) = [r for r in runs(registry, metrics="again") if not r.encoder]
+    assert alone.metrics.keys() == {"count", "again"}
+
+
+def test_a_metric_scored_later_leaves_its_figures_per_voxel_too(runs: Runs, places: Places) -> None:
+    from brainbench.pipeline.results import read_arrays
+
+    runs(metrics="r2")
+    later = replace(toy.R2, name="later")
+    record = next(r for r in runs(toy.registry(metrics=[toy.R2, later]), metrics="later") if r.encoder)
+    found = read_arrays(places.results, record)
+    assert found is not None
+    assert {"predictions", "per_voxel.r2", "per_voxel.later"} <= found[0].keys()
+    np.testing.assert_array_equal(found[0]["per_voxel.later"], found[0]["per_voxel.r2"])
+
+
+def test_a_later_failure_does_not_take_earlier_figures_along(runs: Runs, places: Places) -> None:
+    import shutil
+
+    needy = replace(toy.R2, name="needy", needs=toy.R2.needs | {"tokens"})
+    registry = toy.registry(metrics=[toy.R2, needy])
+    first = [r for r in runs(registry, metrics="r2") if r.encoder]
+    shutil.rmtree(places.features)
+    broken = toy.registry([toy.backbone(make=lambda: 1 / 0)], metrics=[toy.R2, needy])
+    failed = [r for r in runs(broken, metrics="r2,needy") if r.encoder]
+    assert {r.status for r in failed} == {"failed"}
+    assert [r.metrics["r2"] for r in failed] == [r.metrics["r2"] for r in first]
+    assert {r.status for r in runs(registry, metrics="r2,needy")} == {"done"}
+
+
+def test_an_image_that_cannot_be_opened_is_the_datasets_failure(runs: Runs) -> None:
+    class Gone(toy.ToyData):
+        def stimuli(self, subject: str) -> Any:
+            def missing(row: int) -> Any:
+                raise FileNotFoundError("im007.png is gone")
+
+            return replace(super().stimuli(subject), open=missing)
+
+    data = Plugin("data", "data-dist", "3.0", {"datasets": (toy.dataset(Gone()),)})
+    plain = toy.registry(datasets=[])
+    for record in runs(Registry([*plain.plugins, data])):
+        assert record.failure is not None
+        assert record.failure.plugin == "data-dist 3.0"
+        assert record.failure.stage.startswith("image im0")
+
+
+def test_a_dataset_that_fails_to_give_masks_fails_jobs_and_not_the_run(runs: Runs) -> None:
+    class Maskless(toy.ToyData):
+        def masks(self, subject: str) -> Any:
+            raise KeyError("classes")
+
+    records = runs(toy.registry(datasets=[toy.dataset(Maskless())]))
+    assert {r.failure.stage for r in records if r.failure} == {"masks and dissimilarities"}
+    assert all(r.failure for r in records)

@@ -107,7 +107,7 @@ def _run(
 
         benchmark = Benchmark.open(request, registry, places, **how)
     if dry_run:
-        rows = estimate.jobs(benchmark.plan)
+        rows = estimate.jobs(benchmark.plan, benchmark.keep)
         click.echo(json.dumps(rows, indent=1) if as_json else estimate.text(rows, benchmark.plan))
         return 0
     for line in estimate.announcement(benchmark.plan):
