@@ -110,7 +110,7 @@ class Responses:
     split: [R] of "train"/"val"/"test"; coordinates: [V, 3] in mm; rois: name -> bool [V];
     noise_ceiling: [V], explainable share of the variance, 0..1; notes: what was dropped or decided on the way, one
     sentence each, copied into the record; dropped: indices, in the source, of the voxels that were left out;
-    key: sha256 over everything above.
+    truth: what the voxels of a simulated brain really read; key: sha256 over everything above.
     """
 
     subject: str
@@ -124,6 +124,7 @@ class Responses:
     surface: Surface | None = None
     notes: tuple[str, ...] = ()
     dropped: tuple[int, ...] = ()
+    truth: Selectors | None = None
 
     def rows(self, split: Split) -> np.ndarray:
         """Row numbers of one split, ascending."""
@@ -189,7 +190,8 @@ class Selectors:
     """What each voxel reads, where the encoder has such a selector.
 
     layer: [V, L], rows sum to 1; space: [V, 2] as (x, y) in [-1, 1], y downwards; scale: [V], 0 local .. 1 global;
-    channel: [V, D]. layers: the L layer names.
+    channel: [V, D]. layers: the L layer names. likeness: [L, L], how far one layer's features, as the encoder aligned them,
+    could be had from another layer instead, 0 not at all .. 1 entirely: what is alike, no layer selector can tell apart.
     """
 
     layers: tuple[str, ...]
@@ -197,6 +199,7 @@ class Selectors:
     space: np.ndarray | None = None
     scale: np.ndarray | None = None
     channel: np.ndarray | None = None
+    likeness: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
@@ -228,8 +231,13 @@ class Score:
 
 @dataclass(frozen=True)
 class FitContext:
-    """What an encoder is told besides its data. progress(done, total, figure) may be called as often as wanted."""
+    """What an encoder is told besides its data.
+
+    progress(done, total, figure) may be called as often as wanted. folder: where this fit, and no other, may keep what it
+    needs to go on after it was stopped; it lasts until the fit's record is written. None: nowhere.
+    """
 
     seed: int
     device: Device
     progress: Callable[[int, int, str], None] = lambda done, total, figure: None
+    folder: Path | None = None

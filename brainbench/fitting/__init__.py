@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from brainbench.fitting.data import TrainingData, load_training_data
-from brainbench.fitting.engine import EncoderModel, Output, predict, train
+from brainbench.fitting.engine import EncoderModel, predict, train
 from brainbench.fitting.fitted import FittedModel
+from brainbench.fitting.losses import smooth_l1
 from brainbench.fitting.modules import ChannelAlign, Linear
-from brainbench.fitting.readout import Selection, bilinear_corners, read_out
+from brainbench.fitting.readout import Selection, bilinear_corners, read_out, read_out_loss
 from brainbench.fitting.recipes import FAST, PAPER, RECIPES, Recipe
 from brainbench.fitting.scaling import Standardisation
 from brainbench.fitting.selectors import FreeSelectors, TopologicalSelectors, entropy_penalty, positional_encoding
@@ -23,7 +24,6 @@ __all__ = [
     "FittedModel",
     "FreeSelectors",
     "Linear",
-    "Output",
     "Recipe",
     "Selection",
     "Standardisation",
@@ -39,5 +39,7 @@ __all__ = [
     "positional_encoding",
     "predict",
     "read_out",
+    "read_out_loss",
+    "smooth_l1",
     "train",
 ]

@@ -5,31 +5,23 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from math import isfinite
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
-import torch.nn.functional as F
 from torch import Tensor, nn
 
 from brainbench.errors import DataError
 from brainbench.fitting.data import TrainingData
+from brainbench.fitting.losses import smooth_l1
 from brainbench.fitting.recipes import Recipe
 from brainbench.fitting.soup import Checkpoints, greedy_soup
 from brainbench.types import FitContext
 
-BETA = 0.1
 _REPORT_EVERY = 10
 # Batches are drawn from another stream than initial weights, which encoders draw from the plain seed.
 _BATCH_STREAM = 1 << 32
 # V x B x D figures in one block of predictions: 256 MB of float32.
 _BLOCK_FIGURES = 1 << 26
-
-
-class Output(NamedTuple):
-    """What a model gives for a batch: responses [B, V], standardised; penalty: R, a scalar, if it has one."""
-
-    responses: Tensor
-    penalty: Tensor | None = None
 
 
 class EncoderModel(nn.Module, ABC):
@@ -44,8 +36,16 @@ class EncoderModel(nn.Module, ABC):
         self.voxels, self.dim = voxels, dim
 
     @abstractmethod
-    def forward(self, tokens: Sequence[Tensor]) -> Output:
-        """Per layer [B, P, C_l] float32 -> the output for these B images."""
+    def forward(self, tokens: Sequence[Tensor]) -> Tensor:
+        """Per layer [B, P, C_l] float32 -> standardised responses to these B images, [B, V]."""
+
+    def loss(self, tokens: Sequence[Tensor], observed: Tensor, penalty: float) -> Tensor:
+        """What a step descends: the smooth L1 loss against ``observed`` [B, V], a scalar.
+
+        penalty: weight of the model's own penalty term at this step. Override it for a model that has one, or that can
+        give the loss for less than its responses cost.
+        """
+        return smooth_l1(self(tokens), observed)
 
 
 def train(model: EncoderModel, data: TrainingData, recipe: Recipe, context: FitContext) -> list[dict[str, float]]:
@@ -62,7 +62,8 @@ def train(model: EncoderModel, data: TrainingData, recipe: Recipe, context: FitC
     for step, rows in zip(
         range(1, recipe.steps + 1), draw_batches(data.train, recipe.batch_size, context.seed), strict=False
     ):
-        loss = batch_loss(model, data, rows, recipe.penalty_at(step - 1), context.device)
+        tokens = data.tokens_of(data.stimulus[rows], context.device)
+        loss = model.loss(tokens, data.responses[rows].to(context.device), recipe.penalty_at(step - 1))
         _descend(optimiser, loss, recipe.lr_at(step - 1))
         losses.append(loss.detach())
         if step % recipe.epoch == 0 or step == recipe.steps:
@@ -75,13 +76,6 @@ def train(model: EncoderModel, data: TrainingData, recipe: Recipe, context: FitC
             break
     greedy_soup(model, checkpoints, validation.r2)
     return history
-
-
-def batch_loss(model: EncoderModel, data: TrainingData, rows: Tensor, penalty: float, device: str) -> Tensor:
-    """The loss of the trials with these row numbers: a scalar; penalty: weight of the model's penalty."""
-    output: Output = model(data.tokens_of(data.stimulus[rows], device))
-    loss = F.smooth_l1_loss(output.responses, data.responses[rows].to(device), beta=BETA)
-    return loss if output.penalty is None else loss + penalty * output.penalty
 
 
 def draw_batches(rows: Tensor, size: int, seed: int) -> Iterator[Tensor]:
@@ -106,7 +100,7 @@ def predict(model: EncoderModel, stimuli: Tensor, tokens_of: Callable[[Tensor], 
     with torch.no_grad():
         for start in range(0, len(stimuli), block):
             part = slice(start, start + block)
-            result[part] = model(tokens_of(stimuli[part])).responses.cpu()
+            result[part] = model(tokens_of(stimuli[part])).cpu()
     return result
 
 

@@ -11,6 +11,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from brainbench.fitting.losses import smooth_l1
+
 
 class Selection(NamedTuple):
     """What every voxel reads. space: [V, 2] as (x, y) in [-1, 1], y downwards; layer: [V, L], rows sum to 1; scale: [V]."""
@@ -38,6 +40,13 @@ def read_out(tokens: Tensor, grid: tuple[int, int], selection: Selection, channe
     table = tokens.reshape(layers * places, images * dim)
     read = F.embedding_bag(rows, table, mode="sum", per_sample_weights=weights)
     return torch.bmm(read.view(-1, images, dim), channel[:, :, None])[:, :, 0].t()
+
+
+def read_out_loss(
+    tokens: Tensor, grid: tuple[int, int], selection: Selection, channel: Tensor, constant: Tensor, observed: Tensor
+) -> Tensor:
+    """The smooth L1 loss of ``read_out(...) + constant`` against ``observed`` [B, V], a scalar; constant: [V]."""
+    return smooth_l1(read_out(tokens, grid, selection, channel) + constant, observed)
 
 
 def _places(grid: tuple[int, int], space: Tensor, scale: Tensor) -> tuple[Tensor, Tensor]:

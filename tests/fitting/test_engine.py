@@ -17,13 +17,12 @@ from brainbench.fitting import (
     EncoderModel,
     FittedModel,
     Linear,
-    Output,
     TrainingData,
     load_training_data,
     predict,
     train,
 )
-from brainbench.fitting.engine import Validation, batch_loss, draw_batches
+from brainbench.fitting.engine import Validation, draw_batches
 
 MakeFeatures = Callable[..., Any]
 QUICK = replace(FAST, epoch_steps=0.2, steps=60, batch_size=16, lr=0.02, dim=1)
@@ -32,14 +31,16 @@ QUICK = replace(FAST, epoch_steps=0.2, steps=60, batch_size=16, lr=0.02, dim=1)
 class LinearModel(EncoderModel):
     """The first layer's first place -> responses."""
 
-    def __init__(self, channels: int, voxels: int, penalty: float | None = None) -> None:
+    def __init__(self, channels: int, voxels: int, penalty: float = 0.0) -> None:
         super().__init__(voxels, 1)
         self.map = Linear(channels, voxels, torch.Generator().manual_seed(0))
         self.penalty = penalty
 
-    def forward(self, tokens: Sequence[Tensor]) -> Output:
-        responses = self.map(tokens[0][:, 0])
-        return Output(responses, None if self.penalty is None else responses.new_tensor(self.penalty))
+    def forward(self, tokens: Sequence[Tensor]) -> Tensor:
+        return self.map(tokens[0][:, 0])
+
+    def loss(self, tokens: Sequence[Tensor], observed: Tensor, penalty: float) -> Tensor:
+        return super().loss(tokens, observed, penalty) + self.penalty * penalty
 
 
 @pytest.fixture
@@ -60,9 +61,10 @@ def data_of(problem: tuple[Any, Responses]) -> TrainingData:
 def test_loss_is_smooth_l1_with_beta_a_tenth_plus_the_weighted_penalty(problem: tuple[Any, Responses]) -> None:
     data = data_of(problem)
     model, rows = LinearModel(5, 4, penalty=-0.7), torch.tensor([3, 9])
-    error = np.abs((model(data.tokens_of(rows, "cpu")).responses - data.responses[rows]).detach().numpy())
+    tokens, observed = data.tokens_of(rows, "cpu"), data.responses[rows]
+    error = np.abs((model(tokens) - observed).detach().numpy())
     expected = np.where(error < 0.1, error**2 / 0.2, error - 0.05).mean() - 0.7 * 0.03
-    assert batch_loss(model, data, rows, 0.03, "cpu").item() == pytest.approx(expected, rel=1e-5)
+    assert model.loss(tokens, observed, 0.03).item() == pytest.approx(expected, rel=1e-5)
 
 
 def test_a_linear_problem_is_solved_and_told(problem: tuple[Any, Responses]) -> None:
@@ -172,8 +174,8 @@ class ScaledModel(LinearModel):
         super().__init__(5, 4)
         self.selectors = Linear(1, 1, torch.Generator().manual_seed(1))
 
-    def forward(self, tokens: Sequence[Tensor]) -> Output:
-        return Output(super().forward(tokens).responses * self.selectors(torch.ones(1)))
+    def forward(self, tokens: Sequence[Tensor]) -> Tensor:
+        return super().forward(tokens) * self.selectors(torch.ones(1))
 
 
 @pytest.mark.parametrize("share", [0.25, 0.0])

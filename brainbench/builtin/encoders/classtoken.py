@@ -16,7 +16,6 @@ from brainbench.fitting import (
     EncoderModel,
     FittedModel,
     Linear,
-    Output,
     Recipe,
     load_training_data,
     train,
@@ -51,6 +50,6 @@ class ClassTokenModel(EncoderModel):
         self.align = ChannelAlign(channels, recipe.dim, generator)
         self.regression = Linear(recipe.dim, voxels, generator)
 
-    def forward(self, tokens: Sequence[Tensor]) -> Output:
+    def forward(self, tokens: Sequence[Tensor]) -> Tensor:
         """Per layer [B, 1, C_l] -> responses [B, V]."""
-        return Output(self.regression(self.align([layer[:, 0] for layer in tokens]).mean(dim=0)))
+        return self.regression(self.align([layer[:, 0] for layer in tokens]).mean(dim=0))

@@ -18,13 +18,13 @@ from brainbench.fitting import (
     EncoderModel,
     FittedModel,
     FreeSelectors,
-    Output,
     Recipe,
     TopologicalSelectors,
     entropy_penalty,
     load_training_data,
     one_grid,
     read_out,
+    read_out_loss,
     train,
 )
 
@@ -104,13 +104,22 @@ class FactorTopyModel(EncoderModel):
         )
         self.constant = nn.Parameter(torch.zeros(voxels))
 
-    def forward(self, tokens: Sequence[Tensor]) -> Output:
-        """Per layer [B, H*W + 1, C_l] -> responses [B, V], and the layer selector's penalty R."""
+    def forward(self, tokens: Sequence[Tensor]) -> Tensor:
+        """Per layer [B, H*W + 1, C_l] -> responses [B, V]."""
+        return read_out(self._aligned(tokens), self.grid, self.selectors(), self._weights()) + self.constant
+
+    def loss(self, tokens: Sequence[Tensor], observed: Tensor, penalty: float) -> Tensor:
+        """Smooth L1, plus ``penalty`` times the layer selector's R."""
         selection = self.selectors()
-        aligned = self.align([layer.transpose(0, 1) for layer in tokens])
-        channel = self.channel / self.dim if self.reduce == "mean" else self.channel
-        responses = read_out(aligned, self.grid, selection, channel) + self.constant
-        return Output(responses, entropy_penalty(selection.layer))
+        aligned = self._aligned(tokens)
+        loss = read_out_loss(aligned, self.grid, selection, self._weights(), self.constant, observed)
+        return loss + penalty * entropy_penalty(selection.layer)
+
+    def _aligned(self, tokens: Sequence[Tensor]) -> Tensor:
+        return self.align([layer.transpose(0, 1) for layer in tokens])
+
+    def _weights(self) -> Tensor:
+        return self.channel / self.dim if self.reduce == "mean" else self.channel
 
     def chosen(self, layers: Sequence[str]) -> Selectors:
         """What every voxel reads. layers: their names."""

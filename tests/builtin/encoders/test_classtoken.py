@@ -49,7 +49,7 @@ def test_model_is_the_mean_of_aligned_layers_then_a_regression() -> None:
     tokens = [torch.randn(3, 1, c, generator=generator) for c in (4, 6)]
     first, second = model.align.layers
     v = (tokens[0][:, 0] @ first.T + tokens[1][:, 0] @ second.T) / 2
-    torch.testing.assert_close(model(tokens).responses, v @ model.regression.weight.T + model.regression.bias)
+    torch.testing.assert_close(model(tokens), v @ model.regression.weight.T + model.regression.bias)
 
 
 def test_same_seed_same_bytes(problem: tuple[Any, Responses]) -> None:
