@@ -15,7 +15,11 @@ from brainbench.fitting.losses import smooth_l1
 
 
 class Selection(NamedTuple):
-    """What every voxel reads. space: [V, 2] as (x, y) in [-1, 1], y downwards; layer: [V, L], rows sum to 1; scale: [V]."""
+    """What every voxel reads.
+
+    space: [V, K, 2], K places as (x, y) in [-1, 1], y downwards, of which it reads the mean; layer: [V, L], rows sum to 1;
+    scale: [V], 0 local .. 1 global.
+    """
 
     space: Tensor
     layer: Tensor
@@ -25,10 +29,10 @@ class Selection(NamedTuple):
 def read_out(tokens: Tensor, grid: tuple[int, int], selection: Selection, channel: Tensor) -> Tensor:
     """Equation 1 of the paper without the voxel's constant, and with a plain sum over the channels.
 
-        y_bi = sum_d r_id sum_l w_il [(1 - a_i) interp(u_i; T_lb) + a_i g_lb]
+        y_bi = sum_d r_id sum_l w_il [(1 - a_i) mean_k interp(u_ik; T_lb) + a_i g_lb]
 
     tokens: [L, H*W + 1, B, D], aligned; the H*W local tokens row by row, the global token last; channel: r, [V, D].
-    Returns [B, V]. Differentiable in everything. All V x L x 5 weights meet the table in one ``embedding_bag``: nothing of
+    Returns [B, V]. Differentiable in everything. All V x L x (4K + 1) weights meet the table in one ``embedding_bag``: nothing of
     size B x V x D x L is ever made (Listing 1 makes several).
     """
     layers, places, images, dim = tokens.shape
@@ -50,10 +54,11 @@ def read_out_loss(
 
 
 def _places(grid: tuple[int, int], space: Tensor, scale: Tensor) -> tuple[Tensor, Tensor]:
-    """(place, share), both [V, 5]: four corners of the grid and the global token, and how much of each is read."""
-    corner, weight = bilinear_corners(grid, space)
+    """(place, share), both [V, 4K + 1]: the corners around every place and the global token, and how much of each is read."""
+    voxels, samples, _ = space.shape
+    corner, weight = (t.view(voxels, 4 * samples) for t in bilinear_corners(grid, space.flatten(0, 1)))
     glob = torch.full_like(corner[:, :1], grid[0] * grid[1])
-    share = torch.cat([weight * (1 - scale[:, None]), scale[:, None]], dim=1)
+    share = torch.cat([weight * ((1 - scale[:, None]) / samples), scale[:, None]], dim=1)
     return torch.cat([corner, glob], dim=1), share
 
 

@@ -33,18 +33,18 @@ def positional_encoding(coordinates: Tensor) -> Tensor:
 class TopologicalSelectors(nn.Module):
     """Selectors as smooth functions of the voxel's coordinates: three MLPs 192-128-128-{2, L, 1} on its positional encoding.
 
-    Their last layers start at zero: every voxel starts at the image's centre, with all layers alike, half local and half global.
+    samples: K, places that every voxel reads (Table 16, + multiple sample). Their last layers start at zero: every voxel starts at the image's centre, with all layers alike, half local and half global.
     """
 
     coordinates: Tensor
     encoding: Tensor
 
-    def __init__(self, coordinates: Tensor, layers: int, generator: Generator) -> None:
+    def __init__(self, coordinates: Tensor, layers: int, generator: Generator, samples: int = 1) -> None:
         super().__init__()
         self.register_buffer("coordinates", coordinates)
         self.register_buffer("encoding", positional_encoding(coordinates), persistent=False)
         width = self.encoding.shape[1]
-        self.space, self.layer, self.scale = (_mlp(width, outputs, generator) for outputs in (2, layers, 1))
+        self.space, self.layer, self.scale = (_mlp(width, outputs, generator) for outputs in (2 * samples, layers, 1))
 
     def forward(self) -> Selection:
         """The selection of all voxels."""
@@ -58,9 +58,9 @@ class FreeSelectors(nn.Module):
     MLPs' outputs, sums over many weights, move many times faster.
     """
 
-    def __init__(self, voxels: int, layers: int) -> None:
+    def __init__(self, voxels: int, layers: int, samples: int = 1) -> None:
         super().__init__()
-        self.space, self.layer, self.scale = (nn.Parameter(torch.zeros(voxels, n)) for n in (2, layers, 1))
+        self.space, self.layer, self.scale = (nn.Parameter(torch.zeros(voxels, n)) for n in (2 * samples, layers, 1))
 
     def forward(self) -> Selection:
         """The selection of all voxels."""
@@ -81,7 +81,7 @@ def entropy_penalty(layer: Tensor) -> Tensor:
 
 
 def _select(space: Tensor, layer: Tensor, scale: Tensor) -> Selection:
-    return Selection(space.tanh(), layer.softmax(dim=1), scale.sigmoid()[:, 0])
+    return Selection(space.tanh().view(len(space), -1, 2), layer.softmax(dim=1), scale.sigmoid()[:, 0])
 
 
 def _mlp(inputs: int, outputs: int, generator: Generator) -> nn.Sequential:

@@ -13,38 +13,41 @@ def listing_1(tokens: Tensor, grid: tuple[int, int], selection: Selection, chann
     """Every intermediate made in full: [B, N, D, L]."""
     layers, _, images, dim = tokens.shape
     voxels = len(channel)
-    points = selection.space[None, :, None].expand(images, voxels, 1, 2)
+    points = selection.space[None].expand(images, -1, -1, 2)
     v_local, v_global = [], []
     for layer in range(layers):
         local = tokens[layer, :-1].permute(1, 2, 0).reshape(images, dim, *grid)
         read = torch.nn.functional.grid_sample(
             local, points, mode="bilinear", padding_mode="zeros", align_corners=False
         )
-        v_local.append(read[..., 0].transpose(1, 2))
+        v_local.append(read.mean(-1).transpose(1, 2))
         v_global.append(tokens[layer, -1][:, None].expand(images, voxels, dim))
     scale = selection.scale[None, :, None, None]
     v = torch.stack(v_local, -1) * (1 - scale) + torch.stack(v_global, -1) * scale
     return ((v * selection.layer[None, :, None, :]).sum(-1) * channel).sum(-1)
 
 
-def case(layers: int, images: int, voxels: int, dim: int, grid: tuple[int, int]) -> tuple[Tensor, Selection, Tensor]:
+def case(
+    layers: int, images: int, voxels: int, dim: int, grid: tuple[int, int], samples: int = 1
+) -> tuple[Tensor, Selection, Tensor]:
     generator = torch.Generator().manual_seed(layers * 100 + voxels)
 
     def draw(*shape: int) -> Tensor:
         return torch.randn(*shape, generator=generator, dtype=torch.float64)
 
-    selection = Selection(draw(voxels, 2).tanh(), draw(voxels, layers).softmax(1), draw(voxels).sigmoid())
+    selection = Selection(draw(voxels, samples, 2).tanh(), draw(voxels, layers).softmax(1), draw(voxels).sigmoid())
     return draw(layers, grid[0] * grid[1] + 1, images, dim), selection, draw(voxels, dim)
 
 
 @pytest.mark.parametrize(
-    ("layers", "images", "voxels", "dim", "grid"),
-    [(3, 4, 11, 5, (8, 8)), (1, 4, 11, 5, (8, 8)), (3, 1, 11, 5, (8, 8)), (3, 4, 1, 5, (8, 8)), (2, 3, 7, 1, (3, 5)), (2, 2, 4, 3, (1, 1))],
+    ("layers", "images", "voxels", "dim", "grid", "samples"),
+    [(3, 4, 11, 5, (8, 8), 1), (1, 4, 11, 5, (8, 8), 1), (3, 1, 11, 5, (8, 8), 1), (3, 4, 1, 5, (8, 8), 1), (2, 3, 7, 1, (3, 5), 1),
+     (2, 2, 4, 3, (1, 1), 1), (3, 4, 11, 5, (8, 8), 3)],
 )  # fmt: skip
 def test_values_and_gradients_are_those_of_listing_1(
-    layers: int, images: int, voxels: int, dim: int, grid: tuple[int, int]
+    layers: int, images: int, voxels: int, dim: int, grid: tuple[int, int], samples: int
 ) -> None:
-    tokens, selection, channel = case(layers, images, voxels, dim, grid)
+    tokens, selection, channel = case(layers, images, voxels, dim, grid, samples)
     inputs = [t.requires_grad_() for t in (tokens, *selection, channel)]
     weight = torch.randn(images, voxels, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
     expected = listing_1(tokens, grid, selection, channel)
@@ -64,7 +67,7 @@ def test_float32_is_within_rounding_of_the_float64_oracle() -> None:
 def test_voxels_at_the_edge_of_the_image_read_half_of_what_is_outside() -> None:
     tokens, selection, channel = case(2, 3, 5, 4, (8, 8))
     edge = torch.tensor([[-1, -1], [1, 1], [1, -1], [0, 1], [-1, 0]], dtype=torch.float64)
-    selection = selection._replace(space=edge)
+    selection = selection._replace(space=edge[:, None])
     torch.testing.assert_close(
         read_out(tokens, (8, 8), selection, channel), listing_1(tokens, (8, 8), selection, channel)
     )

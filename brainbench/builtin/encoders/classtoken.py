@@ -52,4 +52,5 @@ class ClassTokenModel(EncoderModel):
 
     def forward(self, tokens: Sequence[Tensor]) -> Tensor:
         """Per layer [B, 1, C_l] -> responses [B, V]."""
-        return self.regression(self.align([layer[:, 0] for layer in tokens]).mean(dim=0))
+        responses: Tensor = self.regression(self.align([layer[:, 0] for layer in tokens]).mean(dim=0))
+        return responses

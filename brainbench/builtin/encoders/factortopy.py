@@ -106,7 +106,8 @@ class FactorTopyModel(EncoderModel):
 
     def forward(self, tokens: Sequence[Tensor]) -> Tensor:
         """Per layer [B, H*W + 1, C_l] -> responses [B, V]."""
-        return read_out(self._aligned(tokens), self.grid, self.selectors(), self._weights()) + self.constant
+        read = read_out(self._aligned(tokens), self.grid, self.selectors(), self._weights())
+        return read + self.constant
 
     def loss(self, tokens: Sequence[Tensor], observed: Tensor, penalty: float) -> Tensor:
         """Smooth L1, plus ``penalty`` times the layer selector's R."""
@@ -116,7 +117,8 @@ class FactorTopyModel(EncoderModel):
         return loss + penalty * entropy_penalty(selection.layer)
 
     def _aligned(self, tokens: Sequence[Tensor]) -> Tensor:
-        return self.align([layer.transpose(0, 1) for layer in tokens])
+        aligned: Tensor = self.align([layer.transpose(0, 1) for layer in tokens])
+        return aligned
 
     def _weights(self) -> Tensor:
         return self.channel / self.dim if self.reduce == "mean" else self.channel
@@ -128,7 +130,7 @@ class FactorTopyModel(EncoderModel):
         return Selectors(
             layers=tuple(layers),
             layer=_array(selection.layer),
-            space=_array(selection.space),
+            space=_array(selection.space.mean(dim=1)),
             scale=_array(selection.scale),
             channel=_array(self.channel),
         )
