@@ -6,7 +6,7 @@ from brainbench import BackboneCard, DatasetCard, EncoderCard, MetricCard, hooki
 from brainbench.builtin.backbones.cards import PIXELS, RANDOM
 from brainbench.builtin.datasets.demo.card import DEMO
 from brainbench.builtin.datasets.folder.card import FOLDER
-from brainbench.builtin.encoders.cards import CLASSTOKEN, FACTORTOPY, NO_TOPOLOGY
+from brainbench.builtin.encoders.cards import CLASSTOKEN, FACTORTOPY, GNETVIT, PATCHTOKEN
 from brainbench.builtin.metrics.cards import CONFIDENCE, HIERARCHY, LAYERS, R2
 
 
@@ -18,8 +18,8 @@ def register_backbones() -> list[BackboneCard]:
 
 @hookimpl
 def register_encoders() -> list[EncoderCard]:
-    """The paper's encoder and its baselines."""
-    return [FACTORTOPY, NO_TOPOLOGY, CLASSTOKEN]
+    """The paper's encoder with its ablations, and its baselines."""
+    return [*FACTORTOPY, CLASSTOKEN, PATCHTOKEN, GNETVIT]
 
 
 @hookimpl

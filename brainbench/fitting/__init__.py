@@ -7,10 +7,17 @@ from brainbench.fitting.engine import EncoderModel, predict, train
 from brainbench.fitting.fitted import FittedModel
 from brainbench.fitting.losses import smooth_l1
 from brainbench.fitting.modules import ChannelAlign, Linear
-from brainbench.fitting.readout import Selection, bilinear_corners, read_out, read_out_loss
+from brainbench.fitting.pooling import pool_out, pool_out_loss
+from brainbench.fitting.readout import Selection, read_out, read_out_loss
 from brainbench.fitting.recipes import FAST, PAPER, RECIPES, Recipe
 from brainbench.fitting.scaling import Standardisation
-from brainbench.fitting.selectors import FreeSelectors, TopologicalSelectors, entropy_penalty, positional_encoding
+from brainbench.fitting.selectors import (
+    SELECTORS,
+    FreeSelectors,
+    TopologicalSelectors,
+    entropy_penalty,
+    positional_encoding,
+)
 from brainbench.fitting.soup import Checkpoints, greedy_soup
 from brainbench.fitting.tokens import TokenReader, load_tokens, one_grid
 
@@ -18,6 +25,7 @@ __all__ = [
     "FAST",
     "PAPER",
     "RECIPES",
+    "SELECTORS",
     "ChannelAlign",
     "Checkpoints",
     "EncoderModel",
@@ -30,12 +38,13 @@ __all__ = [
     "TokenReader",
     "TopologicalSelectors",
     "TrainingData",
-    "bilinear_corners",
     "entropy_penalty",
     "greedy_soup",
     "load_tokens",
     "load_training_data",
     "one_grid",
+    "pool_out",
+    "pool_out_loss",
     "positional_encoding",
     "predict",
     "read_out",

@@ -27,18 +27,23 @@ class Linear(nn.Module):
 
 
 class ChannelAlign(nn.Module):
-    """Channel align, B_l of section 3.1: a matrix C_l -> D for every layer, one for its local and its global tokens.
+    """Channel align, B_l of section 3.1: a matrix C_l -> D for every layer.
 
-    There is no constant: the tokens come centred, and every voxel has its own.
+    There is no constant: the tokens come centred, and every voxel has its own. separate: whether the last place, the global
+    token, has matrices of its own; the paper gives one to a layer's local and global tokens.
     """
 
-    def __init__(self, channels: Sequence[int], dim: int, generator: Generator) -> None:
+    def __init__(self, channels: Sequence[int], dim: int, generator: Generator, *, separate: bool = False) -> None:
         super().__init__()
         self.layers = nn.ParameterList(_normal((dim, c), 1 / sqrt(c), generator) for c in channels)
+        self.globals = nn.ParameterList(_normal((dim, c), 1 / sqrt(c), generator) for c in channels if separate)
 
     def forward(self, tokens: Sequence[Tensor]) -> Tensor:
-        """Per layer [..., C_l] -> [L, ..., D]."""
-        return torch.stack([t @ weight.t() for t, weight in zip(tokens, self.layers, strict=True)])
+        """Per layer [B, P, C_l] -> [L, B, P, D]."""
+        if not self.globals:
+            return torch.stack([t @ weight.t() for t, weight in zip(tokens, self.layers, strict=True)])
+        both = zip(tokens, self.layers, self.globals, strict=True)
+        return torch.stack([torch.cat([t[:, :-1] @ w.t(), t[:, -1:] @ g.t()], dim=1) for t, w, g in both])
 
 
 def _uniform(shape: Sequence[int], bound: float, generator: Generator) -> Tensor:

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from math import log
+from collections.abc import Collection
+from math import log, pi
 
 import torch
 from torch import Generator, Tensor, nn
 
-from brainbench.fitting.modules import Linear
+from brainbench.fitting.mlp import Mlp
 from brainbench.fitting.readout import Selection
 
-HIDDEN = 128
 FREQUENCIES = 32
 SPAN = 100.0
 FREE_GAIN = 20.0
+SPREAD = 0.25
+SELECTORS = ("space", "layer", "scale")
 
 
 def positional_encoding(coordinates: Tensor) -> Tensor:
@@ -24,47 +26,88 @@ def positional_encoding(coordinates: Tensor) -> Tensor:
     """
     low, high = coordinates.amin(dim=0), coordinates.amax(dim=0)
     span = (high - low).max()
-    scaled = (coordinates - (low + high) / 2) * (SPAN / span if span > 0 else 0.0)
-    frequencies = torch.logspace(0, -3, FREQUENCIES, dtype=coordinates.dtype, device=coordinates.device)
-    angles = scaled[:, :, None] * frequencies
-    return torch.cat([angles.sin(), angles.cos()], dim=2).flatten(1)
+    # In float64: in float32 an angle of 50 is off by 4e-6.
+    scaled = (coordinates.double() - (low.double() + high) / 2) * (SPAN / span if span > 0 else 0.0)
+    angles = scaled[:, :, None] * torch.logspace(0, -3, FREQUENCIES, dtype=torch.float64, device=coordinates.device)
+    return torch.cat([angles.sin(), angles.cos()], dim=2).flatten(1).to(coordinates.dtype)
 
 
 class TopologicalSelectors(nn.Module):
-    """Selectors as smooth functions of the voxel's coordinates: three MLPs 192-128-128-{2, L, 1} on its positional encoding.
+    """Selectors as smooth functions of the voxel's coordinates: MLPs 192-128-128-{2 K, L, 1} on its positional encoding.
 
-    samples: K, places that every voxel reads (Table 16, + multiple sample). Their last layers start at zero: every voxel starts at the image's centre, with all layers alike, half local and half global.
+    coordinates: [V, 3]; samples: K, places that every voxel reads (Table 16, + multiple sample); chosen: which selectors there
+    are. Last layers start at zero: every voxel starts at the image's centre, with all layers alike, half local and half
+    global; and there it stays along an axis that has no selector.
     """
 
     coordinates: Tensor
     encoding: Tensor
 
-    def __init__(self, coordinates: Tensor, layers: int, generator: Generator, samples: int = 1) -> None:
+    def __init__(
+        self,
+        coordinates: Tensor,
+        layers: int,
+        generator: Generator,
+        samples: int = 1,
+        chosen: Collection[str] = SELECTORS,
+    ) -> None:
         super().__init__()
         self.register_buffer("coordinates", coordinates)
         self.register_buffer("encoding", positional_encoding(coordinates), persistent=False)
-        width = self.encoding.shape[1]
-        self.space, self.layer, self.scale = (_mlp(width, outputs, generator) for outputs in (2 * samples, layers, 1))
+        starts = _starts(layers, samples)
+        self.widths = {name: len(start) for name, start in starts.items()}
+        for name, start in starts.items():
+            if name in chosen:
+                self.add_module(name, Mlp(self.encoding.shape[1], start, generator))
 
     def forward(self) -> Selection:
         """The selection of all voxels."""
-        return _select(self.space(self.encoding), self.layer(self.encoding), self.scale(self.encoding))
+        modules = dict(self.named_children())
+        zero = self.encoding.new_zeros
+        return _select(
+            *(
+                modules[n](self.encoding) if n in modules else zero(len(self.encoding), k)
+                for n, k in self.widths.items()
+            )
+        )
 
 
 class FreeSelectors(nn.Module):
     """Selectors of the ablation without topology (Table 16): free figures for every voxel, nothing shared with its neighbours.
 
     Multiplied by ``FREE_GAIN``: AdamW moves every figure by about the learning rate a step, however strong its gradient, and the
-    MLPs' outputs, sums over many weights, move many times faster.
+    MLPs' outputs, sums over many weights, move many times faster. Arguments as in ``TopologicalSelectors``.
     """
 
-    def __init__(self, voxels: int, layers: int, samples: int = 1) -> None:
+    def __init__(self, voxels: int, layers: int, samples: int = 1, chosen: Collection[str] = SELECTORS) -> None:
         super().__init__()
-        self.space, self.layer, self.scale = (nn.Parameter(torch.zeros(voxels, n)) for n in (2 * samples, layers, 1))
+        starts = _starts(layers, samples)
+        self.voxels, self.widths = voxels, {name: len(start) for name, start in starts.items()}
+        for name, start in starts.items():
+            if name in chosen:
+                self.register_parameter(name, nn.Parameter((start / FREE_GAIN).repeat(voxels, 1)))
 
     def forward(self) -> Selection:
         """The selection of all voxels."""
-        return _select(self.space * FREE_GAIN, self.layer * FREE_GAIN, self.scale * FREE_GAIN)
+        figures = dict(self.named_parameters())
+        zero = next(iter(figures.values())).new_zeros
+        return _select(
+            *(figures[n] * FREE_GAIN if n in figures else zero(self.voxels, k) for n, k in self.widths.items())
+        )
+
+
+def _starts(layers: int, samples: int) -> dict[str, Tensor]:
+    """What every selector gives before it has learned anything, before its activation function."""
+    return {"space": apart(samples).flatten(), "layer": torch.zeros(layers), "scale": torch.zeros(1)}
+
+
+def apart(samples: int) -> Tensor:
+    """Where a voxel's K places start, [K, 2] before tanh: one at the centre, several on a circle around it.
+
+    All at the centre they would get the same gradient at every step and stay one place for ever.
+    """
+    angle = torch.arange(samples) * (2 * pi / samples)
+    return torch.stack([angle.cos(), angle.sin()], dim=1) * (SPREAD if samples > 1 else 0.0)
 
 
 def entropy_penalty(layer: Tensor) -> Tensor:
@@ -82,13 +125,3 @@ def entropy_penalty(layer: Tensor) -> Tensor:
 
 def _select(space: Tensor, layer: Tensor, scale: Tensor) -> Selection:
     return Selection(space.tanh().view(len(space), -1, 2), layer.softmax(dim=1), scale.sigmoid()[:, 0])
-
-
-def _mlp(inputs: int, outputs: int, generator: Generator) -> nn.Sequential:
-    return nn.Sequential(
-        Linear(inputs, HIDDEN, generator),
-        nn.GELU(),
-        Linear(HIDDEN, HIDDEN, generator),
-        nn.GELU(),
-        Linear(HIDDEN, outputs, generator, zero=True),
-    )

@@ -1,93 +1,197 @@
-"""The read-out against Listing 1 written out literally in float64."""
+"""Both contractions against Listing 1 written out in float64."""
 
 from __future__ import annotations
 
+from typing import Any, NamedTuple
+
+import oracle
 import pytest
 import torch
 from torch import Tensor
 
-from brainbench.fitting import Selection, bilinear_corners, read_out
+from brainbench.fitting import Selection, read_out, read_out_loss, smooth_l1
+from brainbench.fitting.readout import blocks, grouped, select
+from brainbench.fitting.readout.cells import locate
 
 
-def listing_1(tokens: Tensor, grid: tuple[int, int], selection: Selection, channel: Tensor) -> Tensor:
-    """Every intermediate made in full: [B, N, D, L]."""
-    layers, _, images, dim = tokens.shape
-    voxels = len(channel)
-    points = selection.space[None].expand(images, -1, -1, 2)
-    v_local, v_global = [], []
-    for layer in range(layers):
-        local = tokens[layer, :-1].permute(1, 2, 0).reshape(images, dim, *grid)
-        read = torch.nn.functional.grid_sample(
-            local, points, mode="bilinear", padding_mode="zeros", align_corners=False
-        )
-        v_local.append(read.mean(-1).transpose(1, 2))
-        v_global.append(tokens[layer, -1][:, None].expand(images, voxels, dim))
-    scale = selection.scale[None, :, None, None]
-    v = torch.stack(v_local, -1) * (1 - scale) + torch.stack(v_global, -1) * scale
-    return ((v * selection.layer[None, :, None, :]).sum(-1) * channel).sum(-1)
+class Case(NamedTuple):
+    tokens: Tensor
+    selection: Selection
+    channel: Tensor
+    constant: Tensor
+    observed: Tensor
+
+    @property
+    def inputs(self) -> list[Tensor]:
+        return [self.tokens, *self.selection, self.channel, self.constant]
 
 
-def case(
-    layers: int, images: int, voxels: int, dim: int, grid: tuple[int, int], samples: int = 1
-) -> tuple[Tensor, Selection, Tensor]:
+def case(layers: int, images: int, voxels: int, dim: int, grid: tuple[int, int], samples: int = 1) -> Case:
     generator = torch.Generator().manual_seed(layers * 100 + voxels)
 
     def draw(*shape: int) -> Tensor:
         return torch.randn(*shape, generator=generator, dtype=torch.float64)
 
-    selection = Selection(draw(voxels, samples, 2).tanh(), draw(voxels, layers).softmax(1), draw(voxels).sigmoid())
-    return draw(layers, grid[0] * grid[1] + 1, images, dim), selection, draw(voxels, dim)
+    # A good part of the places lies outside the image.
+    selection = Selection(draw(voxels, samples, 2) * 0.7, draw(voxels, layers).softmax(1), draw(voxels).sigmoid())
+    tokens = draw(layers, images, grid[0] * grid[1] + 1, dim)
+    return Case(tokens, selection, draw(voxels, dim), draw(voxels), draw(images, voxels))
 
 
-@pytest.mark.parametrize(
-    ("layers", "images", "voxels", "dim", "grid", "samples"),
-    [(3, 4, 11, 5, (8, 8), 1), (1, 4, 11, 5, (8, 8), 1), (3, 1, 11, 5, (8, 8), 1), (3, 4, 1, 5, (8, 8), 1), (2, 3, 7, 1, (3, 5), 1),
-     (2, 2, 4, 3, (1, 1), 1), (3, 4, 11, 5, (8, 8), 3)],
-)  # fmt: skip
-def test_values_and_gradients_are_those_of_listing_1(
-    layers: int, images: int, voxels: int, dim: int, grid: tuple[int, int], samples: int
-) -> None:
-    tokens, selection, channel = case(layers, images, voxels, dim, grid, samples)
-    inputs = [t.requires_grad_() for t in (tokens, *selection, channel)]
-    weight = torch.randn(images, voxels, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
-    expected = listing_1(tokens, grid, selection, channel)
-    measured = read_out(tokens, grid, selection, channel)
-    torch.testing.assert_close(measured, expected, rtol=1e-10, atol=1e-12)
-    gradients = torch.autograd.grad((measured * weight).sum(), inputs)
-    for mine, oracle in zip(gradients, torch.autograd.grad((expected * weight).sum(), inputs), strict=True):
-        torch.testing.assert_close(mine, oracle, rtol=1e-10, atol=1e-12)
+def cast(given: Case, dtype: torch.dtype) -> Case:
+    flat = [t.detach().to(dtype).requires_grad_() for t in given.inputs]
+    return Case(flat[0], Selection(*flat[1:4]), flat[4], flat[5], given.observed.to(dtype))
 
 
-def test_float32_is_within_rounding_of_the_float64_oracle() -> None:
-    tokens, selection, channel = case(12, 4, 50, 16, (8, 8))
-    measured = read_out(tokens.float(), (8, 8), Selection(*(s.float() for s in selection)), channel.float())
-    torch.testing.assert_close(measured.double(), listing_1(tokens, (8, 8), selection, channel), rtol=1e-4, atol=1e-5)
+CASES = [
+    (3, 4, 50, 5, (8, 8), 1),
+    (12, 8, 300, 16, (8, 8), 1),
+    (1, 4, 11, 5, (8, 8), 1),
+    (3, 1, 11, 5, (8, 8), 1),
+    (3, 4, 1, 5, (8, 8), 1),
+    (2, 3, 7, 1, (3, 5), 1),
+    (2, 2, 4, 3, (1, 1), 1),
+    (3, 4, 60, 5, (4, 6), 3),
+]
+# (precision, tolerance of outputs, tolerance of gradients, both as a share of the largest)
+PRECISIONS = [(torch.float64, 1e-12, 1e-11), (torch.float32, 1e-6, 1e-5)]
 
 
-def test_voxels_at_the_edge_of_the_image_read_half_of_what_is_outside() -> None:
-    tokens, selection, channel = case(2, 3, 5, 4, (8, 8))
-    edge = torch.tensor([[-1, -1], [1, 1], [1, -1], [0, 1], [-1, 0]], dtype=torch.float64)
-    selection = selection._replace(space=edge[:, None])
-    torch.testing.assert_close(
-        read_out(tokens, (8, 8), selection, channel), listing_1(tokens, (8, 8), selection, channel)
+def on_the_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Chunks of 16 readers, so that there are several in a cell."""
+    monkeypatch.setattr(grouped, "_CHUNK", 1)
+
+
+def on_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The GPU's contraction, wherever it runs."""
+    monkeypatch.setattr(select, "grouped_read_out", blocks.block_read_out)
+    monkeypatch.setattr(
+        select, "grouped_loss", lambda local, glob, reading, constant, observed:
+        smooth_l1(blocks.block_read_out(local, glob, reading) + constant[:, None], observed),
+    )  # fmt: skip
+
+
+def on_a_small_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two blocks in one part."""
+    on_a_gpu(monkeypatch)
+    monkeypatch.setattr(blocks, "_PART", 1)
+
+
+DEVICES = [on_the_cpu, on_a_gpu, on_a_small_gpu]
+
+
+@pytest.fixture(params=DEVICES, ids=lambda device: device.__name__)
+def device(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Any:
+    request.param(monkeypatch)
+
+
+def assert_near(measured: Tensor, expected: Tensor, tolerance: float, name: str) -> None:
+    difference = (measured.double() - expected).abs().max()
+    assert difference <= tolerance * expected.abs().max().clamp_min(1e-300), f"{name}: {difference:.2e}"
+
+
+@pytest.mark.usefixtures("device")
+@pytest.mark.parametrize(("dtype", "output", "gradient"), PRECISIONS)
+@pytest.mark.parametrize("shape", CASES)
+def test_responses_and_every_gradient(shape: Any, dtype: torch.dtype, output: float, gradient: float) -> None:
+    given = case(*shape)
+    weight = torch.randn(given.observed.shape, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    truth, mine = cast(given, torch.float64), cast(given, dtype)
+    expected = oracle.read_out(truth.tokens, shape[4], *truth.selection, truth.channel)
+    measured = read_out(mine.tokens, shape[4], mine.selection, mine.channel)
+    assert_near(measured, expected, output, "responses")
+    compare(
+        torch.autograd.grad((measured * weight.to(dtype)).sum(), mine.inputs[:-1]),
+        torch.autograd.grad((expected * weight).sum(), truth.inputs[:-1]),
+        gradient,
     )
-    _, weight = bilinear_corners((8, 8), edge)
-    torch.testing.assert_close(weight.sum(1), torch.tensor([0.25, 0.25, 0.25, 0.5, 0.5], dtype=torch.float64))
+
+
+@pytest.mark.usefixtures("device")
+@pytest.mark.parametrize(("dtype", "output", "gradient"), PRECISIONS)
+@pytest.mark.parametrize("shape", CASES)
+def test_loss_and_every_gradient(shape: Any, dtype: torch.dtype, output: float, gradient: float) -> None:
+    given = case(*shape)
+    truth, mine = cast(given, torch.float64), cast(given, dtype)
+    responses = oracle.read_out(truth.tokens, shape[4], *truth.selection, truth.channel) + truth.constant
+    expected = oracle.smooth_l1(responses - truth.observed)
+    measured = read_out_loss(mine.tokens, shape[4], mine.selection, mine.channel, mine.constant, mine.observed)
+    assert_near(measured, expected, output, "loss")
+    compare(torch.autograd.grad(measured * 3, mine.inputs), torch.autograd.grad(expected * 3, truth.inputs), gradient)
+
+
+def compare(measured: Any, expected: Any, tolerance: float) -> None:
+    names = ("tokens", "space", "layer", "scale", "channel", "constant")
+    for name, mine, truth in zip(names, measured, expected, strict=False):
+        assert_near(mine, truth, tolerance, name)
+
+
+@pytest.mark.usefixtures("device")
+def test_the_same_bytes_every_time() -> None:
+    given = cast(case(3, 4, 300, 5, (8, 8)), torch.float32)
+
+    def once() -> list[bytes]:
+        loss = read_out_loss(given.tokens, (8, 8), given.selection, given.channel, given.constant, given.observed)
+        return [t.detach().numpy().tobytes() for t in (loss, *torch.autograd.grad(loss, given.inputs))]
+
+    assert once() == once()
+
+
+def test_all_voxels_at_one_place() -> None:
+    """As every fit starts."""
+    given = case(3, 4, 700, 5, (8, 8))
+    given = given._replace(selection=given.selection._replace(space=torch.zeros(700, 1, 2, dtype=torch.float64)))
+    truth, mine = cast(given, torch.float64), cast(given, torch.float64)
+    expected = oracle.read_out(truth.tokens, (8, 8), *truth.selection, truth.channel)
+    for contract in (grouped.grouped_read_out, blocks.block_read_out):
+        local, glob = select.bordered(mine.tokens, (8, 8))
+        measured = contract(local, glob, select._reading((8, 8), mine.selection, mine.channel))
+        torch.testing.assert_close(measured.t(), expected)
+
+
+def test_blocks_have_the_same_shape_wherever_voxels_read() -> None:
+    one = torch.zeros(1000, dtype=torch.long)
+    spread = torch.randint(0, 88, (1000,), generator=torch.Generator().manual_seed(0))
+    for corner in (one, spread):
+        slot, owner = blocks._blocks(corner, 100)
+        assert len(owner) == 1000 // 64 + 100
+        assert len(slot.unique()) == 1000
+        assert (owner[slot // 64] == corner).all()
+
+
+@pytest.mark.parametrize("moved", [-1.0, -0.5, 0.0, 0.5, 1.0])
+def test_places_outside_the_image_hold_nothing(moved: float) -> None:
+    corner, share = locate((4, 6), torch.tensor([[moved * 3, 0.1]]), torch.tensor([0.25]))
+    rows = torch.stack([corner, corner + 1, corner + 8, corner + 9], dim=1)
+    inside = (rows // 8 % 5 > 0) & (rows % 8 % 7 > 0)
+    assert (share[:, :4] * inside).sum().item() == pytest.approx(0.75 if abs(moved) < 0.3 else 0, abs=1e-6)
+    assert share.sum().item() == pytest.approx(1)
 
 
 def test_space_is_x_then_y_downwards() -> None:
-    cell, weight = bilinear_corners((4, 6), torch.tensor([[5 / 6, -3 / 4]]))
-    assert cell[0, weight[0].argmax()] == 5
-    assert weight.max() == pytest.approx(1, abs=1e-6)
+    tokens = torch.zeros(1, 1, 25, 1)
+    tokens[0, 0, 5] = 1  # first row, sixth column of 4 x 6
+    here = Selection(torch.tensor([[[5 / 6, -3 / 4]]]), torch.ones(1, 1), torch.zeros(1))
+    assert read_out(tokens, (4, 6), here, torch.ones(1, 1)).item() == pytest.approx(1, abs=1e-6)
 
 
 def test_scale_chooses_between_local_and_global() -> None:
-    tokens, selection, channel = case(1, 2, 3, 4, (8, 8))
-    only_global = read_out(tokens, (8, 8), selection._replace(scale=torch.ones(3, dtype=torch.float64)), channel)
-    torch.testing.assert_close(only_global, tokens[0, -1] @ channel.t())
-    only_local = selection._replace(scale=torch.zeros(3, dtype=torch.float64))
-    other = tokens.clone()
-    other[:, -1] += 7
-    torch.testing.assert_close(
-        read_out(other, (8, 8), only_local, channel), read_out(tokens, (8, 8), only_local, channel)
+    given = case(1, 2, 3, 4, (8, 8))
+    only_global = read_out(
+        given.tokens, (8, 8), given.selection._replace(scale=torch.ones(3, dtype=torch.float64)), given.channel
     )
+    torch.testing.assert_close(only_global, given.tokens[0, :, -1] @ given.channel.t())
+    only_local = given.selection._replace(scale=torch.zeros(3, dtype=torch.float64))
+    other = given.tokens.clone()
+    other[:, :, -1] += 7
+    torch.testing.assert_close(
+        read_out(other, (8, 8), only_local, given.channel), read_out(given.tokens, (8, 8), only_local, given.channel)
+    )
+
+
+def test_a_second_derivative_is_refused() -> None:
+    given = cast(case(2, 2, 4, 3, (4, 4)), torch.float64)
+    loss = read_out_loss(given.tokens, (4, 4), given.selection, given.channel, given.constant, given.observed)
+    (gradient,) = torch.autograd.grad(loss, given.channel, create_graph=True)
+    with pytest.raises(RuntimeError, match="does not require grad"):
+        gradient.sum().backward()

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from brainbench import EncoderCard, Setting, lazy
 
 _RECIPE = (
@@ -11,26 +13,39 @@ _RECIPE = (
     Setting("lr", float, 0.0, "learning rate; 0: the recipe's own", minimum=0),
     Setting("dim", int, 0, "aligned channels D; 0: the recipe's own", minimum=0),
 )
-
-FACTORTOPY = EncoderCard(
-    name="factortopy",
-    loader=lazy("brainbench.builtin.encoders.factortopy:load"),
-    summary="every voxel selects space, layer, scale and channels, smoothly over the cortex",
-    settings=_RECIPE,
-    libraries=("torch",),
-    default=True,
-    demo_steps=300,
-    selectors=("space", "layer", "scale", "channel"),
+_ALIGN = Setting(
+    "align", str, "shared", "local and global tokens of a layer: one channel align, or two", ("shared", "separate")
 )
 
-NO_TOPOLOGY = EncoderCard(
-    name="factortopy/no-topology",
-    loader=lazy("brainbench.builtin.encoders.factortopy:load_no_topology"),
-    summary="factortopy with selectors that are free for every voxel (Table 16, w/o topology)",
-    settings=_RECIPE,
-    libraries=("torch",),
-    demo_steps=300,
-    selectors=("space", "layer", "scale", "channel"),
+
+def _factortopy(
+    name: str, summary: str, selectors: tuple[str, ...] = ("space", "layer", "scale"), default: bool = False
+) -> EncoderCard:
+    return EncoderCard(
+        name=name,
+        loader=partial(lazy("brainbench.builtin.encoders.factortopy:load"), variant=name),
+        summary=summary,
+        settings=(*_RECIPE, _ALIGN),
+        libraries=("torch",),
+        default=default,
+        demo_steps=300,
+        selectors=(*selectors, "channel"),
+    )
+
+
+FACTORTOPY = (
+    _factortopy(
+        "factortopy", "every voxel selects space, layer, scale and channels, smoothly over the cortex", default=True
+    ),
+    _factortopy(
+        "factortopy/no-topology", "factortopy with selectors that are free for every voxel (Table 16, w/o topology)"
+    ),
+    _factortopy("factortopy/no-layer", "factortopy that reads the mean of all layers (Table 16)", ("space", "scale")),
+    _factortopy("factortopy/no-space", "factortopy that reads the mean over the image (Table 16)", ("layer", "scale")),
+    _factortopy(
+        "factortopy/no-scale", "factortopy that reads local and global half and half (Table 16)", ("space", "layer")
+    ),
+    _factortopy("factortopy/multi-sample", "factortopy in which every voxel reads three places (Table 16)"),
 )
 
 CLASSTOKEN = EncoderCard(
@@ -40,4 +55,22 @@ CLASSTOKEN = EncoderCard(
     settings=_RECIPE,
     libraries=("torch",),
     demo_steps=600,
+)
+
+PATCHTOKEN = EncoderCard(
+    name="patchtoken",
+    loader=lazy("brainbench.builtin.encoders.patchtoken:load"),
+    summary="all voxels read one vector, squeezed from every layer's local tokens (appendix F.1)",
+    settings=_RECIPE,
+    libraries=("torch",),
+    demo_steps=300,
+)
+
+GNETVIT = EncoderCard(
+    name="gnetvit",
+    loader=lazy("brainbench.builtin.encoders.gnetvit:load"),
+    summary="every voxel pools every layer's local tokens with a field of its own (appendix F.1)",
+    settings=_RECIPE,
+    libraries=("torch",),
+    demo_steps=300,
 )

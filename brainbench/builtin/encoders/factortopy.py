@@ -14,6 +14,7 @@ from torch import Generator, Tensor, nn
 from brainbench import DataError, Features, FitContext, Responses, Selectors
 from brainbench.fitting import (
     RECIPES,
+    SELECTORS,
     ChannelAlign,
     EncoderModel,
     FittedModel,
@@ -35,22 +36,43 @@ INITIAL_SD = 0.25
 NO_COORDINATES = "no coordinates: the selectors are free for every voxel, as in factortopy/no-topology"
 
 
-def load(*, settings: Mapping[str, Any]) -> FactorTopy:
-    """The encoder of card ``factortopy``."""
-    return FactorTopy(RECIPES[settings["recipe"]].with_settings(settings), topology=True)
+@dataclass(frozen=True)
+class Variant:
+    """What sets a variant of Table 16 apart.
+
+    topology: selectors are smooth functions of the coordinates, not free for every voxel; selectors: those there are, an
+    average stands for the others; samples: places that a voxel reads.
+    """
+
+    topology: bool = True
+    selectors: tuple[str, ...] = SELECTORS
+    samples: int = 1
 
 
-def load_no_topology(*, settings: Mapping[str, Any]) -> FactorTopy:
-    """The encoder of card ``factortopy/no-topology``."""
-    return FactorTopy(RECIPES[settings["recipe"]].with_settings(settings), topology=False)
+VARIANTS = {
+    "factortopy": Variant(),
+    "factortopy/no-topology": Variant(topology=False),
+    "factortopy/no-layer": Variant(selectors=("space", "scale")),
+    "factortopy/no-space": Variant(selectors=("layer", "scale")),
+    "factortopy/no-scale": Variant(selectors=("space", "layer")),
+    "factortopy/multi-sample": Variant(samples=3),
+}
+
+
+def load(*, variant: str, settings: Mapping[str, Any]) -> FactorTopy:
+    """The encoder of the card of this name."""
+    return FactorTopy(
+        RECIPES[settings["recipe"]].with_settings(settings), VARIANTS[variant], separate=settings["align"] == "separate"
+    )
 
 
 @dataclass(frozen=True)
 class FactorTopy:
-    """The encoder. topology: whether the selectors are smooth functions of the voxels' coordinates, or free."""
+    """The encoder. separate: whether global tokens have a channel align of their own."""
 
     recipe: Recipe
-    topology: bool
+    variant: Variant
+    separate: bool = False
 
     def fit(self, features: Features, responses: Responses, context: FitContext) -> FittedModel:
         """Fit on train, choose on val. Without coordinates the selectors are free, and a note says so.
@@ -60,8 +82,17 @@ class FactorTopy:
         grid = one_grid(features)
         data = load_training_data(features, responses, ("local", "global"))
         generator = torch.Generator().manual_seed(context.seed)
-        coordinates = _coordinates(responses, data.voxels) if self.topology else None
-        model = FactorTopyModel(features.channels, grid, data.voxels, coordinates, self.recipe, generator)
+        coordinates = _coordinates(responses, data.voxels) if self.variant.topology else None
+        model = FactorTopyModel(
+            features.channels,
+            grid,
+            data.voxels,
+            coordinates,
+            self.recipe,
+            generator,
+            self.variant,
+            separate=self.separate,
+        )
         history = train(model, data, self.recipe, context)
         return FittedModel(
             model=model,
@@ -69,8 +100,8 @@ class FactorTopy:
             units=data.units,
             device=context.device,
             history=history,
-            selectors=model.chosen(features.layers),
-            notes=(NO_COORDINATES,) if self.topology and coordinates is None else (),
+            selectors=model.selected(features.layers),
+            notes=(NO_COORDINATES,) if self.variant.topology and coordinates is None else (),
         )
 
 
@@ -78,7 +109,8 @@ class FactorTopyModel(EncoderModel):
     """Listing 1 on cached tokens.
 
     channels: C_l of every layer; grid: (H, W); coordinates: [V, 3], or None for free selectors. The places of a token batch
-    are the H*W of the grid, row by row, and the global token.
+    are the H*W of the grid, row by row, and the global token. Without a space selector the local tokens are averaged over
+    the grid first, which leaves a grid of one place.
     """
 
     def __init__(
@@ -89,15 +121,19 @@ class FactorTopyModel(EncoderModel):
         coordinates: Tensor | None,
         recipe: Recipe,
         generator: Generator,
+        variant: Variant = VARIANTS["factortopy"],
+        *,
+        separate: bool = False,
     ) -> None:
         super().__init__(voxels, recipe.dim)
-        self.grid, self.reduce = grid, recipe.reduce
+        self.chosen = variant.selectors
+        self.grid, self.reduce = grid if "space" in self.chosen else (1, 1), recipe.reduce
         layers = len(channels)
-        self.align = ChannelAlign(channels, recipe.dim, generator)
+        self.align = ChannelAlign(channels, recipe.dim, generator, separate=separate)
         self.selectors: TopologicalSelectors | FreeSelectors = (
-            FreeSelectors(voxels, layers)
+            FreeSelectors(voxels, layers, variant.samples, self.chosen)
             if coordinates is None
-            else TopologicalSelectors(coordinates, layers, generator)
+            else TopologicalSelectors(coordinates, layers, generator, variant.samples, self.chosen)
         )
         self.channel = nn.Parameter(
             torch.randn(voxels, recipe.dim, generator=generator) * (INITIAL_SD / sqrt(recipe.dim))
@@ -117,22 +153,23 @@ class FactorTopyModel(EncoderModel):
         return loss + penalty * entropy_penalty(selection.layer)
 
     def _aligned(self, tokens: Sequence[Tensor]) -> Tensor:
-        aligned: Tensor = self.align([layer.transpose(0, 1) for layer in tokens])
+        if "space" not in self.chosen:
+            tokens = [torch.cat([t[:, :-1].mean(dim=1, keepdim=True), t[:, -1:]], dim=1) for t in tokens]
+        aligned: Tensor = self.align(tokens)
         return aligned
 
     def _weights(self) -> Tensor:
         return self.channel / self.dim if self.reduce == "mean" else self.channel
 
-    def chosen(self, layers: Sequence[str]) -> Selectors:
-        """What every voxel reads. layers: their names."""
+    def selected(self, layers: Sequence[str]) -> Selectors:
+        """What every voxel reads, as far as it selects; of several places their mean. layers: their names."""
         with torch.no_grad():
-            selection = self.selectors()
+            space, layer, scale = self.selectors()
+        found = {"space": space.mean(dim=1), "layer": layer, "scale": scale}
         return Selectors(
             layers=tuple(layers),
-            layer=_array(selection.layer),
-            space=_array(selection.space.mean(dim=1)),
-            scale=_array(selection.scale),
             channel=_array(self.channel),
+            **{name: _array(found[name]) for name in self.chosen},
         )
 
 

@@ -6,10 +6,10 @@ import sys
 import pytest
 
 from brainbench import EncoderCard, UsageError
-from brainbench.builtin.encoders.cards import CLASSTOKEN, FACTORTOPY, NO_TOPOLOGY
+from brainbench.builtin.encoders.cards import CLASSTOKEN, FACTORTOPY, GNETVIT, PATCHTOKEN
 
 
-@pytest.mark.parametrize("card", [FACTORTOPY, NO_TOPOLOGY, CLASSTOKEN])
+@pytest.mark.parametrize("card", [*FACTORTOPY, CLASSTOKEN, PATCHTOKEN, GNETVIT], ids=lambda card: card.name)
 def test_settings_change_the_recipe(card: EncoderCard) -> None:
     encoder = card.loader(settings=card.resolve_settings({"steps": "7", "dim": 3}))
     assert (encoder.recipe.steps, encoder.recipe.dim) == (7, 3)
@@ -18,16 +18,18 @@ def test_settings_change_the_recipe(card: EncoderCard) -> None:
 
 def test_misspelt_settings_are_refused() -> None:
     with pytest.raises(UsageError, match="did you mean 'steps'"):
-        FACTORTOPY.resolve_settings({"step": 3})
+        FACTORTOPY[0].resolve_settings({"step": 3})
     with pytest.raises(UsageError, match="allowed are fast, paper"):
-        FACTORTOPY.resolve_settings({"recipe": "quick"})
+        FACTORTOPY[0].resolve_settings({"recipe": "quick"})
 
 
-def test_variants_differ_in_topology_only() -> None:
-    settings = FACTORTOPY.resolve_settings({})
-    one, other = FACTORTOPY.loader(settings=settings), NO_TOPOLOGY.loader(settings=settings)
-    assert (one.topology, other.topology) == (True, False)
-    assert one.recipe == other.recipe
+def test_the_variants_are_those_of_table_16() -> None:
+    from brainbench.builtin.encoders.factortopy import VARIANTS
+
+    assert [card.name for card in FACTORTOPY] == list(VARIANTS)
+    loaded = [card.loader(settings=card.resolve_settings({"align": "separate"})) for card in FACTORTOPY]
+    assert [encoder.variant for encoder in loaded] == list(VARIANTS.values())
+    assert all(encoder.separate and encoder.recipe == loaded[0].recipe for encoder in loaded)
 
 
 def test_cards_import_no_torch() -> None:

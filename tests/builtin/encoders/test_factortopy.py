@@ -5,19 +5,21 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
+import oracle
 import pytest
 import torch
 from scipy.ndimage import gaussian_filter
 from sklearn.metrics import r2_score
 from torch import Tensor
-from torch.func import functional_call
 
 from brainbench import DataError, Encoder, FitContext, Fitted, Responses
-from brainbench.builtin.encoders.cards import FACTORTOPY, NO_TOPOLOGY
-from brainbench.builtin.encoders.factortopy import FactorTopyModel
+from brainbench.builtin.encoders import cards
+from brainbench.builtin.encoders.factortopy import VARIANTS, FactorTopyModel
 from brainbench.fitting import FAST, PAPER, Recipe
 
 MakeFeatures = Callable[..., Any]
+CARDS = {card.name: card for card in cards.FACTORTOPY}
+FACTORTOPY, NO_TOPOLOGY = CARDS["factortopy"], CARDS["factortopy/no-topology"]
 CONTEXT = FitContext(0, "cpu")
 
 
@@ -26,62 +28,76 @@ def load(card: Any = FACTORTOPY, **settings: Any) -> Encoder:
     return encoder
 
 
-def listing_1(model: FactorTopyModel, tokens: Sequence[Tensor], parameters: dict[str, Tensor], mean: bool) -> Tensor:
-    """Listing 1 in float64 from the parameters alone; local tokens by ``grid_sample``, one layer after another."""
-    coordinates = parameters["selectors.coordinates"]
-    box = torch.stack([coordinates.amin(0), coordinates.amax(0)])
-    # One voxel has a box without an extent: it lies at the origin.
-    scaled = (coordinates - box.mean(0)) * 100 / (box[1] - box[0]).max().clamp_min(1e-30)
-    angles = scaled[:, :, None] * torch.logspace(0, -3, 32, dtype=torch.float64)
-    encoding = torch.cat([angles.sin(), angles.cos()], 2).flatten(1)
-
-    def mlp(name: str) -> Tensor:
-        x = encoding
-        for index in (0, 2, 4):
-            x = x @ parameters[f"selectors.{name}.{index}.weight"].t() + parameters[f"selectors.{name}.{index}.bias"]
-            x = torch.nn.functional.gelu(x) if index < 4 else x
-        return x
-
-    space, layer, scale = mlp("space").tanh(), mlp("layer").softmax(1), mlp("scale").sigmoid()
-    v = torch.zeros(())
-    for index, places in enumerate(tokens):
-        aligned = places @ parameters[f"align.layers.{index}"].t()
-        images, _, dim = aligned.shape
-        local = aligned[:, :-1].transpose(1, 2).reshape(images, dim, *model.grid)
-        points = space[None, :, None].expand(images, -1, 1, 2)
-        read = torch.nn.functional.grid_sample(local, points, align_corners=False)[..., 0].transpose(1, 2)
-        v = v + layer[:, index, None] * ((1 - scale) * read + scale * aligned[:, None, -1])
-    weighted = v * parameters["channel"]
-    return (weighted.mean(-1) if mean else weighted.sum(-1)) + parameters["constant"]
+def model_and_double(
+    variant: str, channels: Sequence[int], voxels: int, recipe: Recipe, *, separate: bool = False
+) -> tuple[FactorTopyModel, dict[str, Tensor], Tensor]:
+    """A model in float32 whose parameters were drawn at random, the same parameters in float64, and its coordinates."""
+    generator = torch.Generator().manual_seed(voxels)
+    coordinates = torch.randn(voxels, 3, generator=generator) * 40
+    model = FactorTopyModel(
+        channels, (4, 6), voxels, coordinates if VARIANTS[variant].topology else None, recipe, generator,
+        VARIANTS[variant], separate=separate,
+    )  # fmt: skip
+    for name, parameter in model.named_parameters():
+        spread = 0.02 if not VARIANTS[variant].topology and name.startswith("selectors") else 0.12
+        # Wider ones saturate a selector, whose gradient float32 then no longer resolves.
+        parameter.data.copy_(torch.randn(parameter.shape, generator=generator) * spread)
+    for name, parameter in model.named_parameters():
+        if name == "selectors.space.4.bias":
+            parameter.data *= 20  # some places lie outside the image's outermost patches
+    return model, {n: q.detach().double().requires_grad_() for n, q in model.named_parameters()}, coordinates.double()
 
 
+@pytest.mark.parametrize("separate", [False, True])
 @pytest.mark.parametrize(
     ("channels", "images", "voxels", "recipe"),
-    [((5, 3, 8), 4, 9, FAST), ((5, 3, 8), 1, 9, PAPER), ((4,), 3, 9, FAST), ((5, 3), 4, 1, FAST)],
+    [((5, 3, 8), 4, 90, FAST), ((5, 3, 8), 1, 90, PAPER), ((4,), 3, 9, FAST), ((5, 3), 4, 1, FAST)],
 )
-def test_model_and_every_gradient_against_listing_1(
-    channels: tuple[int, ...], images: int, voxels: int, recipe: Recipe
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_responses_loss_and_every_gradient_against_listing_1_in_float64(
+    variant: str, channels: tuple[int, ...], images: int, voxels: int, recipe: Recipe, separate: bool
 ) -> None:
-    generator = torch.Generator().manual_seed(voxels)
+    model, parameters, coordinates = model_and_double(
+        variant, channels, voxels, replace(recipe, dim=7), separate=separate
+    )
+    generator = torch.Generator().manual_seed(5)
+    tokens = [torch.randn(images, 25, c, generator=generator) for c in channels]
+    observed = torch.randn(images, voxels, generator=generator)
+    expected, penalty = oracle.factortopy(
+        parameters, coordinates, [t.double() for t in tokens], (4, 6), mean=recipe.reduce == "mean"
+    )
+    # Responses are in standard deviations.
+    assert (model(tokens) - expected).abs().max() <= 1e-6
+    names = list(parameters)
+    theirs = oracle.smooth_l1(expected - observed) + 0.07 * penalty
+    mine = model.loss(tokens, observed, 0.07)
+    assert mine.item() == pytest.approx(theirs.item(), rel=1e-6)
+    gradients = torch.autograd.grad(mine, [dict(model.named_parameters())[n] for n in names])
+    truths = dict(zip(names, torch.autograd.grad(theirs, [parameters[n] for n in names]), strict=True))
+    for name, gradient in zip(names, gradients, strict=True):
+        # A bias of one number is a sum that may cancel: it is measured with the weights of its layer.
+        largest = max(truths[n].abs().max() for n in (name, name.replace(".bias", ".weight")))
+        assert (gradient - truths[name]).abs().max() <= 1e-5 * largest, name
 
-    def draw(*shape: int) -> Tensor:
-        return torch.randn(*shape, generator=generator, dtype=torch.float64)
 
-    coordinates = draw(voxels, 3) * 40
-    model = FactorTopyModel(channels, (4, 6), voxels, coordinates, replace(recipe, dim=7), generator).double()
-    parameters = {name: draw(*p.shape) * 0.3 for name, p in model.named_parameters()}
-    parameters["selectors.space.4.bias"] *= 10
-    tokens = [draw(images, 4 * 6 + 1, c) for c in channels]
-    inputs = [p.requires_grad_() for p in parameters.values()]
-    weight = draw(images, voxels)
-    oracle = listing_1(model, tokens, parameters | {"selectors.coordinates": coordinates}, mean=recipe.reduce == "mean")
-    measured = functional_call(model, parameters, (tokens,))
-    torch.testing.assert_close(measured, oracle, rtol=1e-9, atol=1e-10)
-    gradients = torch.autograd.grad((measured * weight).sum(), inputs, retain_graph=True)
-    for name, mine, other in zip(
-        parameters, gradients, torch.autograd.grad((oracle * weight).sum(), inputs), strict=True
-    ):
-        torch.testing.assert_close(mine, other, rtol=1e-7, atol=1e-9, msg=name)
+@pytest.mark.parametrize("name", VARIANTS)
+def test_a_variant_has_what_its_card_says(name: str, memory_features: MakeFeatures) -> None:
+    features, responses, _ = planted(memory_features, voxels=10, images=100)
+    fitted: Any = load(CARDS[name], steps=3).fit(features, responses, CONTEXT)
+    found = {kind for kind in ("space", "layer", "scale", "channel") if getattr(fitted.selectors, kind) is not None}
+    assert found == set(CARDS[name].selectors)
+    assert fitted.selectors.layers == features.layers
+    trained = {key.split(".")[2] for key in fitted.parameters() if key.startswith("model.selectors.")}
+    assert trained - {"coordinates"} == found - {"channel"}
+
+
+def test_several_places_start_apart_and_learn_apart(memory_features: MakeFeatures) -> None:
+    features, responses, _ = planted(memory_features, voxels=10, images=100)
+    for name in ("factortopy/multi-sample", "factortopy"):
+        fitted: Any = load(CARDS[name], steps=20).fit(features, responses, CONTEXT)
+        space, _, _ = fitted.model.selectors()
+        assert space.shape == (10, 3 if name.endswith("sample") else 1, 2)
+        assert space.unique(dim=1).shape[1] == space.shape[1]
 
 
 # Planted brains: voxels on a sheet, layer and scale rising along its first axis, space following both.

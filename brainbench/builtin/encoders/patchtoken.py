@@ -1,0 +1,69 @@
+"""patchToken: all voxels read one vector, squeezed from the local tokens of every layer (appendix F.1)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Generator, Tensor, nn
+
+from brainbench import Features, FitContext, Responses
+from brainbench.fitting import (
+    RECIPES,
+    ChannelAlign,
+    EncoderModel,
+    FittedModel,
+    Linear,
+    Recipe,
+    load_training_data,
+    one_grid,
+    train,
+)
+
+
+def load(*, settings: Mapping[str, Any]) -> PatchToken:
+    """The encoder of card ``patchtoken``."""
+    return PatchToken(RECIPES[settings["recipe"]].with_settings(settings))
+
+
+@dataclass(frozen=True)
+class PatchToken:
+    """The encoder: a baseline that sees where things are, but gives all voxels the same."""
+
+    recipe: Recipe
+
+    def fit(self, features: Features, responses: Responses, context: FitContext) -> FittedModel:
+        """Fit on train, choose on val. Raises DataError when tokens or responses cannot be used, or when the fit diverges."""
+        height, width = one_grid(features)
+        data = load_training_data(features, responses, ("local",))
+        generator = torch.Generator().manual_seed(context.seed)
+        model = PatchTokenModel(features.channels, height * width, data.voxels, self.recipe, generator)
+        history = train(model, data, self.recipe, context)
+        return FittedModel(model=model, reader=data.reader, units=data.units, device=context.device, history=history)
+
+
+class PatchTokenModel(EncoderModel):
+    """Local tokens of a layer -> D each -> flattened over space -> D -> D; mean over layers; a regression for every voxel.
+
+    The paper flattens C x H x W and feeds "a layer-unique MLP"; aligning the channels first needs a quarter of its weights,
+    and the MLP has one hidden layer of D units. places: H * W.
+    """
+
+    def __init__(self, channels: Sequence[int], places: int, voxels: int, recipe: Recipe, generator: Generator) -> None:
+        super().__init__(voxels, recipe.dim)
+        dim = recipe.dim
+        self.align = ChannelAlign(channels, dim, generator)
+        self.squeeze = nn.ModuleList(
+            nn.Sequential(Linear(places * dim, dim, generator), nn.GELU(), Linear(dim, dim, generator))
+            for _ in channels
+        )
+        self.regression = Linear(dim, voxels, generator)
+
+    def forward(self, tokens: Sequence[Tensor]) -> Tensor:
+        """Per layer [B, H*W, C_l] -> responses [B, V]."""
+        aligned = self.align(tokens).flatten(2)
+        squeezed = torch.stack([squeeze(layer) for squeeze, layer in zip(self.squeeze, aligned, strict=True)])
+        responses: Tensor = self.regression(squeezed.mean(dim=0))
+        return responses
