@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from brainbench.fitting.memory import budget
 from brainbench.matrix import Job, Plan
 from brainbench.selection import BackbonePick
 
@@ -86,8 +87,12 @@ def _memory_mb(job: Job, plan: Plan) -> float | None:
     features = _features_mb(job, plan)
     if features is None:
         return None
-    responses = plan.data.responses(job.subject) if job.encoder else None
-    return round(features + (responses.values.size * 4 / 1e6 if responses is not None else 0), 1)
+    if job.encoder is None:
+        return features
+    # What does not fit is read again and again (docs/decisions/006).
+    tokens = min(features, budget(job.encoder.settings.get("memory", 0.0)) / 1e6)
+    responses = plan.data.responses(job.subject)
+    return round(tokens + (responses.values.size * 4 / 1e6 if responses is not None else 0), 1)
 
 
 def _results_mb(job: Job, plan: Plan, keep: str) -> float:

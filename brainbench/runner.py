@@ -6,6 +6,7 @@ ends the run.
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -182,11 +183,14 @@ class Run:
         self.places.prepare()
         for job in self.plan.jobs:
             with storage(self.places.results), self.places.locked(self.places.results, job.key):
+                if self.fresh:
+                    self._forget(job)
                 before = self._earlier(job)
                 kept = before is not None and before.status == "done" and not _unscored(job, before)
                 record = before if before is not None and kept else self._attempt(job, before)
                 if not kept:
                     results.write_record(self.places.results, record)
+                self._forget(job)
             yield job, record, kept
 
     def _earlier(self, job: Job) -> Record | None:
@@ -198,6 +202,15 @@ class Run:
         except StoreError as error:
             self.report.message(f"done again: {error}")
             return None
+
+    def _folder(self, job: Job) -> Path:
+        """Where the job's fit keeps what it needs to go on after it was stopped."""
+        return self.places.results / ".fits" / job.key
+
+    def _forget(self, job: Job) -> None:
+        """Remove what a fit kept to go on: its job is done, or starts over."""
+        if self._folder(job).exists():
+            shutil.rmtree(self._folder(job))
 
     def _attempt(self, job: Job, before: Record | None) -> Record:
         started = time.perf_counter()
@@ -250,7 +263,13 @@ class Run:
         with blamed(plugin, "load"):
             encoder = job.encoder.entry.card.loader(settings=job.encoder.settings)
         with self.report.task(job.label) as advance, blamed(plugin, "fit"):
-            context = FitContext(job.seed, self.device, advance)
+            context = FitContext(
+                job.seed,
+                self.device,
+                advance,
+                self._folder(job),
+                lambda text: self.report.message(f"{job.label}: {text}"),
+            )
             stimuli = self.plan.data.stimuli(job.subject)
             return encode(encoder, inputs.features, inputs.responses, stimuli, context, job.encoder.entry.name)
 

@@ -233,11 +233,13 @@ class Score:
 class FitContext:
     """What an encoder is told besides its data.
 
-    progress(done, total, figure) may be called as often as wanted. folder: where this fit, and no other, may keep what it
-    needs to go on after it was stopped; it lasts until the fit's record is written. None: nowhere.
+    progress(done, total, figure) may be called as often as wanted; message(text): one line for the person who waits. folder:
+    where this fit, and no other, may keep what it needs to go on after it was stopped; it is made by whoever first writes
+    there and lasts until the fit's record is written. None: nowhere.
     """
 
     seed: int
     device: Device
     progress: Callable[[int, int, str], None] = lambda done, total, figure: None
     folder: Path | None = None
+    message: Callable[[str], None] = lambda text: None

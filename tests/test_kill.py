@@ -15,6 +15,12 @@ import pytest
 
 SUPPORT = Path(__file__).parent / "support"
 COMMAND = "run --backbones pausing/* --encoders pausingfit --metrics r2,count --dataset toydata --no-controls"
+# Two fits by the training engine, of sixty steps each, with a look at the val split after fifty.
+ENGINE = (
+    "run --backbones pausing/one --encoders classtoken,factortopy --set *.steps=60 --metrics r2 --dataset toydata "
+    "--subjects 1 --no-controls"
+)
+STEPS = 60
 # Two networks, each with one job of its tokens alone and one fit a subject; 200 images are four chunks or seven batches.
 JOBS, FITS, BATCHES = 6, 4, 14
 PATIENCE_S = 60
@@ -23,7 +29,7 @@ PATIENCE_S = 60
 class Process:
     """One ``brainbench run`` in the folder ``where``; pause_at: as support/pausing.py says."""
 
-    def __init__(self, where: Path, plugin: Path, number: int, pause_at: str = "") -> None:
+    def __init__(self, where: Path, plugin: Path, number: int, pause_at: str = "", command: str = COMMAND) -> None:
         self.marks = where.parent / f"{where.name}-{number}"
         self.log = self.marks.with_suffix(".log")
         environment = os.environ | {
@@ -34,7 +40,7 @@ class Process:
             "PAUSE_AT": pause_at,
             "PAUSE_FILE": str(self.marks),
         }
-        arguments = [sys.executable, "-m", "brainbench", *COMMAND.split()]
+        arguments = [sys.executable, "-m", "brainbench", *command.split()]
         with self.log.open("w") as log:
             self.process = subprocess.Popen(arguments, cwd=where, env=environment, stdout=log, stderr=log)
 
@@ -54,9 +60,13 @@ class Process:
         self.process.send_signal(number)
         return self.process.wait(PATIENCE_S)
 
+    def go_on(self) -> None:
+        """Leave the place where it is paused."""
+        self.marks.with_suffix(".go").touch()
+
     def finish(self) -> dict[str, int]:
         """Let it end; returns how often it passed each place."""
-        self.marks.with_suffix(".go").touch()
+        self.go_on()
         assert self.process.wait(PATIENCE_S) == 0, self.log.read_text()
         counted: dict[str, int] = json.loads(self.marks.with_suffix(".count").read_text())
         return counted
@@ -100,11 +110,11 @@ def where(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def start(where: Path, plugin: Path) -> Iterator[Starts]:
-    """``start(pause_at)``: a run in ``where``."""
+    """``start(pause_at, command)``: a run in ``where``."""
     started: list[Process] = []
 
-    def go(pause_at: str = "") -> Process:
-        started.append(Process(where, plugin, len(started), pause_at))
+    def go(pause_at: str = "", command: str = COMMAND) -> Process:
+        started.append(Process(where, plugin, len(started), pause_at, command))
         return started[-1]
 
     yield go
@@ -192,3 +202,30 @@ def test_ctrl_c_ends_in_one_line_and_keeps_what_was_finished(start: Starts, wher
     assert end == "brainbench: interrupted; what was finished is kept, the same command goes on from there"
     assert finished(where) == kept
     assert len(records(where)) == 4
+
+
+def test_a_fit_that_was_killed_or_interrupted_goes_on_at_its_next_step(
+    start: Starts, where: Path, plugin: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "quiet").mkdir()
+    assert Process(tmp_path / "quiet", plugin, 0, command=ENGINE).finish()["step"] == 2 * STEPS
+    # In the second fit, before its twentieth step.
+    killed = start(f"step:{STEPS + 20}", ENGINE)
+    killed.until_paused()
+    assert killed.signal(signal.SIGKILL) == -signal.SIGKILL
+    assert len(records(where)) == 1
+    assert [path.name for path in (where / "results/.fits").glob("*/step-*")] == ["step-19.safetensors"]
+    # In the middle of its step 55.
+    interrupted = start(f"step:{55 - 19}", ENGINE)
+    interrupted.until_paused()
+    interrupted.process.send_signal(signal.SIGINT)
+    interrupted.go_on()
+    assert interrupted.process.wait(PATIENCE_S) == 130
+    said = interrupted.log.read_text().splitlines()
+    assert sum(": goes on from step 19 of 60, loss " in line for line in said) == 1
+    assert said[-1].startswith("brainbench: interrupted; the fit is kept at step 55 of 60, loss ")
+    assert ", val R2 " in said[-1]
+    assert said[-1].endswith("; what was finished is kept, the same command goes on from there")
+    assert start("", ENGINE).finish()["step"] == 5
+    assert left_behind(where) == left_behind(tmp_path / "quiet")
+    assert not list((where / "results/.fits").iterdir())

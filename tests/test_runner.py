@@ -389,3 +389,72 @@ def test_a_dataset_that_fails_to_give_masks_fails_jobs_and_not_the_run(runs: Run
     records = runs(toy.registry(datasets=[toy.dataset(Maskless())]))
     assert {r.failure.stage for r in records if r.failure} == {"masks and dissimilarities"}
     assert all(r.failure for r in records)
+
+
+class Keeping(toy.ToyEncoder):
+    """Writes into its folder, then does ``then``. seen: what lay there when each fit began."""
+
+    def __init__(self, then: Callable[[], Any]) -> None:
+        self.then, self.seen = then, list[list[str]]()
+
+    def fit(self, features: Any, responses: Any, context: Any) -> Any:
+        self.seen.append([path.name for path in context.folder.iterdir()] if context.folder.exists() else [])
+        context.folder.mkdir(parents=True, exist_ok=True)
+        (context.folder / "state").touch()
+        context.message("state written")
+        self.then()
+        return super().fit(features, responses, context)
+
+
+def interrupt() -> None:
+    raise KeyboardInterrupt
+
+
+def fail() -> None:
+    raise RuntimeError("diverged")
+
+
+@pytest.mark.parametrize("keep", ["all", "scores"])
+def test_what_a_fit_keeps_lasts_until_its_record_is_written(runs: Runs, places: Places, keep: str) -> None:
+    encoder = Keeping(interrupt)
+    registry = toy.registry(encoders=[toy.encoder(make=lambda: encoder)])
+    for _ in range(2):
+        with pytest.raises(KeyboardInterrupt):
+            runs(registry, metrics="r2", keep=keep)
+        assert [path.name for path in (places.results / ".fits").glob("*/*")] == ["state"]
+    encoder.then = lambda: None
+    runs(registry, metrics="r2", keep=keep)
+    assert encoder.seen == [[], ["state"], ["state"], []]
+    assert not list((places.results / ".fits").iterdir())
+
+
+def test_a_fit_that_fails_starts_over_and_so_does_a_fresh_one(runs: Runs, places: Places) -> None:
+    encoder = Keeping(fail)
+    registry = toy.registry(encoders=[toy.encoder(make=lambda: encoder)])
+    assert {record.status for record in runs(registry, metrics="r2", subjects="1")} == {"failed"}
+    assert not list((places.results / ".fits").iterdir())
+    encoder.then = interrupt
+    for fresh in (False, True):
+        with pytest.raises(KeyboardInterrupt):
+            runs(registry, metrics="r2", subjects="1", fresh=fresh)
+    assert encoder.seen == [[], [], []]
+
+
+def test_what_a_kill_after_the_record_left_is_removed(runs: Runs, places: Places) -> None:
+    (record,) = runs(metrics="r2", subjects="1")
+    (places.results / ".fits" / record.key).mkdir(parents=True)
+    runs(metrics="r2", subjects="1")
+    assert not list((places.results / ".fits").iterdir())
+
+
+def test_what_a_fit_says_comes_with_its_job(places: Places) -> None:
+    class Heard(Silent):
+        def message(self, text: str) -> None:
+            said.append(text)
+
+    said: list[str] = []
+    registry = toy.registry(encoders=[toy.encoder(make=lambda: Keeping(lambda: None))])
+    request = Request(dataset="toydata", encoders="toyfit", metrics="r2", subjects="1")
+    list(Benchmark.open(request, registry, places, device="cpu").run(Heard()))
+    (line,) = [text for text in said if "state written" in text]
+    assert line == f"{next(t for t in said if t.startswith('[1/1]'))[6:].rsplit(': ', 1)[0]}: state written"

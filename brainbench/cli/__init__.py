@@ -63,7 +63,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except BrainbenchError as error:
         click.echo(f"brainbench: {' '.join(str(error).split())}", err=True)
         sys.exit(2)
-    except (click.Abort, KeyboardInterrupt):
-        click.echo("brainbench: interrupted; what was finished is kept, the same command goes on from there", err=True)
+    except (click.Abort, KeyboardInterrupt) as stop:
+        # click hides what was interrupted behind its own exception.
+        where = f"{stop.__cause__ or stop}"
+        kept = "; ".join(["interrupted", *([where] if where else []), "what was finished is kept"])
+        click.echo(f"brainbench: {kept}, the same command goes on from there", err=True)
         sys.exit(INTERRUPTED)
     sys.exit(code if isinstance(code, int) else 0)

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from brainbench.reporting import Advance, Reporter
+
+# Seconds between two lines about one task in a log; what takes less is not mentioned.
+_LINE_EVERY_S = 60
 
 
 class Plain:
@@ -18,8 +22,31 @@ class Plain:
 
     @contextmanager
     def task(self, label: str) -> Iterator[Advance]:
-        """Say nothing while it goes on."""
-        yield lambda done, total, figure: None
+        """One line a minute while it goes on."""
+        yield _Minutes(label, self.message)
+
+
+class _Minutes:
+    """Turns progress into a line a minute: label, figure, and the time left at the pace since the first report."""
+
+    def __init__(self, label: str, say: Callable[[str], None]) -> None:
+        self._label, self._say = label, say
+        self._first: tuple[float, int] | None = None
+        self._said = time.monotonic()
+
+    def __call__(self, done: int, total: int, figure: str) -> None:
+        now = time.monotonic()
+        since, before = self._first = self._first or (now, done)
+        if now - self._said < _LINE_EVERY_S or done == before:
+            return
+        self._said = now
+        left = (now - since) * (total - done) / (done - before)
+        self._say(f"{self._label}: {figure or f'{done} of {total}'}, about {_duration(left)} left")
+
+
+def _duration(seconds: float) -> str:
+    minutes = max(1, round(seconds / 60))
+    return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60} min"
 
 
 @contextmanager

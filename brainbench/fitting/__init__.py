@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from brainbench.fitting.data import TrainingData, load_training_data
-from brainbench.fitting.engine import EncoderModel, predict, train
+from brainbench.fitting.engine import train
 from brainbench.fitting.fitted import FittedModel
 from brainbench.fitting.losses import smooth_l1
+from brainbench.fitting.model import EncoderModel
 from brainbench.fitting.modules import ChannelAlign, Linear
 from brainbench.fitting.pooling import pool_out, pool_out_loss
 from brainbench.fitting.readout import Selection, read_out, read_out_loss
@@ -19,7 +20,8 @@ from brainbench.fitting.selectors import (
     positional_encoding,
 )
 from brainbench.fitting.soup import Checkpoints, greedy_soup
-from brainbench.fitting.tokens import TokenReader, load_tokens, one_grid
+from brainbench.fitting.state import FitState
+from brainbench.fitting.tokens import TokenReader, one_grid
 
 __all__ = [
     "FAST",
@@ -29,6 +31,7 @@ __all__ = [
     "ChannelAlign",
     "Checkpoints",
     "EncoderModel",
+    "FitState",
     "FittedModel",
     "FreeSelectors",
     "Linear",
@@ -40,13 +43,11 @@ __all__ = [
     "TrainingData",
     "entropy_penalty",
     "greedy_soup",
-    "load_tokens",
     "load_training_data",
     "one_grid",
     "pool_out",
     "pool_out_loss",
     "positional_encoding",
-    "predict",
     "read_out",
     "read_out_loss",
     "smooth_l1",

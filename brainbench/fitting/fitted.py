@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from torch import Tensor
 
-from brainbench.fitting.engine import EncoderModel, predict
+from brainbench.fitting.model import EncoderModel
+from brainbench.fitting.prediction import predictions
 from brainbench.fitting.scaling import Standardisation
 from brainbench.fitting.tokens import TokenReader
 from brainbench.types import Features, Selectors
@@ -33,10 +33,13 @@ class FittedModel:
     def predict(self, features: Features, stimuli: np.ndarray) -> np.ndarray:
         """Predicted responses [n, V] float32, in the units of the measured ones, to the stimuli with these row numbers."""
 
-        def tokens_of(rows: Tensor) -> list[Tensor]:
-            return [layer.to(self.device) for layer in self.reader.read(features, rows.numpy())]
+        def tokens_of(rows: np.ndarray) -> list[Tensor]:
+            return [layer.to(self.device) for layer in self.reader.read(features, rows)]
 
-        return self.units.undo(predict(self.model, torch.as_tensor(stimuli), tokens_of)).numpy()
+        result = np.empty((len(stimuli), self.model.voxels), dtype=np.float32)
+        for trials, predicted in predictions(self.model, stimuli, tokens_of):
+            result[trials] = self.units.undo(predicted).cpu().numpy()
+        return result
 
     def parameters(self) -> dict[str, Tensor]:
         """Everything needed to predict again, by name: the model's state, and the scales of tokens and responses."""

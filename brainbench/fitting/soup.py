@@ -3,10 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 from torch import Tensor, nn
 
 State = dict[str, Tensor]
+
+
+class Checkpoint(NamedTuple):
+    """A model's state after a step, and its score on the val split."""
+
+    score: float
+    step: int
+    state: State
 
 
 class Checkpoints:
@@ -14,14 +23,15 @@ class Checkpoints:
 
     def __init__(self, keep: int) -> None:
         self.keep = keep
-        self.states: list[tuple[float, State]] = []
+        self.best: list[Checkpoint] = []
 
-    def offer(self, score: float, model: nn.Module) -> bool:
+    def offer(self, score: float, step: int, model: nn.Module) -> bool:
         """Keep a copy of the model's state if it is among the best; say whether it is the best so far."""
-        place = sum(kept >= score for kept, _ in self.states)
+        place = sum(kept.score >= score for kept in self.best)
         if place < self.keep:
-            self.states.insert(place, (score, {name: t.detach().clone() for name, t in model.state_dict().items()}))
-            del self.states[self.keep :]
+            state = {name: t.detach().clone() for name, t in model.state_dict().items()}
+            self.best.insert(place, Checkpoint(score, step, state))
+            del self.best[self.keep :]
         return place == 0
 
 
@@ -31,9 +41,9 @@ def greedy_soup(model: nn.Module, checkpoints: Checkpoints, score: Callable[[], 
     score: the model's figure on the val split as it stands. Leaves the soup in ``model`` and returns its score, which is
     never below that of the best single state.
     """
-    (best, soup), *others = checkpoints.states
+    (best, _, soup), *others = checkpoints.best
     size = 1
-    for _, state in others:
+    for _, _, state in others:
         mixed = {name: t + (state[name] - t) / (size + 1) for name, t in soup.items()}
         model.load_state_dict(mixed)
         mixed_score = score()

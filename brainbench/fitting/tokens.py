@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -11,11 +11,12 @@ import torch
 from torch import Tensor
 
 from brainbench.errors import DataError
-from brainbench.fitting.scaling import Standardisation
+from brainbench.fitting.scaling import Moments, Standardisation
 from brainbench.types import Features
 
 Source = Literal["local", "global"]
-_BLOCK = 512
+# Stimuli read at once: as many as the feature store keeps in one file.
+CHUNK = 64
 
 
 @dataclass(frozen=True)
@@ -28,21 +29,28 @@ class LayerReader:
     """
 
     layer: int
+    name: str
     scales: dict[Source, Standardisation]
 
-    def read(self, features: Features, rows: np.ndarray) -> Tensor:
+    def read(self, features: Features, stimuli: np.ndarray) -> Tensor:
         """[n, P, C_l] in the store's dtype; the places P are the grid row by row, then the global token."""
-        return self.scaled({source: raw_tokens(features, self.layer, rows, source) for source in self.scales})
+        raw = torch.cat([raw_tokens(features, self.layer, stimuli, source) for source in self.scales], dim=1)
+        return self.scaled(raw, stimuli)
 
-    def scaled(self, raw: dict[Source, Tensor]) -> Tensor:
-        """Raw tokens of every source, [n, p, C_l] each -> [n, P, C_l], block by block so that little is ever float32."""
-        first = next(iter(raw.values()))
-        places = sum(tokens.shape[1] for tokens in raw.values())
-        result = torch.empty(len(first), places, first.shape[2], dtype=first.dtype)
-        for start in range(0, len(first), _BLOCK):
-            block = slice(start, start + _BLOCK)
-            result[block] = torch.cat([scale.apply(raw[source][block]) for source, scale in self.scales.items()], dim=1)
-        return result
+    def scaled(self, raw: Tensor, stimuli: np.ndarray) -> Tensor:
+        """Stored tokens [n, P, C_l] -> the same, standardised; raises DataError when one is more than its dtype holds."""
+        places = [1 if source == "global" else raw.shape[1] - len(self.scales) + 1 for source in self.scales]
+        parts = zip(self.scales.values(), torch.split(raw, places, dim=1), strict=True)
+        result = torch.cat([scale.apply(part) for scale, part in parts], dim=1)
+        largest = result.abs().amax(dim=(1, 2))
+        bad = ~(largest <= torch.finfo(raw.dtype).max)  # also where it is NaN
+        if bad.any():
+            image = int(stimuli[int(bad.nonzero()[0])])
+            raise DataError(
+                f"layer {self.name!r}: the tokens of image {image} hold NaN or infinity, or lie too far from those of the train "
+                "images for their type of numbers; use wider numbers (--set BACKBONE.dtype=float32), or leave the layer out"
+            )
+        return result.to(raw.dtype)
 
 
 @dataclass(frozen=True)
@@ -51,9 +59,9 @@ class TokenReader:
 
     layers: tuple[LayerReader, ...]
 
-    def read(self, features: Features, rows: np.ndarray) -> list[Tensor]:
-        """Per layer [n, P, C_l] float32: what a model takes."""
-        return [layer.read(features, rows).float() for layer in self.layers]
+    def read(self, features: Features, stimuli: np.ndarray) -> list[Tensor]:
+        """Per layer [n, P, C_l] float32, on the CPU: what a model takes. stimuli: row numbers of ``features``."""
+        return [layer.read(features, stimuli).float() for layer in self.layers]
 
     def parameters(self) -> dict[str, Tensor]:
         """The scales by name, e.g. ``tokens.0.local.mean``."""
@@ -65,29 +73,71 @@ class TokenReader:
         }
 
 
-def load_tokens(
-    features: Features, rows: np.ndarray, train: np.ndarray, sources: Sequence[Source]
-) -> tuple[TokenReader, tuple[Tensor, ...]]:
-    """Read every layer once: a reader scaled on the train stimuli, and the standardised tokens of ``rows``.
+@dataclass(frozen=True)
+class HeldTokens:
+    """Standardised tokens of some stimuli, in memory.
 
-    rows: S row numbers of ``features``; train: bool [S]; sources: what to read. Tokens: per layer [S, P, C_l] in the store's
-    dtype. Raises DataError when a layer holds figures that are not finite.
+    stimuli: [S] row numbers of the features, ascending; layers: per layer [S, P, C_l] in the store's dtype.
     """
-    readers, tokens = [], []
+
+    stimuli: np.ndarray
+    layers: tuple[Tensor, ...]
+
+    def has(self, stimuli: np.ndarray) -> bool:
+        """Whether all of these are held."""
+        return bool(np.isin(stimuli, self.stimuli).all())
+
+    def of(self, stimuli: np.ndarray, device: str) -> list[Tensor]:
+        """Tokens of some of the stimuli as a model takes them: per layer [n, P, C_l] float32 on ``device``."""
+        places = torch.from_numpy(np.searchsorted(self.stimuli, stimuli))
+        return [layer[places.to(layer.device)].to(device).float() for layer in self.layers]
+
+
+def survey(
+    features: Features, sources: Sequence[Source], train: np.ndarray, kept: np.ndarray, device: str
+) -> tuple[TokenReader, HeldTokens]:
+    """Read every layer once, chunk by chunk: a reader scaled on the stimuli ``train``, and the tokens of ``kept`` on ``device``.
+
+    train, kept: row numbers of ``features``, ascending. Raises DataError when tokens are not finite.
+    """
+    readers, layers = [], []
     for layer in range(len(features.layers)):
-        raw = {source: raw_tokens(features, layer, rows, source) for source in sources}
-        reader = LayerReader(layer, {s: Standardisation.of(r[torch.from_numpy(train)]) for s, r in raw.items()})
-        _check(features.layers[layer], reader)
+        scales, held = _survey_layer(features, layer, sources, train, kept, device)
+        reader = LayerReader(layer, features.layers[layer], scales)
+        for start in range(0, len(kept), CHUNK):
+            block = slice(start, start + CHUNK)
+            held[block] = reader.scaled(held[block], kept[block])
         readers.append(reader)
-        tokens.append(reader.scaled(raw))
-    return TokenReader(tuple(readers)), tuple(tokens)
+        layers.append(held)
+    return TokenReader(tuple(readers)), HeldTokens(kept, tuple(layers))
 
 
-def raw_tokens(features: Features, layer: int, rows: np.ndarray, source: Source) -> Tensor:
+def hold(
+    features: Features, reader: TokenReader, stimuli: np.ndarray, unwanted: Callable[[], bool]
+) -> HeldTokens | None:
+    """Read the tokens of ``stimuli`` [S], ascending, into memory, chunk by chunk; None if they are ``unwanted`` meanwhile."""
+    layers: list[Tensor] = []
+    for number, layer in enumerate(reader.layers):
+        for rows in chunks(stimuli):
+            if unwanted():
+                return None
+            part = layer.read(features, rows)
+            if len(layers) == number:
+                layers.append(torch.empty(len(stimuli), *part.shape[1:], dtype=part.dtype))
+            layers[number][np.searchsorted(stimuli, rows)] = part
+    return HeldTokens(stimuli, tuple(layers))
+
+
+def chunks(stimuli: np.ndarray) -> list[np.ndarray]:
+    """Ascending row numbers, in pieces that lie in one chunk of the store each."""
+    return np.split(stimuli, np.flatnonzero(np.diff(stimuli // CHUNK)) + 1)
+
+
+def raw_tokens(features: Features, layer: int, stimuli: np.ndarray, source: Source) -> Tensor:
     """Tokens of one layer as they are stored, [n, H*W, C_l] (local) or [n, 1, C_l] (global)."""
     if source == "global":
-        return torch.tensor(features.global_tokens(layer, rows))[:, None]
-    return torch.tensor(features.local_tokens(layer, rows)).flatten(2).transpose(1, 2)
+        return torch.tensor(features.global_tokens(layer, stimuli))[:, None]
+    return torch.tensor(features.local_tokens(layer, stimuli)).flatten(2).transpose(1, 2)
 
 
 def one_grid(features: Features) -> tuple[int, int]:
@@ -102,8 +152,36 @@ def one_grid(features: Features) -> tuple[int, int]:
     return grid
 
 
-def _check(layer: str, reader: LayerReader) -> None:
-    for source, scale in reader.scales.items():
+def stimulus_bytes(features: Features, sources: Sequence[Source], stimulus: int) -> int:
+    """Bytes that the tokens of one stimulus take in memory."""
+    places = [(h * w if "local" in sources else 0) + ("global" in sources) for h, w in features.grids]
+    figures = sum(p * c for p, c in zip(places, features.channels, strict=True))
+    return int(figures * features.global_tokens(0, np.array([stimulus])).itemsize)
+
+
+def _survey_layer(
+    features: Features, layer: int, sources: Sequence[Source], train: np.ndarray, kept: np.ndarray, device: str
+) -> tuple[dict[Source, Standardisation], Tensor]:
+    moments = {source: Moments() for source in sources}
+    held: Tensor | None = None
+    for rows in chunks(np.union1d(train, kept)):
+        parts = [raw_tokens(features, layer, rows, source).to(device) for source in sources]
+        in_train = torch.from_numpy(np.isin(rows, train)).to(device)
+        for source, part in zip(sources, parts, strict=True):
+            moments[source].add(part[in_train])
+        raw = torch.cat(parts, dim=1)
+        if held is None:
+            held = raw.new_empty(len(kept), *raw.shape[1:])
+        wanted = np.isin(rows, kept)
+        held[np.searchsorted(kept, rows[wanted])] = raw[torch.from_numpy(wanted).to(device)]
+    assert held is not None
+    scales = {source: Standardisation.of(moment) for source, moment in moments.items()}
+    _check(features.layers[layer], scales)
+    return scales, held
+
+
+def _check(layer: str, scales: dict[Source, Standardisation]) -> None:
+    for source, scale in scales.items():
         if not bool(torch.isfinite(scale.mean).all() and torch.isfinite(scale.sd).all()):
             raise DataError(
                 f"layer {layer!r}: the {source} tokens of the train images hold NaN or infinity; "

@@ -31,12 +31,14 @@ def encode(
     expected = (len(test), responses.values.shape[1])
     if values.shape != expected:
         raise PluginError(f"{name}: predict() gave {list(values.shape)}, expected {list(expected)}")
-    if not np.isfinite(values).all():
+    if not all(np.isfinite(row).all() for row in values):
         raise PluginError(f"{name}: predict() gave NaN or infinite values")
     observed = np.asarray(responses.values[test], dtype=np.float32)
     ids = tuple(stimuli.ids[i] for i in shown.tolist())
     return Encoding(
-        fitted, Predictions(values.astype(np.float32), observed, ids), _checked(fitted.selectors, expected[1], name)
+        fitted,
+        Predictions(np.asarray(values, np.float32), observed, ids),
+        _checked(fitted.selectors, expected[1], name),
     )
 
 

@@ -1,6 +1,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
+from itertools import islice
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,6 +13,7 @@ from sklearn.preprocessing import StandardScaler
 
 from brainbench import DataError, Responses
 from brainbench.fitting import Standardisation, load_training_data, one_grid
+from brainbench.fitting.scaling import Moments
 
 MakeFeatures = Callable[..., Any]
 
@@ -25,17 +29,35 @@ def layers(count: int = 8, dtype: str = "float32") -> list[np.ndarray]:
     return [(rng.normal(size=(count, c, 2, 3)) * 3 + 7).astype(dtype) for c in (4, 6)]
 
 
+def of(values: torch.Tensor, piece: int = 500) -> Standardisation:
+    moments = Moments()
+    for part in values.split(piece):
+        moments.add(part)
+    return Standardisation.of(moments)
+
+
 def test_standardisation_agrees_with_sklearn() -> None:
     values = np.random.default_rng(0).normal(2, 5, (1300, 4))
     oracle = StandardScaler().fit(values)
-    scale = Standardisation.of(torch.tensor(values))
+    scale = of(torch.tensor(values))
     np.testing.assert_allclose(scale.apply(torch.tensor(values)).numpy(), oracle.transform(values), atol=1e-5)
     np.testing.assert_allclose(scale.undo(scale.apply(torch.tensor(values))).numpy(), values, atol=1e-4)
 
 
+def test_moments_do_not_depend_on_the_pieces_and_stand_a_far_off_mean() -> None:
+    values = torch.tensor(np.random.default_rng(0).normal(1e4, 1, (700, 3, 4)).astype(np.float32))
+    moments = Moments()
+    for part in (values[:1], values[1:1], values[1:400], values[400:]):
+        moments.add(part)
+    flat = values.double().reshape(-1, 4).numpy()
+    np.testing.assert_allclose(moments.mean, flat.mean(0), rtol=1e-12)
+    np.testing.assert_allclose(moments.sd, flat.std(0), rtol=1e-9)
+    np.testing.assert_allclose(moments.variation, ((flat - flat.mean(0)) ** 2).sum(0), rtol=1e-9)
+
+
 def test_constant_channels_become_zero_whatever_their_size() -> None:
     values = torch.tensor([[0.1, 3e4, 0.0], [0.1, 3e4, 1.0]], dtype=torch.float16)
-    scale = Standardisation.of(values)
+    scale = of(values)
     assert scale.apply(values)[:, :2].abs().max() == 0
     assert scale.sd[:2].tolist() == [1, 1]
 
@@ -45,8 +67,9 @@ def test_tokens_are_standardised_by_the_train_images_local_and_global_apart(memo
     data = load_training_data(
         memory_features(local), make_responses([0, 2, 4, 6, 7], ["train"] * 3 + ["val", "test"]), ("local", "global")
     )
-    assert [tuple(t.shape) for t in data.tokens] == [(4, 7, 4), (4, 7, 6)]
-    for tokens, stored in zip(data.tokens, local, strict=True):
+    held = data.tokens_of(np.array([0, 2, 4, 6]), "cpu")
+    assert [tuple(t.shape) for t in held] == [(4, 7, 4), (4, 7, 6)]
+    for tokens, stored in zip(held, local, strict=True):
         flat = stored[[0, 2, 4]].transpose(0, 2, 3, 1).reshape(-1, stored.shape[1])
         oracle = StandardScaler().fit(flat).transform(stored[6].reshape(stored.shape[1], -1).T)
         np.testing.assert_allclose(tokens[3, :-1].numpy(), oracle, atol=1e-4)
@@ -69,17 +92,46 @@ def test_tokens_keep_the_type_they_are_stored_in(memory_features: MakeFeatures) 
     data = load_training_data(
         memory_features(layers(dtype="float16")), make_responses([0, 1, 2], ["train", "train", "val"]), ("global",)
     )
-    assert {t.dtype for t in data.tokens} == {torch.float16}
-    assert {t.dtype for t in data.tokens_of(torch.tensor([0]), "cpu")} == {torch.float32}
+    assert {t.dtype for t in data.held.layers} == {torch.float16}
+    assert {t.dtype for t in data.tokens_of(np.array([0]), "cpu")} == {torch.float32}
 
 
 def test_trials_of_one_stimulus_share_its_tokens(memory_features: MakeFeatures) -> None:
     responses = make_responses([4, 2, 4, 2, 6], ["train", "train", "train", "train", "val"])
     data = load_training_data(memory_features(layers()), responses, ("local",))
-    assert len(data.tokens[0]) == 3
-    assert data.stimulus.tolist() == [1, 0, 1, 0, 2]
+    assert data.held.stimuli.tolist() == [2, 4, 6]
+    assert len(data.held.layers[0]) == 3
+    (tokens, observed), *_ = islice(data.batches(4, 0, "cpu"), 1)
+    by_trial = {tuple(o.tolist()): t for o, t in zip(observed, tokens[0], strict=True)}
     oracle = StandardScaler().fit(responses.values[:4])
-    np.testing.assert_allclose(data.responses.numpy(), oracle.transform(responses.values), atol=1e-5)
+    np.testing.assert_allclose(data.observed(np.arange(5)), oracle.transform(responses.values), atol=1e-5)
+    for trial, stimulus in enumerate([4, 2, 4, 2]):
+        seen = by_trial[tuple(data.observed(np.array([trial]))[0].tolist())]
+        assert torch.equal(seen, data.tokens_of(np.array([stimulus]), "cpu")[0][0])
+
+
+def test_responses_stay_where_they_are(memory_features: MakeFeatures, tmp_path: Path) -> None:
+    responses = make_responses([0, 1, 2, 3], ["train", "train", "train", "val"])
+    np.save(tmp_path / "values.npy", responses.values)
+    on_disk = np.load(tmp_path / "values.npy", mmap_mode="r")
+    mapped = load_training_data(memory_features(layers()), replace(responses, values=on_disk), ("local",))
+    assert mapped.values is on_disk
+    held = load_training_data(memory_features(layers()), responses, ("local",))
+    assert torch.equal(mapped.observed(np.array([3, 1])), held.observed(np.array([3, 1])))
+
+
+def test_responses_in_many_blocks_have_one_scale(
+    memory_features: MakeFeatures, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    responses = make_responses([*range(8)], ["train"] * 5 + ["val"] * 3)
+    whole = load_training_data(memory_features(layers()), responses, ("local",))
+    monkeypatch.setattr("brainbench.fitting.data._BLOCK_FIGURES", 6)
+    blocks = load_training_data(memory_features(layers()), responses, ("local",))
+    torch.testing.assert_close(blocks.units.mean, whole.units.mean, rtol=1e-6, atol=0)
+    torch.testing.assert_close(blocks.units.sd, whole.units.sd, rtol=1e-6, atol=0)
+    responses.values[7, 1] = np.nan
+    with pytest.raises(DataError, match=r"1 of 3 voxels hold NaN"):
+        load_training_data(memory_features(layers()), responses, ("local",))
 
 
 @pytest.mark.parametrize("split", ["train", "val"])
@@ -102,6 +154,18 @@ def test_tokens_that_are_not_finite_are_refused(memory_features: MakeFeatures) -
     local = layers()
     local[1][0, 3, 1, 1] = np.inf
     with pytest.raises(DataError, match=r"layer 'block1': the local tokens .*dtype=float32"):
+        load_training_data(memory_features(local), make_responses([0, 1, 2], ["train", "train", "val"]), ("local",))
+
+
+@pytest.mark.parametrize("far", [np.nan, np.inf, 5e4], ids=str)
+def test_val_tokens_that_their_numbers_cannot_hold_are_refused(memory_features: MakeFeatures, far: float) -> None:
+    local = layers(dtype="float16")
+    local[1][:, 3] = 1
+    local[1][0, 3, 0, 0] = 1.01
+    local[1][2, 3, 1, 1] = far
+    with pytest.raises(
+        DataError, match=r"layer 'block1': the tokens of image 2 hold NaN or infinity, or lie .*float32"
+    ):
         load_training_data(memory_features(local), make_responses([0, 1, 2], ["train", "train", "val"]), ("local",))
 
 

@@ -26,27 +26,29 @@ def closeness(model: Point, target: float) -> float:
 
 def kept(model: Point, values: list[float], target: float, keep: int = 10) -> Checkpoints:
     checkpoints = Checkpoints(keep)
-    for value in values:
-        checkpoints.offer(closeness(model.at(value), target), model)
+    for step, value in enumerate(values):
+        checkpoints.offer(closeness(model.at(value), target), step, model)
     return checkpoints
 
 
 def test_the_best_are_kept_best_first() -> None:
     checkpoints = kept(Point(), [5, 1, 4, 2, 3], target=0, keep=3)
-    assert [score for score, _ in checkpoints.states] == [-1, -2, -3]
-    assert [state["value"].item() for _, state in checkpoints.states] == [1, 2, 3]
+    assert [(kept.score, kept.step) for kept in checkpoints.best] == [(-1, 1), (-2, 3), (-3, 4)]
+    assert [kept.state["value"].item() for kept in checkpoints.best] == [1, 2, 3]
 
 
 def test_offer_tells_whether_it_is_the_best_and_ties_are_not() -> None:
     checkpoints, model = Checkpoints(2), Point()
-    assert [checkpoints.offer(score, model) for score in (0.1, 0.1, 0.2, 0.0)] == [True, False, True, False]
+    offered = [checkpoints.offer(score, step, model) for step, score in enumerate((0.1, 0.1, 0.2, 0.0))]
+    assert offered == [True, False, True, False]
+    assert [kept.step for kept in checkpoints.best] == [2, 0]
 
 
 def test_kept_states_do_not_follow_the_model() -> None:
     model = Point()
     checkpoints = kept(model, [1.0], target=0)
     model.at(9.0)
-    assert checkpoints.states[0][1]["value"].item() == 1
+    assert checkpoints.best[0].state["value"].item() == 1
 
 
 def test_soup_takes_what_helps_and_leaves_what_does_not() -> None:
@@ -62,7 +64,7 @@ def test_soup_is_never_below_the_best(seed: int) -> None:
     values = (torch.randn(6, generator=torch.Generator().manual_seed(seed)) * 3 + 1).tolist()
     model = Point()
     checkpoints = kept(model, values, target=0.3, keep=4)
-    best = checkpoints.states[0][0]
+    best = checkpoints.best[0].score
     score = greedy_soup(model, checkpoints, lambda: closeness(model, 0.3))
     assert score >= best
     assert closeness(model, 0.3) == score

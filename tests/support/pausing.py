@@ -1,9 +1,9 @@
 """The toy plugin as an installed one that stops at one place of a run, so that a test can do something to it there.
 
-``$PAUSE_AT`` is ``tokens:5`` (the fifth batch of this process), ``fit:3`` (the third fit) or, before something gets its final
-name, ``store:2`` (the second feature store), ``chunk:2`` (a chunk's file in it), ``.json:2`` (the second file of that kind).
+``$PAUSE_AT`` is ``tokens:5`` (the fifth batch of this process), ``fit:3`` (the third fit of the toy encoder), ``step:7`` (the seventh
+training step of any other) or, before something gets its final name, ``store:2`` (the second feature store), ``chunk:2`` (a chunk's file in it), ``.json:2`` (the second file of that kind).
 ``$PAUSE_FILE`` appears when the run stands there; it goes on when ``$PAUSE_FILE.go`` does. At its end ``$PAUSE_FILE.count``
-says how often each place was passed.
+says how often each place was passed. Fits keep their state after every step.
 """
 
 from __future__ import annotations
@@ -20,8 +20,10 @@ from typing import Any
 
 import torch
 import toy
+from torch.optim.optimizer import register_optimizer_step_pre_hook
 
 from brainbench import BackboneCard, DatasetCard, EncoderCard, MetricCard, Tokens, hookimpl
+from brainbench.fitting import keeping
 
 _file = Path(os.environ["PAUSE_FILE"])
 _passed: Counter[str] = Counter()
@@ -58,6 +60,8 @@ def _paused_replace(draft: Path, target: str | Path) -> Path:
     return _replace(draft, target)
 
 
+keeping._REST_S = keeping._REST_COSTS = -1.0
+register_optimizer_step_pre_hook(lambda *_: _pause("step"))
 Path.replace = _paused_replace  # type: ignore[method-assign, assignment]
 atexit.register(lambda: _file.with_suffix(".count").write_text(json.dumps(_passed)))
 # A test run in the background may have been started with the signal ignored.
