@@ -61,7 +61,7 @@ def test_signal_is_listing_1_of_standardised_tokens(memory_features: MakeFeature
 def test_what_is_planted_rises_along_the_hierarchy_or_is_flat(flat: bool) -> None:
     rng = np.random.default_rng(0)
     voxels = cortex.build(rng)
-    truth = plant(voxels, (8,) * 12, flat, rng)
+    truth = plant(voxels, (8,) * 12, rng, flat=flat)
     np.testing.assert_allclose(truth.layer.sum(axis=1), 1)
     assert np.abs(truth.space).max() <= 1
     assert (truth.scale >= 0).all()
@@ -94,7 +94,7 @@ def test_the_noise_is_what_the_ceiling_leaves(responses: Responses, cache: Path)
     whole = cortex.build(np.random.default_rng([0, 1]))
     rng = np.random.default_rng([0, 2])
     some = np.sort(rng.permutation(len(whole.area))[:300])
-    clean = signal(plant(whole, tokens.channels, False, rng).of(some), tokens)
+    clean = signal(plant(whole, tokens.channels, rng).of(some), tokens)
     r = [np.corrcoef(clean[:, v], responses.values[:, v])[0, 1] for v in range(300)]
     np.testing.assert_allclose(np.square(r), responses.noise_ceiling, atol=1e-3)
 
@@ -120,6 +120,16 @@ def test_an_unknown_backbone_is_one_line(cache: Path) -> None:
         planted(cache, "randon").responses("1")
     with pytest.raises(UsageError, match="one backbone is needed"):
         planted(cache, "pixels,random").responses("1")
+
+
+def test_shared_directions_are_the_same_in_all_layers() -> None:
+    rng = np.random.default_rng(0)
+    voxels = cortex.build(rng)
+    own, shared = (plant(voxels, (8,) * 3, np.random.default_rng(0), shared=shared).align for shared in (False, True))
+    assert all((a == shared[0]).all() for a in shared)
+    assert not (own[0] == own[1]).all()
+    with pytest.raises(UsageError, match="layers of one width are needed, these have 8, 9"):
+        plant(voxels, (8, 9), rng, shared=True)
 
 
 def test_the_card_says_that_it_is_simulated() -> None:

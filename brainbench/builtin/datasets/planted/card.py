@@ -15,6 +15,13 @@ PLANTED = DatasetCard(
             "ceiling", float, 0.4, "noise ceiling, the mean over voxels; they spread by 0.1 around it", minimum=0.1
         ),
         Setting("flat", bool, False, "the control without a hierarchy: all voxels read the middle layers"),
+        Setting(
+            "align",
+            str,
+            "own",
+            "channels that voxels read; own: other directions in every layer; shared: the same, which neighbours may share",
+            ("own", "shared"),
+        ),
         Setting("seed", int, 0, "seed of the scenes, the selectors and the noise", minimum=0),
     ),
     version="1",

@@ -55,7 +55,8 @@ class Planted:
         whole = cortex.build(np.random.default_rng([self._settings["seed"], 1]))
         count = self._settings["voxels"] or len(whole.area)
         some = np.sort(rng.permutation(len(whole.area))[:count])
-        truth = plant(whole, tokens.channels, self._settings["flat"], rng).of(some)
+        flat, shared = self._settings["flat"], self._settings["align"] == "shared"
+        truth = plant(whole, tokens.channels, rng, flat=flat, shared=shared).of(some)
         middle = self._settings["ceiling"]
         ceiling = np.clip(rng.uniform(middle - 0.1, middle + 0.1, len(some)), 0.01, 0.99)
         values = brain.measure(signal(truth, tokens), ceiling, rng)

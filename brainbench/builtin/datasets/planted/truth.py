@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from brainbench import Features, Selectors
+from brainbench import Features, Selectors, UsageError
 from brainbench.builtin.datasets.demo.cortex import AREAS, Cortex
 
 Array = NDArray[np.float64]
@@ -46,13 +46,23 @@ class Truth:
         return Selectors(layers, **{name: array.astype(np.float32) for name, array in found.items()})
 
 
-def plant(cortex: Cortex, channels: tuple[int, ...], flat: bool, rng: np.random.Generator) -> Truth:
+def plant(
+    cortex: Cortex, channels: tuple[int, ...], rng: np.random.Generator, *, flat: bool = False, shared: bool = False
+) -> Truth:
     """Draw what every voxel of ``cortex`` reads of a backbone with these channels a layer.
 
     Layers: a bell of LAYER_SD layers around the voxel's height, which follows the area; ``flat``: around the middle for all.
     Space: the voxel's receptive field. Scale: more global further up. Channels: COMPONENTS smooth maps and a private part.
-    Align: random directions of its own in every layer, so that what a voxel likes in one layer says nothing of the others.
+    Align: random directions of its own in every layer, so that what a voxel likes in one layer says nothing of the others;
+    ``shared``: the same directions in all layers. In a residual stream what lies in them hardly changes from one layer to
+    the next, and no encoder can then tell the layers apart.
+
+    Raises UsageError for ``shared`` when layers differ in width.
     """
+    if shared and len(set(channels)) > 1:
+        raise UsageError(
+            f"planted.align=shared: layers of one width are needed, these have {', '.join(map(str, channels))}; use own"
+        )
     height = (
         np.full(len(cortex.area), 0.5)
         if flat
@@ -63,12 +73,14 @@ def plant(cortex: Cortex, channels: tuple[int, ...], flat: bool, rng: np.random.
     space = _smoothed(cortex, cortex.field * [1, -1])
     maps = _smoothed(cortex, rng.normal(size=(len(height), COMPONENTS)))
     channel = (maps / maps.std(axis=0)) @ rng.normal(size=(COMPONENTS, DIM)) / np.sqrt(COMPONENTS)
+    private = PRIVATE * rng.normal(size=channel.shape)
+    draws = tuple(rng.normal(size=(c, DIM)) / np.sqrt(c) for c in channels)
     return Truth(
         layer=layer / layer.sum(axis=1, keepdims=True),
         space=space * (REACH / np.abs(space).max()),
         scale=SCALES[0] + (SCALES[1] - SCALES[0]) * height,
-        channel=channel + PRIVATE * rng.normal(size=channel.shape),
-        align=tuple(rng.normal(size=(c, DIM)) / np.sqrt(c) for c in channels),
+        channel=channel + private,
+        align=(draws[0],) * len(channels) if shared else draws,
     )
 
 
