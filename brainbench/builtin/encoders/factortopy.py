@@ -158,10 +158,13 @@ class FactorTopyModel(EncoderModel):
         return loss + penalty * entropy_penalty(selection.layer)
 
     def _aligned(self, tokens: Sequence[Tensor]) -> Tensor:
-        if "space" not in self.chosen:
-            tokens = [torch.cat([t[:, :-1].mean(dim=1, keepdim=True), t[:, -1:]], dim=1) for t in tokens]
-        aligned: Tensor = self.align(tokens)
+        aligned: Tensor = self.align(self._seen(tokens))
         return aligned
+
+    def _seen(self, tokens: Sequence[Tensor]) -> Sequence[Tensor]:
+        if "space" in self.chosen:
+            return tokens
+        return [torch.cat([t[:, :-1].mean(dim=1, keepdim=True), t[:, -1:]], dim=1) for t in tokens]
 
     def _weights(self) -> Tensor:
         return self.channel / self.dim if self.reduce == "mean" else self.channel
@@ -173,7 +176,7 @@ class FactorTopyModel(EncoderModel):
         """
         with torch.no_grad():
             space, layer, scale = self.selectors()
-            correlation, likeness = layer_likeness(tokens, self._aligned(tokens), self.channel)
+            correlation, likeness = layer_likeness(self._seen(tokens), self._aligned(tokens), self.channel)
         found = {"space": space.mean(dim=1), "layer": layer, "scale": scale}
         return Selectors(
             layers=tuple(layers),
