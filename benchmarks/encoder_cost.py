@@ -71,14 +71,12 @@ class NaiveGNetViT(GNetViTModel):
 
 
 def classtoken(scale: Scale, generator: Generator) -> EncoderModel:
-    """classToken as a fit starts."""
-    return ClassTokenModel(
-        [scale.channels] * scale.layers, scale.voxels, replace(PAPER, dim=scale.dim), generator
-    )
+    """ClassToken as a fit starts."""
+    return ClassTokenModel([scale.channels] * scale.layers, scale.voxels, replace(PAPER, dim=scale.dim), generator)
 
 
 def pooling(made: Callable[..., EncoderModel], scale: Scale, generator: Generator) -> EncoderModel:
-    """patchToken or GNetViT as a fit starts."""
+    """PatchToken or GNetViT as a fit starts."""
     recipe = replace(PAPER, dim=scale.dim)
     return made([scale.channels] * scale.layers, PLACES, scale.voxels, recipe, generator)
 

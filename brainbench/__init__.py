@@ -36,6 +36,7 @@ from brainbench.types import (
 if TYPE_CHECKING:
     from brainbench.api import from_module, run
     from brainbench.checkpoints import load_state, load_strict
+    from brainbench.extraction import features
     from brainbench.modules import ModuleBackbone, read_outputs
     from brainbench.preprocessing import CLIP_MEAN, CLIP_STD, IMAGENET_MEAN, IMAGENET_STD, square
 
@@ -48,6 +49,7 @@ _LATE = {
     "IMAGENET_MEAN": "brainbench.preprocessing",
     "IMAGENET_STD": "brainbench.preprocessing",
     "ModuleBackbone": "brainbench.modules",
+    "features": "brainbench.extraction",
     "from_module": "brainbench.api",
     "load_state": "brainbench.checkpoints",
     "load_strict": "brainbench.checkpoints",
@@ -91,6 +93,7 @@ __all__ = [
     "Weights",
     "WeightsError",
     "did_you_mean",
+    "features",
     "file_sha256",
     "from_module",
     "hookimpl",

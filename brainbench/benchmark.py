@@ -76,7 +76,7 @@ def open_dataset(entry: Entry[DatasetCard], settings: Mapping[str, Any], path: P
     card = entry.card
     if card.needs_data and path is None:
         raise UsageError(f"--dataset {card.name} needs --data PATH: the folder that holds it")
-    if not card.needs_data and path is not None:
+    if path is not None and not (card.needs_data or card.takes_data):
         raise UsageError(f"--data {path}: the dataset {card.name} takes none; did you mean --dataset folder?")
     try:
         with storage(cache):

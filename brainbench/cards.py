@@ -200,11 +200,13 @@ class MetricCard(Card):
 class DatasetCard(Card):
     """Stimuli and responses. Loader: ``load(*, settings: Mapping, data: Path | None, cache: Path) -> Dataset``.
 
-    simulated: no brain was measured, every table and picture says so; needs_data: wants ``--data PATH``.
+    simulated: no brain was measured, every table and picture says so; needs_data: ``--data`` has to be given;
+    takes_data: it may be.
     """
 
     default: bool = False
     simulated: bool = False
     needs_data: bool = False
+    takes_data: bool = False
     licence: str | None = None
     citation: str | None = None

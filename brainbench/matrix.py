@@ -220,6 +220,11 @@ def plan(request: Request, registry: Registry, choice: Choice, data: DatasetPick
     return Plan(data, choice.backbones, tuple(jobs))
 
 
+def tokens_job(backbone: BackbonePick, subject: str, grid: Grid, data: DatasetPick) -> Job:
+    """A job that asks for a backbone's tokens and nothing else."""
+    return _job(backbone, None, (), subject, 0, grid, data)
+
+
 def _jobs(
     backbone: BackbonePick,
     encoders: Sequence[EncoderPick],

@@ -16,7 +16,11 @@ from brainbench.plugins import Plugin, load_plugins
 C = TypeVar("C", bound=Card)
 
 # Which of the project's own distributions brings a family that is not installed.
-_DISTRIBUTIONS = {"clip": "brainbench-plugin-clip", "imagenet": "brainbench-plugin-imagenet"}
+_DISTRIBUTIONS = {
+    "clip": "brainbench-plugin-clip",
+    "imagenet": "brainbench-plugin-imagenet",
+    "ridge": "brainbench-plugin-ridge",
+}
 
 
 @dataclass(frozen=True)

@@ -38,7 +38,7 @@ from brainbench.types import FitContext, MetricInputs, Predictions, Selectors, S
 if TYPE_CHECKING:
     from PIL import Image
 
-_SELECTORS = ("layer", "space", "scale", "channel")
+_SELECTORS = ("layer", "space", "scale", "channel", "correlation", "likeness")
 
 
 class JobError(Exception):

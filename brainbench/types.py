@@ -190,8 +190,9 @@ class Selectors:
     """What each voxel reads, where the encoder has such a selector.
 
     layer: [V, L], rows sum to 1; space: [V, 2] as (x, y) in [-1, 1], y downwards; scale: [V], 0 local .. 1 global;
-    channel: [V, D]. layers: the L layer names. likeness: [L, L], how far one layer's features, as the encoder aligned them,
-    could be had from another layer instead, 0 not at all .. 1 entirely: what is alike, no layer selector can tell apart.
+    channel: [V, D]. layers: the L layer names. Of the features as the encoder aligned them: correlation, [L, L], between
+    layers; likeness, [L, L], share of a row's features that the column's layer could give instead, with an alignment of its
+    own. What is alike, no layer selector can tell apart.
     """
 
     layers: tuple[str, ...]
@@ -199,6 +200,7 @@ class Selectors:
     space: np.ndarray | None = None
     scale: np.ndarray | None = None
     channel: np.ndarray | None = None
+    correlation: np.ndarray | None = None
     likeness: np.ndarray | None = None
 
 

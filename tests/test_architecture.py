@@ -26,7 +26,7 @@ LEVELS = [
     {"facts", "estimate"},
     {"runner"},
     {"benchmark"},
-    {"api"},
+    {"api", "checking", "extraction"},
     {"cli"},
     {"__main__", "__init__"},
 ]

@@ -6,8 +6,9 @@ from brainbench import BackboneCard, DatasetCard, EncoderCard, MetricCard, hooki
 from brainbench.builtin.backbones.cards import PIXELS, RANDOM
 from brainbench.builtin.datasets.demo.card import DEMO
 from brainbench.builtin.datasets.folder.card import FOLDER
+from brainbench.builtin.datasets.planted.card import PLANTED
 from brainbench.builtin.encoders.cards import CLASSTOKEN, FACTORTOPY, GNETVIT, PATCHTOKEN
-from brainbench.builtin.metrics.cards import CONFIDENCE, HIERARCHY, LAYERS, R2
+from brainbench.builtin.metrics.cards import CONFIDENCE, HIERARCHY, LAYERS, R2, RECOVERY, TRUST
 
 
 @hookimpl
@@ -24,11 +25,11 @@ def register_encoders() -> list[EncoderCard]:
 
 @hookimpl
 def register_metrics() -> list[MetricCard]:
-    """Brain score, hierarchy, confidence, and how alike the layers are."""
-    return [R2, HIERARCHY, CONFIDENCE, LAYERS]
+    """Brain score, hierarchy, confidence, how alike the layers are, and recovery of what was planted."""
+    return [R2, HIERARCHY, CONFIDENCE, LAYERS, TRUST, RECOVERY]
 
 
 @hookimpl
 def register_datasets() -> list[DatasetCard]:
-    """The simulated demo, and anybody's own experiment."""
-    return [DEMO, FOLDER]
+    """The simulated demo, brains planted from a backbone, and anybody's own experiment."""
+    return [DEMO, PLANTED, FOLDER]

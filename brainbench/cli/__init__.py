@@ -8,6 +8,7 @@ from collections.abc import Sequence
 import click
 
 from brainbench.cli.cache import cache
+from brainbench.cli.check import check
 from brainbench.cli.leaderboard import leaderboard
 from brainbench.cli.list import list_
 from brainbench.cli.plugins import plugins
@@ -47,7 +48,7 @@ def cli(context: click.Context) -> None:
         click.echo(context.get_help())
 
 
-for command in (run, list_, plugins, leaderboard, cache):
+for command in (run, list_, plugins, check, leaderboard, cache):
     cli.add_command(command)
 
 

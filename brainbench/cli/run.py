@@ -24,7 +24,10 @@ import click
 )
 @click.option("--dataset", default="demo", show_default=True, metavar="NAME", help="What the networks are compared on.")
 @click.option(
-    "--data", type=click.Path(path_type=Path), metavar="PATH", help="Where the dataset lies, e.g. your folder."
+    "--data",
+    type=click.Path(path_type=Path),
+    metavar="PATH",
+    help="Where the dataset lies, e.g. your folder; for planted, a backbone.",
 )
 @click.option("--subjects", metavar="1,2", help="Subjects' names.  [default: all]")
 @click.option("--seeds", default=1, show_default=True, metavar="N", help="How many seeds.")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from brainbench.fitting.data import TrainingData, load_training_data
 from brainbench.fitting.engine import train
 from brainbench.fitting.fitted import FittedModel
+from brainbench.fitting.likeness import layer_likeness
 from brainbench.fitting.losses import smooth_l1
 from brainbench.fitting.model import EncoderModel
 from brainbench.fitting.modules import ChannelAlign, Linear
@@ -43,6 +44,7 @@ __all__ = [
     "TrainingData",
     "entropy_penalty",
     "greedy_soup",
+    "layer_likeness",
     "load_training_data",
     "one_grid",
     "pool_out",

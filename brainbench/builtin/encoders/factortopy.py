@@ -21,7 +21,9 @@ from brainbench.fitting import (
     FreeSelectors,
     Recipe,
     TopologicalSelectors,
+    TrainingData,
     entropy_penalty,
+    layer_likeness,
     load_training_data,
     one_grid,
     read_out,
@@ -32,6 +34,9 @@ from brainbench.fitting import (
 # Standard deviation of an untrained voxel's prediction, in units of its responses. Not smaller: selectors would settle, all
 # voxels alike, before there are weights to select for.
 INITIAL_SD = 0.25
+
+# Enough tokens, 64 an image, to regress a layer of 1,280 channels on another.
+LIKENESS_IMAGES = 128
 
 NO_COORDINATES = "no coordinates: the selectors are free for every voxel, as in factortopy/no-topology"
 
@@ -100,7 +105,7 @@ class FactorTopy:
             units=data.units,
             device=context.device,
             history=history,
-            selectors=model.selected(features.layers),
+            selectors=model.selected(features.layers, data.tokens_of(_some(data), context.device)),
             notes=(NO_COORDINATES,) if self.variant.topology and coordinates is None else (),
         )
 
@@ -153,24 +158,39 @@ class FactorTopyModel(EncoderModel):
         return loss + penalty * entropy_penalty(selection.layer)
 
     def _aligned(self, tokens: Sequence[Tensor]) -> Tensor:
-        if "space" not in self.chosen:
-            tokens = [torch.cat([t[:, :-1].mean(dim=1, keepdim=True), t[:, -1:]], dim=1) for t in tokens]
-        aligned: Tensor = self.align(tokens)
+        aligned: Tensor = self.align(self._seen(tokens))
         return aligned
+
+    def _seen(self, tokens: Sequence[Tensor]) -> Sequence[Tensor]:
+        if "space" in self.chosen:
+            return tokens
+        return [torch.cat([t[:, :-1].mean(dim=1, keepdim=True), t[:, -1:]], dim=1) for t in tokens]
 
     def _weights(self) -> Tensor:
         return self.channel / self.dim if self.reduce == "mean" else self.channel
 
-    def selected(self, layers: Sequence[str]) -> Selectors:
-        """What every voxel reads, as far as it selects; of several places their mean. layers: their names."""
+    def selected(self, layers: Sequence[str], tokens: Sequence[Tensor]) -> Selectors:
+        """What every voxel reads, as far as it selects; of several places their mean.
+
+        layers: their names; tokens: of some images, per layer [n, P, C_l], to tell how alike the layers are.
+        """
         with torch.no_grad():
             space, layer, scale = self.selectors()
+            correlation, likeness = layer_likeness(self._seen(tokens), self._aligned(tokens), self.channel)
         found = {"space": space.mean(dim=1), "layer": layer, "scale": scale}
         return Selectors(
             layers=tuple(layers),
             channel=_array(self.channel),
+            correlation=correlation,
+            likeness=likeness,
             **{name: _array(found[name]) for name in self.chosen},
         )
+
+
+def _some(data: TrainingData) -> np.ndarray:
+    """At most LIKENESS_IMAGES of the train stimuli."""
+    shown = np.unique(data.stimulus[data.train])
+    return shown[:: max(1, -(-len(shown) // LIKENESS_IMAGES))]
 
 
 def _coordinates(responses: Responses, voxels: int) -> Tensor | None:

@@ -45,3 +45,23 @@ LAYERS = MetricCard(
     default=True,
     digits=2,
 )
+
+TRUST = MetricCard(
+    name="trust",
+    loader=lazy("brainbench.builtin.metrics.trust:load"),
+    summary="how far neighbouring layers differ in what a fit reads of them: whether its layer map means anything",
+    needs=frozenset({"selectors"}),
+    columns={"identifiability": "identifiability"},
+    direction="none",
+    default=True,
+    digits=2,
+)
+
+RECOVERY = MetricCard(
+    name="recovery",
+    loader=lazy("brainbench.builtin.metrics.recovery:load"),
+    summary="selectors beside the true ones, on simulated brains that come with the truth",
+    needs=frozenset({"selectors", "responses"}),
+    columns={"layer_r": "layer r", "slope_ratio": "slope ratio", "space_error": "space error"},
+    opposite=("space_error",),
+)

@@ -30,12 +30,17 @@ class Hierarchy:
         if layer.shape[1] == 1:
             return Score(not_applicable="a single layer has no hierarchy")
         rois = inputs.responses.rois
-        missing = [name for level in LEVELS for name in level if name not in rois or not rois[name].any()]
+        missing = missing_levels(rois)
         if missing:
             return Score(not_applicable=f"no voxels in {', '.join(missing)}")
         place = layer_place(layer)
-        slope, b0 = _fit(place, rois)
+        slope, b0 = hierarchy_fit(place, rois)
         return Score(values={"slope": slope, "b0": b0, "b1": slope + b0}, per_voxel=place.astype(np.float32))
+
+
+def missing_levels(rois: Mapping[str, np.ndarray]) -> list[str]:
+    """ROIs of the four levels without a voxel."""
+    return [name for level in LEVELS for name in level if name not in rois or not rois[name].any()]
 
 
 def layer_place(layer: np.ndarray) -> np.ndarray:
@@ -43,7 +48,8 @@ def layer_place(layer: np.ndarray) -> np.ndarray:
     return np.asarray(layer.astype(np.float64) @ np.linspace(0, 1, layer.shape[1]))
 
 
-def _fit(place: np.ndarray, rois: Mapping[str, np.ndarray]) -> tuple[float, float]:
+def hierarchy_fit(place: np.ndarray, rois: Mapping[str, np.ndarray]) -> tuple[float, float]:
+    """(slope, b0) of the places [V] of the voxels in all four levels' ROIs."""
     masks = {ideal: np.logical_or.reduce([rois[name] for name in level]) for level, ideal in LEVELS.items()}
     x = np.concatenate([np.full(mask.sum(), ideal) for ideal, mask in masks.items()])
     y = np.concatenate([place[mask] for mask in masks.values()])

@@ -1,0 +1,56 @@
+"""Trust: can the layers that a fit chose among be told apart at all?"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+
+from brainbench import MetricInputs, Score
+
+# Planted brains, docs/decisions/008: below it, layer maps came out wrong although R2 stayed near its ceiling.
+THRESHOLD = 0.05
+
+
+def load(*, settings: Mapping[str, Any]) -> Trust:
+    """The metric of card ``trust``."""
+    return Trust()
+
+
+class Trust:
+    """How far neighbouring layers differ in what this fit reads of them.
+
+    A layer selector is known only up to what the channel align of another layer could give as well. R2 does not show it.
+    """
+
+    def score(self, inputs: MetricInputs) -> Score:
+        """Figures: identifiability and aligned_r, both means over neighbouring layers.
+
+        identifiability: share of a layer's aligned features that its neighbour could not give with an alignment of its own;
+        aligned_r: correlation of their aligned features.
+        """
+        found = inputs.selectors
+        if found is None or found.layer is None or found.likeness is None:
+            return Score(not_applicable="the encoder says nothing of how alike its layers are")
+        if len(found.layers) == 1:
+            return Score(not_applicable="a single layer has no neighbours")
+        identifiability = 1 - _neighbours(found.likeness)
+        values = {"identifiability": identifiability}
+        if found.correlation is not None:
+            values["aligned_r"] = _neighbours(found.correlation)
+        return Score(values=values, notes=_notes(identifiability))
+
+
+def _neighbours(matrix: np.ndarray) -> float:
+    """Mean of the entries beside the diagonal, both sides."""
+    return float(np.mean([np.diagonal(matrix, 1), np.diagonal(matrix, -1)]))
+
+
+def _notes(identifiability: float) -> tuple[str, ...]:
+    if identifiability >= THRESHOLD:
+        return ()
+    return (
+        f"neighbouring layers are so alike that the layer map cannot be told apart (identifiability {identifiability:.3f}, "
+        f"below {THRESHOLD:g}): do not read slope or confidence, whatever R2 says",
+    )

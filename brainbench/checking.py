@@ -1,0 +1,100 @@
+"""Does an encoder find what was planted? The figures behind ``brainbench check``."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+
+from brainbench.benchmark import Benchmark
+from brainbench.errors import PluginError, UsageError
+from brainbench.matrix import Request
+from brainbench.places import Places, default_cache
+from brainbench.records import Record
+from brainbench.registry import Registry
+from brainbench.reporting import Reporter
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One figure, the median over seeds, beside what is expected; within: whether it is as expected."""
+
+    figure: str
+    recovered: float
+    expected: str
+    within: bool
+
+
+@dataclass(frozen=True)
+class Bound:
+    """What a figure has to be."""
+
+    figure: str
+    expected: str
+    holds: Callable[[float], bool]
+
+
+# With 1,000 train images and 2,000 voxels; what a good fit reaches in about a minute of one core.
+BOUNDS = (
+    Bound("R2 / noise ceiling", ">= 0.79", lambda x: x >= 0.79),
+    Bound("layer r", ">= 0.94", lambda x: x >= 0.94),
+    Bound("slope / true slope", "0.85 to 1.15", lambda x: 0.85 <= x <= 1.15),
+    Bound("space error", "<= 0.07", lambda x: x <= 0.07),
+    Bound("slope without a hierarchy", "-0.05 to 0.05", lambda x: abs(x) <= 0.05),
+)
+
+
+def check_encoder(
+    name: str, backbone: str, seeds: int, settings: Sequence[str], device: str, registry: Registry, report: Reporter
+) -> list[Finding]:
+    """Fit the encoder to brains planted from ``backbone``, with and without a hierarchy, and compare.
+
+    Figures that the encoder has no selector for are left out. Raises UsageError on an unknown name, PluginError when the
+    encoder fails.
+    """
+    if name in {entry.name for entry in registry.backbones}:
+        raise UsageError(f"{name} is a backbone; `brainbench check` takes an encoder, e.g. factortopy")
+    registry.encoders.get(name)
+    figures: dict[str, list[float]] = {}
+    for flat in (False, True):
+        request = Request(
+            backbones=backbone,
+            encoders=name,
+            metrics="r2,recovery",
+            dataset="planted",
+            data=Path(backbone),
+            seeds=seeds,
+            settings=(*settings, f"planted.flat={flat}"),
+            controls=False,
+        )
+        for record in _records(request, registry, device, report):
+            for figure, value in _figures(record, flat).items():
+                figures.setdefault(figure, []).append(value)
+    return [
+        Finding(bound.figure, value, bound.expected, bound.holds(value))
+        for bound in BOUNDS
+        if bound.figure in figures
+        for value in [median(figures[bound.figure])]
+    ]
+
+
+def _records(request: Request, registry: Registry, device: str, report: Reporter) -> list[Record]:
+    with tempfile.TemporaryDirectory(prefix="brainbench-check-") as place:
+        places = Places(Path(place) / "results", Path(place) / "leaderboards", default_cache())
+        records = [*Benchmark.open(request, registry, places, device=device, keep="scores").run(report)]
+    for record in records:
+        if record.failure:
+            raise PluginError(f"{record.failure.plugin} failed at {record.failure.stage}: {record.failure.message}")
+    return records
+
+
+def _figures(record: Record, flat: bool) -> Mapping[str, float]:
+    recovery = record.metrics["recovery"].values
+    if flat:
+        return {"slope without a hierarchy": recovery["slope"]} if "slope" in recovery else {}
+    named = {"layer_r": "layer r", "slope_ratio": "slope / true slope", "space_error": "space error"}
+    found = {title: recovery[key] for key, title in named.items() if key in recovery}
+    ceiling = record.dataset.noise_ceiling["all"]
+    return found | {"R2 / noise ceiling": record.metrics["r2"].values["all"] / ceiling}

@@ -1,0 +1,58 @@
+"""himalaya's solvers behind one call each. Its backend is a global: it is set for the call and put back.
+
+n trials, V voxels, L layers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+from himalaya.backend import get_backend, set_backend
+from himalaya.kernel_ridge import solve_kernel_ridge_cv_eigenvalues, solve_multiple_kernel_ridge_random_search
+from numpy.typing import NDArray
+from sklearn.model_selection import check_cv
+
+Floats = NDArray[np.float32]
+Folds = Sequence[tuple[NDArray[np.int64], NDArray[np.int64]]]
+
+# Kernels have a mean diagonal of about 1: from hardly any to nothing but penalty.
+ALPHAS = np.logspace(-4, 4, 17)
+_VOXELS = 2000  # in one batch
+_REFIT = 500
+
+
+@contextmanager
+def _backend(device: str) -> Iterator[Any]:
+    before = get_backend().name
+    try:
+        yield set_backend("torch_cuda" if device.startswith("cuda") else "numpy")
+    finally:
+        set_backend(before)
+
+
+def kernel_ridge(kernel: Floats, y: Floats, folds: Folds, device: str) -> tuple[Floats, Floats]:
+    """Weights of trials [n, V] and the cross-validated loss [V]; kernel: inner products [n, n]; y: [n, V]."""
+    with _backend(device) as backend:
+        _, weights, scores = solve_kernel_ridge_cv_eigenvalues(
+            backend.asarray(kernel), backend.asarray(y), alphas=backend.asarray(ALPHAS, dtype="float32"),
+            cv=check_cv(list(folds)), n_targets_batch=_VOXELS, n_targets_batch_refit=_REFIT,
+        )  # fmt: skip
+        return _numpy(backend, weights), -_numpy(backend, scores).max(axis=0)
+
+
+def banded_ridge(kernels: Floats, y: Floats, folds: Folds, draws: int, seed: int, device: str) -> tuple[Floats, Floats]:
+    """Weights of trials [n, V], and what each layer's kernel is multiplied by, [L, V]; kernels: [L, n, n]."""
+    with _backend(device) as backend:
+        deltas, weights, _ = solve_multiple_kernel_ridge_random_search(
+            backend.asarray(kernels), backend.asarray(y), n_iter=draws,
+            alphas=backend.asarray(ALPHAS, dtype="float32"), cv=check_cv(list(folds)), return_weights="dual",
+            random_state=seed, n_targets_batch=_VOXELS, n_targets_batch_refit=_REFIT, progress_bar=False,
+        )  # fmt: skip
+        return _numpy(backend, weights), np.exp(_numpy(backend, deltas))
+
+
+def _numpy(backend: Any, array: Any) -> Floats:
+    return np.asarray(backend.to_numpy(array), dtype=np.float32)

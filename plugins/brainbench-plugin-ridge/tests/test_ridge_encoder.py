@@ -1,0 +1,159 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import memory
+import numpy as np
+import pytest
+from brainbench_ridge.kernels import folds
+from brainbench_ridge.plugin import CARDS
+from brainbench_ridge.solve import ALPHAS
+from himalaya.backend import get_backend
+from sklearn.linear_model import Ridge
+from sklearn.preprocessing import StandardScaler
+
+from brainbench import DataError, Encoder, Features, FitContext, Fitted, Responses
+
+MakeFeatures = Callable[..., Features]
+CARD = {card.name: card for card in CARDS}
+N, TEST = 120, 20
+
+
+def load(name: str, **settings: Any) -> Encoder:
+    encoder: Encoder = CARD[name].loader(settings=CARD[name].resolve_settings({"pool": 2, **settings}))
+    return encoder
+
+
+@pytest.fixture
+def memory_features() -> MakeFeatures:
+    return memory.memory_features
+
+
+@pytest.fixture
+def problem(memory_features: MakeFeatures) -> tuple[Features, Responses]:
+    """Voxels 0-3 read the first layer, 4-7 the last of three."""
+    rng = np.random.default_rng(0)
+    layers = [rng.normal(3, 2, (N, 4, 2, 2)).astype(np.float32) for _ in range(3)]
+    signal = np.concatenate([layers[i].reshape(N, -1) @ rng.normal(size=(16, 4)) for i in (0, 2)], axis=1)
+    values = (signal + 0.5 * signal.std() * rng.normal(size=signal.shape)).astype(np.float32)
+    split = np.repeat(["train", "val", "test"], [80, 20, TEST])
+    return memory_features(layers), Responses("1", values, np.arange(N), split, "key")
+
+
+def fit(name: str, problem: tuple[Features, Responses], **settings: Any) -> Any:
+    fitted = load(name, **settings).fit(*problem, FitContext(0, "cpu"))
+    assert isinstance(fitted, Fitted)
+    return fitted
+
+
+def test_joint_ridge_is_sklearns_with_the_penalty_that_cross_validates_best(
+    problem: tuple[Features, Responses],
+) -> None:
+    features, responses = problem
+    x = np.concatenate(
+        [StandardScaler().fit(t[:100]).transform(t) / 4 for t in (features.local_tokens(i).reshape(N, -1) for i in range(3))],
+        axis=1,
+    ) / np.sqrt(3)  # fmt: skip
+    y = StandardScaler().fit(responses.values[:100]).transform(responses.values)
+    expected = np.empty((TEST, 8))
+    for voxel in range(8):
+        loss = {
+            alpha: np.mean([
+                np.square(y[look, voxel] - Ridge(alpha, fit_intercept=False).fit(x[a], y[a, voxel]).predict(x[look])).mean()
+                for a, look in folds(np.arange(100), 5, 0)
+            ])
+            for alpha in ALPHAS
+        }  # fmt: skip
+        best = Ridge(min(loss, key=loss.__getitem__), fit_intercept=False).fit(x[:100], y[:100, voxel])
+        expected[:, voxel] = best.predict(x[100:])
+    measured = fit("ridge", problem).predict(features, np.arange(100, N))
+    scaled = (measured - responses.values[:100].mean(0)) / responses.values[:100].std(0)
+    np.testing.assert_allclose(scaled, expected, atol=2e-3)
+
+
+@pytest.mark.parametrize("name", ["ridge/best-layer", "ridge/banded"])
+def test_voxels_are_given_to_the_layer_they_read(name: str, problem: tuple[Features, Responses]) -> None:
+    selectors = fit(name, problem).selectors
+    assert selectors.layer.shape == (8, 3)
+    np.testing.assert_allclose(selectors.layer.sum(axis=1), 1, rtol=1e-5)
+    assert selectors.layer.argmax(axis=1).tolist() == [0] * 4 + [2] * 4
+    if name == "ridge/best-layer":
+        assert set(np.unique(selectors.layer)) == {0, 1}
+
+
+@pytest.mark.parametrize("name", CARD)
+def test_it_predicts_and_the_test_split_is_not_read(name: str, problem: tuple[Any, Responses]) -> None:
+    features, responses = problem
+    fitted = fit(name, problem)
+    assert features.rows_read == set(range(100))
+    predicted = fitted.predict(features, np.arange(100, N))
+    assert np.corrcoef(predicted.ravel(), responses.values[100:].ravel())[0, 1] > 0.75
+    assert (fitted.selectors is not None) == ("layer" in CARD[name].selectors)
+
+
+@pytest.mark.parametrize("name", CARD)
+def test_parameters_are_enough_to_predict_again(name: str, problem: tuple[Features, Responses]) -> None:
+    features, _ = problem
+    fitted = fit(name, problem)
+    p = {key: tensor.numpy() for key, tensor in fitted.parameters().items()}
+    total = np.zeros((TEST, 8))
+    for layer in range(3):
+        x = (features.local_tokens(layer).reshape(N, -1) - p[f"tokens.{layer}.mean"]) / p[f"tokens.{layer}.sd"] / 4
+        total += x[100:] @ x[p["stimulus"]].T @ (p["weights"] * p["bands"][layer])
+    again = total * p["responses.sd"] + p["responses.mean"]
+    np.testing.assert_allclose(fitted.predict(features, np.arange(100, N)), again, rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize("name", CARD)
+def test_same_seed_same_bytes_and_the_backend_is_put_back(name: str, problem: tuple[Features, Responses]) -> None:
+    before = get_backend().name
+    first, second = (fit(name, problem).predict(problem[0], np.arange(100, N)).tobytes() for _ in range(2))
+    assert first == second
+    assert get_backend().name == before
+
+
+def test_trials_of_one_image_are_never_on_both_sides() -> None:
+    stimulus = np.repeat(np.arange(20), 3)[np.random.default_rng(0).permutation(60)]
+    parts = folds(stimulus, 4, 0)
+    assert sorted(np.concatenate([look for _, look in parts]).tolist()) == list(range(60))
+    for a, look in parts:
+        assert len(a) + len(look) == 60
+        assert not set(stimulus[a]) & set(stimulus[look])
+    with pytest.raises(DataError, match="too few for 30 folds"):
+        folds(stimulus, 30, 0)
+
+
+def test_what_is_not_finite_is_named(problem: tuple[Features, Responses], memory_features: MakeFeatures) -> None:
+    features, responses = problem
+    broken = responses.values.copy()
+    broken[3, 5] = np.nan
+    with pytest.raises(DataError, match="1 of 8 voxels hold NaN or infinity .*voxel 5"):
+        fit("ridge", (features, replace(responses, values=broken)))
+    tokens = [features.local_tokens(i).copy() for i in range(3)]
+    tokens[1][0, 0, 0, 0] = np.inf
+    with pytest.raises(DataError, match="layer 'block1': the local tokens"):
+        fit("ridge", (memory_features(tokens), responses))
+
+
+def test_constant_tokens_and_voxels_do_no_harm(
+    problem: tuple[Features, Responses], memory_features: MakeFeatures
+) -> None:
+    features, responses = problem
+    tokens = [features.local_tokens(i).copy() for i in range(3)]
+    tokens[0][:, 1] = 4
+    values = responses.values.copy()
+    values[:, 2] = 7
+    fitted = fit("ridge/banded", (memory_features(tokens), replace(responses, values=values)), draws=5)
+    predicted = fitted.predict(memory_features(tokens), np.arange(100, N))
+    assert np.isfinite(predicted).all()
+    np.testing.assert_allclose(predicted[:, 2], 7)
+    np.testing.assert_allclose(fitted.selectors.layer.sum(axis=1), 1, rtol=1e-5)
+
+
+def test_the_plugin_is_light() -> None:
+    code = "import sys, brainbench_ridge.plugin; sys.exit(bool({'torch', 'himalaya', 'numpy'} & set(sys.modules)))"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

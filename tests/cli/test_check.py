@@ -1,0 +1,68 @@
+"""``brainbench check`` on its own encoder; the bounds themselves are met or not by real fits, outside the test run."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from brainbench import checking
+from brainbench.cli import main
+
+SMALL = "--seeds 1 --set planted.images=100 --set planted.voxels=100 --set *.steps=5"
+Shell = Callable[[str], tuple[int, str, str]]
+
+
+@pytest.fixture
+def shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Shell:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("BRAINBENCH_CACHE", str(tmp_path / "cache"))
+
+    def go(line: str) -> tuple[int, str, str]:
+        with pytest.raises(SystemExit) as ended:
+            main(line.split())
+        out, err = capsys.readouterr()
+        return int(ended.value.code or 0), out, err
+
+    return go
+
+
+def test_recovered_stands_beside_expected_and_five_steps_are_not_enough(shell: Shell, tmp_path: Path) -> None:
+    code, out, _ = shell(f"check factortopy {SMALL} --json")
+    findings = {row["figure"]: row for row in json.loads(out)}
+    assert code == 1
+    assert set(findings) == {bound.figure for bound in checking.BOUNDS}
+    assert not findings["layer r"]["within"]
+    assert findings["R2 / noise ceiling"]["recovered"] < 0.79
+    assert {path.name for path in tmp_path.iterdir()} == {"cache"}
+
+
+def test_an_encoder_without_selectors_is_asked_for_its_predictions_alone(shell: Shell) -> None:
+    _, out, _ = shell(f"check classtoken {SMALL}")
+    assert [line.split("\t")[0] for line in out.splitlines()] == ["figure", "R2 / noise ceiling"]
+
+
+def test_all_within_is_exit_0(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    easy = checking.Bound("R2 / noise ceiling", "anything", lambda x: True)
+    monkeypatch.setattr(checking, "BOUNDS", (easy,))
+    code, out, _ = shell(f"check classtoken {SMALL}")
+    assert code == 0
+    assert out.splitlines()[1].split("\t")[2:] == ["anything", "good"]
+
+
+@pytest.mark.parametrize(
+    ("line", "message"),
+    [
+        ("check factortopi", "did you mean 'factortopy'"),
+        ("check random", "random is a backbone; `brainbench check` takes an encoder"),
+        ("check factortopy --data randon", "did you mean 'random'"),
+        ("check factortopy --set planted.image=3", "did you mean 'images'"),
+    ],
+)
+def test_bad_usage_is_one_line_and_2(shell: Shell, line: str, message: str) -> None:
+    code, out, err = shell(line)
+    assert (code, out) == (2, "")
+    assert len(err.strip().splitlines()) == 1
+    assert message in err
