@@ -21,7 +21,7 @@ from typing import Any
 import torch
 from measure import in_a_process, interleaved, machine, memory_gb
 from torch import Generator, Tensor
-from torch.utils.flop_counter import FlopCounterMode, addmm_flop
+from torch.utils.flop_counter import FlopCounterMode
 
 from brainbench.builtin.encoders.classtoken import ClassTokenModel
 from brainbench.builtin.encoders.factortopy import VARIANTS, FactorTopyModel
@@ -71,12 +71,12 @@ class NaiveGNetViT(GNetViTModel):
 
 
 def classtoken(scale: Scale, generator: Generator) -> EncoderModel:
-    """ClassToken as a fit starts."""
+    """As a fit starts."""
     return ClassTokenModel([scale.channels] * scale.layers, scale.voxels, replace(PAPER, dim=scale.dim), generator)
 
 
 def pooling(made: Callable[..., EncoderModel], scale: Scale, generator: Generator) -> EncoderModel:
-    """PatchToken or GNetViT as a fit starts."""
+    """An encoder that is told how many places there are, as a fit starts."""
     recipe = replace(PAPER, dim=scale.dim)
     return made([scale.channels] * scale.layers, PLACES, scale.voxels, recipe, generator)
 
@@ -166,10 +166,15 @@ def extra_gb(name: str, scale: Scale, device: str) -> float:
 
 def multiply_adds(name: str, scale: Scale) -> float:
     """Multiply-adds for one image, when a batch is predicted: what does not depend on images is shared by the batch."""
-    # torch's own table leaves out products that are added in place.
-    in_place = {torch.ops.aten.addmm_: addmm_flop}
-    with torch.no_grad(), FlopCounterMode(display=False, custom_mapping=in_place) as counter:
-        model_of(name, scale)(data_of(name, scale)[0])
+
+    def added_in_place(_: Sequence[int], a: Sequence[int], b: Sequence[int], **__: Any) -> int:
+        return 2 * a[0] * a[1] * b[1]
+
+    # torch's own table leaves these out.
+    more = {torch.ops.aten.addmm_: added_in_place}
+    model, (tokens, _) = model_of(name, scale), data_of(name, scale)
+    with torch.no_grad(), FlopCounterMode(display=False, custom_mapping=more) as counter:
+        model(tokens)
     return counter.get_total_flops() / 2 / scale.batch
 
 
@@ -223,7 +228,7 @@ def table(result: Mapping[str, Any]) -> str:
         time, macs = (f"x{x:g}" if x else "-" for x in row["paper"].values())
         lines.append(
             f"{name:24}{row['cpu_ms']:9.1f}{row['wall_ms']:9.1f}{'x' + format(row['ratio_to_classtoken'], '.1f'):>8}{time:>7}"
-            f"{row['extra_gb']:10.2f}{row['parameters']:13,}{row['multiply_adds'] / 1e6:13,.0f}"
+            f"{row['extra_gb']:10.2f}{row['parameters']:13,}{row['multiply_adds'] / 1e6:13,.1f}"
             f"{'x' + format(row['multiply_adds_ratio'], '.1f'):>8}{macs:>7}"
         )
     if "gnetvit_ratio_to_naive" in result:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -60,12 +61,12 @@ def features(
         raise PluginError(f"{backbone} ({error.plugin.distribution}) failed to give tokens: {error}") from error
 
 
-@dataclass(frozen=True)
+@dataclass
 class _Images:
     """A dataset of nothing but images."""
 
     shown: Stimuli
-    subjects: tuple[str, ...] = (_SUBJECT,)
+    subjects: Sequence[str] = (_SUBJECT,)
     version: str = "1"
     provides: frozenset[str] = frozenset()
 

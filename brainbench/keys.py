@@ -24,7 +24,7 @@ from brainbench.types import Weights
 # Raise when the same backbone and images would be stored differently.
 EXTRACTOR_VERSION = 1
 # Raise when the same fit would be scored or stored differently.
-JOB_VERSION = 1
+JOB_VERSION = 2
 # Settings that change how a result is computed, not what it is.
 _IMMATERIAL = ("batch",)
 

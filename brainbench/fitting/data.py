@@ -28,7 +28,8 @@ class TrainingData:
 
     values: [R, V], the responses as the dataset gave them, one row a trial; stimulus: [R], the row of ``features`` that each
     trial saw (several may share one); train, val: row numbers of ``values``; reader, units: how tokens and responses are
-    standardised; held: the tokens that stay in memory; pools: how many parts a pass over the train split is read in.
+    standardised; held: the tokens that stay in memory; pools: how many parts a pass over the train split is read in; key: what
+    these data are, so that no fit goes on with others.
     """
 
     features: Features

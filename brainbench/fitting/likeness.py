@@ -31,7 +31,8 @@ def layer_likeness(tokens: Sequence[Tensor], aligned: Tensor, channel: Tensor) -
 def _square_root(channel: Tensor) -> Tensor:
     """K [D, D] with K K' the mean outer product of the voxels' weights: the features' variance is then the predictions'."""
     values, vectors = torch.linalg.eigh(channel.t() @ channel / len(channel))
-    return vectors * values.clamp_min(0).sqrt()
+    root: Tensor = vectors * values.clamp_min(0).sqrt()
+    return root
 
 
 def _centred(tokens: Tensor) -> Tensor:

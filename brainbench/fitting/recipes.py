@@ -16,7 +16,7 @@ class Recipe:
     a cosine; selector_lr: what selectors learn at, as a share of it; dim: D, aligned channels; reduce: how the read-out gathers
     them; penalty: weight of the model's penalty, falling to zero over the first ``penalty_steps``; epoch_steps: steps between
     two looks at the val split; patience: epochs without a better one before the fit stops; keep: best epochs kept for the
-    soup; weight_decay: AdamW's.
+    soup; weight_decay: AdamW's; memory: GB of tokens held at once, 0 for half of the machine's.
 
     ``penalty_steps`` and ``epoch_steps`` are numbers of steps, or, as fractions, shares of all steps.
     """
@@ -34,10 +34,11 @@ class Recipe:
     selector_lr: float = 1.0
     penalty: float = 0.1
     weight_decay: float = 0.01
+    memory: float = 0.0
 
     def with_settings(self, settings: Mapping[str, Any]) -> Recipe:
-        """This recipe with a user's ``steps``, ``batch_size``, ``lr`` and ``dim``; zero leaves the recipe's own."""
-        given = {name: settings[name] for name in ("steps", "batch_size", "lr", "dim") if settings[name]}
+        """This recipe with a user's ``steps``, ``batch_size``, ``lr``, ``dim`` and ``memory``; zero leaves the recipe's own."""
+        given = {name: settings[name] for name in ("steps", "batch_size", "lr", "dim", "memory") if settings[name]}
         return replace(self, **given)
 
     @property
@@ -63,11 +64,13 @@ PAPER = Recipe(
     penalty_steps=6000, epoch_steps=1000, patience=20, keep=10,
 )  # fmt: skip
 
-# Found on simulated brains: many times fewer steps. Selectors learn more slowly than what they select for; at the full rate
-# all voxels can end at one place, or on the global token alone, before the regression has weights.
+# Found on planted brains and on real ones (docs/decisions/007): many times fewer steps. Selectors learn more slowly than what
+# they select for; at the full rate all voxels can end at one place, or on the global token alone, before the regression has
+# weights. Weights decay far more than in the paper: it keeps the channel align from making one layer out of another, which
+# flattens the layer map, and few images from being learned by heart.
 FAST = Recipe(
     steps=5000, batch_size=32, lr=1e-2, schedule="cosine", dim=16, reduce="sum",
-    penalty_steps=0.15, epoch_steps=50, patience=20, keep=3, selector_lr=0.3,
+    penalty_steps=0.15, epoch_steps=50, patience=20, keep=3, selector_lr=0.3, weight_decay=0.3,
 )  # fmt: skip
 
 RECIPES: Mapping[str, Recipe] = {"fast": FAST, "paper": PAPER}

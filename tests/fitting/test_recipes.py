@@ -6,7 +6,7 @@ import pytest
 
 from brainbench.fitting import FAST, PAPER
 
-NOTHING = {"recipe": "fast", "steps": 0, "batch_size": 0, "lr": 0.0, "dim": 0}
+NOTHING = {"recipe": "fast", "steps": 0, "batch_size": 0, "lr": 0.0, "dim": 0, "memory": 0.0}
 
 
 def test_paper_recipe_has_the_printed_constants() -> None:

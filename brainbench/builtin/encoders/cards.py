@@ -12,6 +12,9 @@ _RECIPE = (
     Setting("batch_size", int, 0, "trials in one step; 0: the recipe's own", minimum=0),
     Setting("lr", float, 0.0, "learning rate; 0: the recipe's own", minimum=0),
     Setting("dim", int, 0, "aligned channels D; 0: the recipe's own", minimum=0),
+    Setting(
+        "memory", float, 0.0, "GB of tokens held at once, the rest is read again; 0: half of the machine's", minimum=0
+    ),
 )
 _ALIGN = Setting(
     "align", str, "shared", "local and global tokens of a layer: one channel align, or two", ("shared", "separate")

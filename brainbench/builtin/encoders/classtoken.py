@@ -35,7 +35,7 @@ class ClassToken:
 
     def fit(self, features: Features, responses: Responses, context: FitContext) -> FittedModel:
         """Fit on train, choose on val. Raises DataError when tokens or responses cannot be used, or when the fit diverges."""
-        data = load_training_data(features, responses, ("global",))
+        data = load_training_data(features, responses, ("global",), memory=self.recipe.memory, device=context.device)
         generator = torch.Generator().manual_seed(context.seed)
         model = ClassTokenModel(features.channels, data.voxels, self.recipe, generator)
         history = train(model, data, self.recipe, context)

@@ -85,7 +85,9 @@ class FactorTopy:
         Raises DataError when coordinates, tokens or responses cannot be used, or when the fit diverges.
         """
         grid = one_grid(features)
-        data = load_training_data(features, responses, ("local", "global"))
+        data = load_training_data(
+            features, responses, ("local", "global"), memory=self.recipe.memory, device=context.device
+        )
         generator = torch.Generator().manual_seed(context.seed)
         coordinates = _coordinates(responses, data.voxels) if self.variant.topology else None
         model = FactorTopyModel(

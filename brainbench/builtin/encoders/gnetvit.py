@@ -39,7 +39,7 @@ class GNetViT:
     def fit(self, features: Features, responses: Responses, context: FitContext) -> FittedModel:
         """Fit on train, choose on val. Raises DataError when tokens or responses cannot be used, or when the fit diverges."""
         height, width = one_grid(features)
-        data = load_training_data(features, responses, ("local",))
+        data = load_training_data(features, responses, ("local",), memory=self.recipe.memory, device=context.device)
         generator = torch.Generator().manual_seed(context.seed)
         model = GNetViTModel(features.channels, height * width, data.voxels, self.recipe, generator)
         history = train(model, data, self.recipe, context)

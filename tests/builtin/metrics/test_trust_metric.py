@@ -29,7 +29,7 @@ def test_layers_that_are_the_same_are_warned_of() -> None:
     result = score(layers=("a", "b", "c"), layer=LAYER, likeness=likeness)
     assert result.values == pytest.approx({"identifiability": 0.01})
     assert len(result.notes) == 1
-    assert "cannot be told apart" in result.notes[0]
+    assert "cannot be trusted" in result.notes[0]
 
 
 def test_where_there_is_nothing_to_say_none_is_said() -> None:
