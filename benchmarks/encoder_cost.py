@@ -19,7 +19,7 @@ from functools import partial
 from typing import Any
 
 import torch
-from measure import in_a_process, interleaved, machine, memory_gb
+from measure import in_a_process, interleaved, machine, peak_gb
 from torch import Generator, Tensor
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -154,14 +154,17 @@ def extra_gb(name: str, scale: Scale, device: str) -> float:
 
     To be called in a process of its own.
     """
+
+    def peak() -> float:
+        return torch.cuda.max_memory_allocated() / 2**30 if device == "cuda" else peak_gb()
+
     step_of(name, replace(scale, voxels=64, batch=1), device)[0]()  # libraries loaded, threads started
     gc.collect()
-    before, _ = memory_gb(device)
+    before = peak()
     step, data = step_of(name, scale, device)
     for _ in range(3):
         step()
-    _, peak = memory_gb(device)
-    return peak - before - data
+    return peak() - before - data
 
 
 def multiply_adds(name: str, scale: Scale) -> float:

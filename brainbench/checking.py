@@ -15,6 +15,7 @@ from brainbench.places import Places, default_cache
 from brainbench.records import Record
 from brainbench.registry import Registry
 from brainbench.reporting import Reporter
+from brainbench.runner import Run
 
 
 @dataclass(frozen=True)
@@ -83,10 +84,13 @@ def check_encoder(
 def _records(request: Request, registry: Registry, device: str, report: Reporter) -> list[Record]:
     with tempfile.TemporaryDirectory(prefix="brainbench-check-") as place:
         places = Places(Path(place) / "results", Path(place) / "leaderboards", default_cache())
-        records = [*Benchmark.open(request, registry, places, device=device, keep="scores").run(report)]
-    for record in records:
-        if record.failure:
-            raise PluginError(f"{record.failure.plugin} failed at {record.failure.stage}: {record.failure.message}")
+        benchmark = Benchmark.open(request, registry, places, device=device, keep="scores")
+        records = []
+        for job, record, _ in Run(benchmark.plan, places, benchmark.device, report, keep="scores").records():
+            if record.failure:
+                raise PluginError(f"{record.failure.plugin} failed at {record.failure.stage}: {record.failure.message}")
+            report.message(f"{job.label}: R2 {record.metrics['r2'].values['all']:.3f}, {record.cost.wall_s:.0f} s")
+            records.append(record)
     return records
 
 

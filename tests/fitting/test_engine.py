@@ -75,7 +75,7 @@ def test_batch_order_is_that_of_the_seed_and_the_losses_those_of_a_loop_by_hand(
     history = train(model, data, recipe, FitContext(7, "cpu"))
     generator = torch.Generator().manual_seed((1 << 32) + 7)
     order = torch.cat([torch.randperm(len(data.train), generator=generator) for _ in range(3)]).numpy()
-    optimiser = torch.optim.AdamW(oracle.parameters(), weight_decay=0.01, foreach=False, fused=False)
+    optimiser = torch.optim.AdamW(oracle.parameters(), weight_decay=QUICK.weight_decay, foreach=False, fused=False)
     losses, scores = [], []
     for step in range(12):
         rows = data.train[order[step * 16 : (step + 1) * 16]]

@@ -5,7 +5,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from sklearn.metrics import r2_score
 
 from brainbench import FitContext, Responses
 from brainbench.builtin.encoders.cards import PATCHTOKEN
@@ -39,5 +38,7 @@ def test_it_learns_what_lies_at_one_place(memory_features: MakeFeatures) -> None
     encoder = PATCHTOKEN.loader(settings=PATCHTOKEN.resolve_settings({"steps": 200, "dim": 4}))
     fitted = encoder.fit(memory_features([tokens]), responses, FitContext(0, "cpu"))
     test = responses.rows("test")
-    assert r2_score(values[test], fitted.predict(memory_features([tokens]), test)) > 0.8
+    predicted = fitted.predict(memory_features([tokens]), test)
+    # Weight decay shrinks predictions, which costs R2 where there is no noise to guard against.
+    assert np.corrcoef(values[test].ravel(), predicted.ravel())[0, 1] > 0.9
     assert fitted.selectors is None
