@@ -78,5 +78,5 @@ class _Mlp(torch.autograd.Function):
 
 
 def _blocks(x: Tensor) -> list[slice]:
-    size = _ROWS.get(x.device.type, _ROWS["cuda"])
+    size = _ROWS[x.device.type]
     return [slice(start, start + size) for start in range(0, len(x), size)]
