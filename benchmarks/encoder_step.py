@@ -1,20 +1,21 @@
 """One training step of FactorTopy: ours beside Listing 1 taken literally and beside a grid_sample call per layer.
 
-python benchmarks/encoder_step.py --scale demo|paper [--batch N] [--rounds N] [--only ours,loop] [--device cuda] [--json]
+python benchmarks/encoder_step.py --scale demo|paper [--batch N] [--rounds N] [--only start,loop] [--device cuda] [--json]
 python benchmarks/encoder_step.py --scale demo --sweep voxels|images|layers|batch
 
 A step: gradients to zero, selectors, channel align, contraction, smooth L1, entropy term, backward, AdamW. All run the same
-mathematics on the same parameters, in turn, in one process; memory is measured in a process for each. On a GPU the first
-lines compare its loss and gradients with the CPU's.
+mathematics on the same parameters, in turn, in one process; memory is what each takes above its data (tokens and responses)
+in a process of its own, or of the GPU. Ours is compared with the loop in float64 on the CPU, whatever it runs on.
 """
 
 from __future__ import annotations
 
 import argparse
-import gc
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
+from math import pi, sqrt
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -29,22 +30,23 @@ GRID = (8, 8)
 
 @dataclass(frozen=True)
 class Scale:
-    """Sizes of a step: voxels, layers, channels, aligned channels, images in a batch, and how many images are on disk."""
+    """Sizes of a step. images: those held in 16 bits, of which every step draws its batch; 0: one batch, held as it is."""
 
     voxels: int
     layers: int
     channels: int
     dim: int
     batch: int
+    images: int = 0
 
 
 SCALES = {"demo": Scale(3000, 12, 192, 64, 32), "paper": Scale(37_984, 12, 768, 128, 8)}
 SWEEPS = {
-    "voxels": [("voxels", n) for n in (1000, 3000, 10_000, 30_000)],
-    "layers": [("layers", n) for n in (1, 6, 12, 24)],
-    "batch": [("batch", n) for n in (1, 8, 32, 128)],
+    "voxels": (1000, 3000, 10_000, 30_000, 100_000),
+    "images": (250, 500, 1000, 2000),
+    "layers": (1, 6, 12, 24),
+    "batch": (1, 8, 32, 128),
 }
-Responses = Callable[[FactorTopyModel, Sequence[Tensor]], Tensor]
 
 
 def model_of(scale: Scale, *, start: bool = False) -> FactorTopyModel:
@@ -57,15 +59,22 @@ def model_of(scale: Scale, *, start: bool = False) -> FactorTopyModel:
         for mlp in model.selectors.children():
             last = mlp[-1].weight
             last.data.copy_(torch.randn(last.shape, generator=generator))
+        # tanh of a logistic variable of scale 1/2 is uniform: as many voxels read one part of the image as another.
+        with torch.no_grad():
+            space, head = model.selectors.space(model.selectors.encoding), model.selectors.space[-1]
+            gain = (pi / sqrt(12)) / space.std(dim=0)
+            head.bias.copy_(-space.mean(dim=0) * gain)
+            head.weight.mul_(gain[:, None])
     return model
 
 
-def batch_of(scale: Scale, seed: int = 1) -> tuple[list[Tensor], Tensor]:
-    """Tokens, per layer [B, P, C], and responses [B, V]."""
+def data_of(scale: Scale, seed: int = 1) -> tuple[list[Tensor], Tensor]:
+    """Tokens, per layer [B, P, C], and responses [B, V]; or of all images."""
     generator = torch.Generator().manual_seed(seed)
-    places = GRID[0] * GRID[1] + 1
-    tokens = [torch.randn(scale.batch, places, scale.channels, generator=generator) for _ in range(scale.layers)]
-    return tokens, torch.randn(scale.batch, scale.voxels, generator=generator)
+    count, dtype = scale.images or scale.batch, torch.float16 if scale.images else torch.float32
+    sizes = [(GRID[0] * GRID[1] + 1, scale.channels)] * scale.layers + [(scale.voxels,)]
+    *tokens, responses = [torch.empty(count, *size, dtype=dtype).normal_(generator=generator) for size in sizes]
+    return tokens, responses
 
 
 def plain_selection(model: FactorTopyModel) -> tuple[Tensor, Tensor, Tensor]:
@@ -111,51 +120,59 @@ def by_listing(model: FactorTopyModel, tokens: Sequence[Tensor]) -> tuple[Tensor
 
 
 def loss_of(name: str, model: FactorTopyModel, tokens: Sequence[Tensor], observed: Tensor) -> Tensor:
-    """The loss by one of the three ways."""
-    if name.startswith("ours"):
+    """The loss by one of the three ways; start: ours, as a fit starts."""
+    if name in ("ours", "start"):
         return model.loss(tokens, observed, 0.1)
     predicted, penalty = {"loop": by_loop, "listing": by_listing}[name](model, tokens)
     return smooth_l1(predicted, observed) + 0.1 * penalty
 
 
-def step_of(name: str, scale: Scale, device: str) -> Callable[[], Tensor]:
-    """A training step, ready to be run again and again."""
-    model = model_of(scale, start=name == "ours at the start").to(device)
-    tokens, observed = batch_of(scale)
+def step_of(name: str, scale: Scale, device: str) -> tuple[Callable[[], Tensor], float]:
+    """(a training step, ready to be run again and again; gigabytes of its data)."""
+    model = model_of(scale, start=name == "start").to(device)
+    tokens, observed = data_of(scale)
     tokens, observed = [t.to(device) for t in tokens], observed.to(device)
-    optimiser = torch.optim.AdamW(model.parameters(), lr=0.0, weight_decay=0.0, fused=True)
+    # At a rate of zero AdamW does all its arithmetic, and the voxels stay where they read.
+    optimiser = torch.optim.AdamW(model.parameters(), lr=0.0, fused=True)
+    chance = torch.Generator().manual_seed(2)
+
+    def batch() -> tuple[list[Tensor], Tensor]:
+        if not scale.images:
+            return tokens, observed
+        drawn = torch.randint(scale.images, (scale.batch,), generator=chance).to(device)
+        return [t[drawn].float() for t in tokens], observed[drawn].float()
 
     def step() -> Tensor:
         optimiser.zero_grad()
-        loss = loss_of(name, model, tokens, observed)
+        loss = loss_of(name, model, *batch())
         loss.backward()
         optimiser.step()
         return loss
 
-    return step
+    return step, sum(t.nbytes for t in (*tokens, observed)) / 2**30
 
 
-def extra_gb(name: str, scale: Scale) -> float:
-    """Memory a step takes above its data, its parameters and what the optimiser keeps of them, in this process."""
-    step_of(name, replace(scale, voxels=64, batch=1), "cpu")()  # libraries loaded, threads started
-    gc.collect()
-    before = peak_gb()
-    step = step_of(name, scale, "cpu")
-    for _ in range(2):
+def extra_gb(name: str, scale: Scale, device: str) -> float:
+    """Memory that a step takes above its data: parameters, their gradients, AdamW's moments and all that is made on the way.
+
+    To be called in a process of its own.
+    """
+    step_of(name, Scale(voxels=64, layers=2, channels=8, dim=8, batch=1), device)[
+        0
+    ]()  # libraries loaded, threads started
+    before = peak_gb(device)
+    step, data = step_of(name, scale, device)
+    for _ in range(3):
         step()
-    taken = peak_gb() - before
-    model, (tokens, observed) = model_of(scale), batch_of(scale)
-    # Parameters, their gradients and AdamW's two moments.
-    kept = [*tokens, observed, *model.buffers()] + [p for p in model.parameters() for _ in range(4)]
-    return taken - sum(t.numel() * t.element_size() for t in kept) / 2**30
+    return peak_gb(device) - before - data
 
 
-def largest_difference(scale: Scale, device: str) -> float:
+def largest_difference(name: str, scale: Scale, device: str) -> float:
     """Over the loss and every gradient, beside the loop in float64 on the CPU, as a share of each tensor's largest."""
-    small = replace(scale, voxels=min(scale.voxels, 1000), batch=2)
-    tokens, observed = batch_of(small)
+    small = replace(scale, voxels=min(scale.voxels, 3000), batch=8, images=0)
+    tokens, observed = data_of(small)
     mine, theirs = model_of(small).to(device), model_of(small).double()
-    a = loss_of("ours", mine, [t.to(device) for t in tokens], observed.to(device))
+    a = loss_of(name, mine, [t.to(device) for t in tokens], observed.to(device))
     b = loss_of("loop", theirs, [t.double() for t in tokens], observed.double())
     a.backward()
     b.backward()
@@ -164,23 +181,40 @@ def largest_difference(scale: Scale, device: str) -> float:
     return max(float((p.cpu() - q).abs().max() / q.abs().max()) for p, q in pairs)
 
 
-def report(scale: Scale, names: Sequence[str], rounds: int, device: str, arguments: Sequence[str]) -> dict[str, object]:
-    """Times of all, memory of each, and how far ours is from the loop."""
-    times = interleaved({name: step_of(name, scale, device) for name in names}, rounds, device)
-    clock = "wall_ms" if device == "cuda" else "cpu_ms"
-    result: dict[str, object] = {"scale": vars(scale), "device": device, **machine(), "steps": times}
-    ours = times["ours"]
-    result["cpu_ms_per_step"], result["wall_ms_per_step"] = ours["cpu_ms"], ours["wall_ms"]
-    result["cpu_ms_per_sample"] = ours["cpu_ms"] / scale.batch
-    for other in set(names) - {"ours"}:
-        result["ratio_to_" + other.replace(" ", "_")] = times[other][clock] / ours[clock]
-        result["wall_ratio_to_" + other.replace(" ", "_")] = times[other]["wall_ms"] / ours["wall_ms"]
-    if device == "cpu":
-        for name in {"ours", "loop"} & set(names):
-            key = "extra_gb" if name == "ours" else f"extra_gb_{name}"
-            result[key] = float(in_a_process(__file__, *arguments, "--memory", name))
-    result["largest_difference_to_float64"] = largest_difference(scale, device)
+def report(scale: Scale, names: Sequence[str], rounds: int, device: str) -> dict[str, Any]:
+    """Times of all, memory of ours and of the loop, and how far ours is from float64."""
+    memory = {name: measured_extra_gb(name, scale, device) for name in ("ours", "loop") if name in names}
+    # The loop's own is what float32 costs, whatever the contraction.
+    differences = {name: largest_difference(name, scale, device) for name in memory}
+    steps = {name: step_of(name, scale, device)[0] for name in names}
+    times = interleaved(steps, rounds, device)
+    ours, clock = times["ours"], "wall_ms" if device == "cuda" else "cpu_ms"
+    result: dict[str, Any] = {"scale": asdict(scale), "device": device, **machine(), "steps": times}
+    result |= {"cpu_ms_per_step": ours["cpu_ms"], "cpu_ms_per_sample": ours["cpu_ms"] / scale.batch}
+    result["wall_ms_per_step"] = ours["wall_ms"]
+    result |= {f"ratio_to_{name}": times[name][clock] / ours[clock] for name in names if name != "ours"}
+    for key, figures in (("max_relative_difference", differences), ("extra_gb", memory)):
+        result |= {key if name == "ours" else f"{key}_{name}": figure for name, figure in figures.items()}
     return result
+
+
+def sweep(scale: Scale, along: str, rounds: int, device: str) -> list[dict[str, Any]]:
+    """Time and memory of ours at several sizes."""
+    rows = []
+    for size in SWEEPS[along]:
+        sized = replace(scale, **{along: size})
+        memory = measured_extra_gb("ours", sized, device)
+        step, data = step_of("ours", sized, device)
+        rows.append(
+            {along: size, **interleaved({"ours": step}, rounds, device)["ours"], "extra_gb": memory, "data_gb": data}
+        )
+    return rows
+
+
+def measured_extra_gb(name: str, scale: Scale, device: str) -> float:
+    """``extra_gb`` in a process of its own."""
+    threads = f"--threads={torch.get_num_threads()}"
+    return float(in_a_process(__file__, "--device", device, threads, "--memory", json.dumps([name, asdict(scale)])))
 
 
 def main() -> None:
@@ -189,38 +223,49 @@ def main() -> None:
     parser.add_argument("--batch", type=int, help="images in a batch, instead of the scale's own")
     parser.add_argument("--voxels", type=int, help="voxels, instead of the scale's own")
     parser.add_argument("--rounds", type=int, default=5)
-    parser.add_argument("--only", default="", help="comma list of: ours, 'ours at the start', loop, listing")
-    parser.add_argument("--device", default="cpu")
-    parser.add_argument("--threads", type=int, default=0, help="0: torch's own choice")
+    parser.add_argument(
+        "--only", help="comma list of what ours is compared with: start (as a fit starts), loop, listing"
+    )
+    parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
+    parser.add_argument("--threads", type=int, help="instead of torch's own choice")
     parser.add_argument("--sweep", choices=SWEEPS)
     parser.add_argument("--json", action="store_true")
     parser.add_argument("--memory", help=argparse.SUPPRESS)
     options = parser.parse_args()
     if options.threads:
         torch.set_num_threads(options.threads)
+    if options.memory:
+        name, sizes = json.loads(options.memory)
+        print(extra_gb(name, Scale(**sizes), options.device))
+        return
     changes = {key: value for key in ("batch", "voxels") if (value := getattr(options, key))}
     scale = replace(SCALES[options.scale], **changes)
-    if options.memory:
-        print(extra_gb(options.memory, scale))
-        return
     if options.sweep:
-        for key, value in SWEEPS[options.sweep]:
-            sized = replace(scale, **{key: value})
-            took = interleaved({"ours": step_of("ours", sized, options.device)}, options.rounds, options.device)["ours"]
-            print(f"{key} {value:>7}   {took['cpu_ms']:8.1f} ms CPU   {took['wall_ms']:8.1f} ms", flush=True)
+        rows = sweep(scale, options.sweep, options.rounds, options.device)
+        print(json.dumps(rows, indent=2) if options.json else "\n".join(map(line, rows)))
         return
     # [B, V, D, L] at paper scale: more than ten gigabytes.
-    usual = ["ours", "ours at the start", "loop"] + (["listing"] if options.scale == "demo" else [])
-    names = [name.strip() for name in options.only.split(",")] if options.only else usual
-    arguments = ["--scale", options.scale, *(f"--{key}={value}" for key, value in changes.items())]
-    result = report(scale, names, options.rounds, options.device, arguments)
+    usual = ["start", "loop"] + (["listing"] if options.scale == "demo" else [])
+    others = usual if options.only is None else [name for name in options.only.split(",") if name not in ("", "ours")]
+    if unknown := set(others) - {"start", "loop", "listing"}:
+        parser.error(f"--only: unknown {', '.join(sorted(unknown))}; choose from start, loop, listing")
+    result = report(scale, ["ours", *others], options.rounds, options.device)
     print(json.dumps(result, indent=2) if options.json else table(result))
 
 
-def table(result: dict[str, object]) -> str:
+def line(row: dict[str, Any]) -> str:
+    """One size, for people."""
+    return "   ".join(
+        f"{key} {value:,.4g}" if isinstance(value, float) else f"{key} {value:>7,}" for key, value in row.items()
+    )
+
+
+def table(result: dict[str, Any]) -> str:
     """For people."""
-    lines = [f"{key:32} {value:10.4g}" for key, value in result.items() if isinstance(value, float)]
-    return "\n".join([f"{result['processor']}, {result['threads']} threads, torch {result['torch']}", *lines])
+    lines = [f"{key:26} {value:10.4g}" for key, value in result.items() if isinstance(value, float)]
+    return "\n".join(
+        [f"{result['gpu'] or result['processor']}, {result['threads']} threads, torch {result['torch']}", *lines]
+    )
 
 
 if __name__ == "__main__":

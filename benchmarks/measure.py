@@ -36,11 +36,13 @@ def interleaved(
     }
 
 
-def peak_gb() -> float:
-    """The most memory this process has held so far.
+def peak_gb(device: str = "cpu") -> float:
+    """The most memory that this process, or its tensors on the GPU, have held so far.
 
     Of Linux's own account: ``getrusage`` counts what the parent held when it started this process.
     """
+    if device == "cuda":
+        return torch.cuda.max_memory_allocated() / 2**30
     status = Path("/proc/self/status").read_text()
     return next(int(line.split()[1]) for line in status.splitlines() if line.startswith("VmHWM")) / 2**20
 

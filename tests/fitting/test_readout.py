@@ -51,6 +51,7 @@ CASES = [
     (3, 4, 1, 5, (8, 8), 1),
     (2, 3, 7, 1, (3, 5), 1),
     (2, 2, 4, 3, (1, 1), 1),
+    (2, 3, 90, 16, (1, 2), 1),
     (3, 4, 60, 5, (4, 6), 3),
 ]
 # (precision, tolerance of outputs, tolerance of gradients, both as a share of the largest)
@@ -135,6 +136,18 @@ def test_the_same_bytes_every_time() -> None:
         return [t.detach().numpy().tobytes() for t in (loss, *torch.autograd.grad(loss, given.inputs))]
 
     assert once() == once()
+
+
+@pytest.mark.usefixtures("device")
+def test_a_place_that_is_not_a_number_makes_the_loss_nan_and_nothing_else() -> None:
+    """An index made of it would end the process on a GPU, and every other job with it."""
+    given = cast(case(3, 4, 50, 5, (8, 8)), torch.float32)
+    given.selection.space.data[7] = torch.nan
+    responses = read_out(given.tokens, (8, 8), given.selection, given.channel)
+    assert responses.isnan().any(dim=0).nonzero().flatten().tolist() == [7]
+    loss = read_out_loss(given.tokens, (8, 8), given.selection, given.channel, given.constant, given.observed)
+    assert loss.isnan()
+    loss.backward()
 
 
 def test_all_voxels_at_one_place() -> None:

@@ -40,7 +40,8 @@ def locate(grid: tuple[int, int], space: Tensor, scale: Tensor) -> tuple[Tensor,
 def _between(position: Tensor, side: int) -> tuple[Tensor, Tensor]:
     """(the place before, from -1 to side - 1; how far towards the next, 0 to 1)."""
     place = ((position + 1) * side - 1) / 2
-    before = place.detach().floor().clamp(-1, side - 1)
+    # A voxel of a fit that diverged stands at no place at all: its share, and so the loss, is then NaN, but no index may be.
+    before = place.detach().floor().nan_to_num(-1).clamp(-1, side - 1)
     return before.long(), (place - before).clamp(0, 1)
 
 
