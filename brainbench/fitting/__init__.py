@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from brainbench.fitting.blur import blurred
 from brainbench.fitting.data import TrainingData, load_training_data
 from brainbench.fitting.engine import train
 from brainbench.fitting.fitted import FittedModel
@@ -42,6 +43,7 @@ __all__ = [
     "TokenReader",
     "TopologicalSelectors",
     "TrainingData",
+    "blurred",
     "entropy_penalty",
     "greedy_soup",
     "layer_likeness",

@@ -28,10 +28,11 @@ class EncoderModel(nn.Module, ABC):
         B is up to 64 here. Nothing of B x V x D may be kept on the way: V is hundreds of thousands for a whole brain.
         """
 
-    def loss(self, tokens: Sequence[Tensor], observed: Tensor, penalty: float) -> Tensor:
+    def loss(self, tokens: Sequence[Tensor], observed: Tensor, penalty: float, blur: float = 0.0) -> Tensor:
         """What a step descends: the smooth L1 loss against ``observed`` [B, V], a scalar.
 
-        penalty: weight of the model's own penalty term at this step. Override it for a model that has one, or that can
-        give the loss for less than its responses cost.
+        penalty: weight of the model's own penalty term at this step; blur: how far it is to blur local tokens, in places, at
+        this step, if it selects among them. Override it for a model that has either, or that can give the loss for less
+        than its responses cost.
         """
         return smooth_l1(self(tokens), observed)

@@ -55,7 +55,7 @@ class FitState:
         for group in self.optimiser.param_groups:
             group["lr"] = self.recipe.lr_at(self.step) * group["share"]
         self.optimiser.zero_grad()
-        loss = self.model.loss(tokens, observed, self.recipe.penalty_at(self.step))
+        loss = self.model.loss(tokens, observed, self.recipe.penalty_at(self.step), self.recipe.blur_at(self.step))
         loss.backward()  # type: ignore[no-untyped-call]
         self.optimiser.step()
         self.losses.append(loss.detach())

@@ -29,6 +29,9 @@ def test_paper_recipe_has_the_printed_constants() -> None:
 def test_shares_follow_the_number_of_steps() -> None:
     recipe = replace(FAST, steps=200, penalty_steps=0.15, epoch_steps=0.2)
     assert recipe.epoch == 40
+    assert [replace(recipe, blur=2.0, blur_steps=0.5).blur_at(step) for step in (0, 50, 100, 199)] == pytest.approx(
+        [2, 1, 0, 0]
+    )
     assert [recipe.penalty_at(step) for step in (0, 15, 30)] == pytest.approx([0.1, 0.05, 0])
     assert replace(recipe, steps=1).epoch == 1
 

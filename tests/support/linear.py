@@ -30,9 +30,9 @@ class LinearModel(EncoderModel):
         responses: Tensor = self.map(tokens[0][:, -1])
         return responses
 
-    def loss(self, tokens: Sequence[Tensor], observed: Tensor, penalty: float) -> Tensor:
+    def loss(self, tokens: Sequence[Tensor], observed: Tensor, penalty: float, blur: float = 0.0) -> Tensor:
         self.each_step()
-        return super().loss(tokens, observed, penalty) + self.penalty * penalty
+        return super().loss(tokens, observed, penalty, blur) + self.penalty * penalty
 
 
 def linear_problem(make: Callable[..., Any], images: int = 120, repeats: int = 1) -> tuple[Any, Responses]:

@@ -22,6 +22,7 @@ from brainbench.fitting import (
     Recipe,
     TopologicalSelectors,
     TrainingData,
+    blurred,
     entropy_penalty,
     layer_likeness,
     load_training_data,
@@ -152,10 +153,10 @@ class FactorTopyModel(EncoderModel):
         read = read_out(self._aligned(tokens), self.grid, self.selectors(), self._weights())
         return read + self.constant
 
-    def loss(self, tokens: Sequence[Tensor], observed: Tensor, penalty: float) -> Tensor:
-        """Smooth L1, plus ``penalty`` times the layer selector's R."""
+    def loss(self, tokens: Sequence[Tensor], observed: Tensor, penalty: float, blur: float = 0.0) -> Tensor:
+        """Smooth L1 from local tokens blurred over ``blur`` places, plus ``penalty`` times the layer selector's R."""
         selection = self.selectors()
-        aligned = self._aligned(tokens)
+        aligned = blurred(self._aligned(tokens), self.grid, blur)
         loss = read_out_loss(aligned, self.grid, selection, self._weights(), self.constant, observed)
         return loss + penalty * entropy_penalty(selection.layer)
 

@@ -64,6 +64,6 @@ class GNetViTModel(EncoderModel):
         """Per layer [B, H*W, C_l] -> responses [B, V]; without gradients."""
         return pool_out(self.align(tokens), self.fields, self.channel) + self.constant
 
-    def loss(self, tokens: Sequence[Tensor], observed: Tensor, penalty: float) -> Tensor:
+    def loss(self, tokens: Sequence[Tensor], observed: Tensor, penalty: float, blur: float = 0.0) -> Tensor:
         """Smooth L1."""
         return pool_out_loss(self.align(tokens), self.fields, self.channel, self.constant, observed)

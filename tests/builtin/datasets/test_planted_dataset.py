@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ import torch
 
 from brainbench import Features, Responses, UsageError, features
 from brainbench.builtin.datasets.demo import cortex
+from brainbench.builtin.datasets.demo.scenes import scene
 from brainbench.builtin.datasets.planted.card import PLANTED
 from brainbench.builtin.datasets.planted.dataset import load
 from brainbench.builtin.datasets.planted.truth import Truth, plant, signal
@@ -63,7 +65,14 @@ def test_what_is_planted_rises_along_the_hierarchy_or_is_flat(flat: bool) -> Non
     voxels = cortex.build(rng)
     truth = plant(voxels, (8,) * 12, rng, flat=flat)
     np.testing.assert_allclose(truth.layer.sum(axis=1), 1)
-    assert np.abs(truth.space).max() <= 1
+    left = voxels.hemisphere == "left"
+    assert (truth.space[left, 0] > 0).all()
+    assert (truth.space[~left, 0] < 0).all()
+    # As far as the map is from even, a fit that knows nothing of it would be near by chance.
+    for seen in (truth.space[left], truth.space[~left]):
+        for axis, (low, high) in enumerate([(0, 0.85), (-0.85, 0.85)]):
+            counts, _ = np.histogram(seen[:, axis] if axis else np.abs(seen[:, axis]), bins=4, range=(low, high))
+            assert counts.min() > 0.9 * counts.mean()
     assert (truth.scale >= 0).all()
     assert (truth.scale <= 1).all()
     slope, start = hierarchy_fit(layer_place(truth.layer), voxels.rois)
@@ -130,6 +139,12 @@ def test_shared_directions_are_the_same_in_all_layers() -> None:
     assert not (own[0] == own[1]).all()
     with pytest.raises(UsageError, match="layers of one width are needed, these have 8, 9"):
         plant(voxels, (8, 9), rng, shared=True)
+
+
+def test_no_scene_is_one_of_the_demos(cache: Path) -> None:
+    ours = set(planted(cache).stimuli("1").digests)
+    demos = {hashlib.sha256(scene(0, index).image.tobytes()).hexdigest() for index in range(100)}
+    assert not ours & demos
 
 
 def test_the_card_says_that_it_is_simulated() -> None:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import rankdata
 
 from brainbench import Features, Selectors, UsageError
 from brainbench.builtin.datasets.demo.cortex import AREAS, Cortex
@@ -20,6 +21,7 @@ HEIGHTS = {"V1": 0.0, "V2": 1 / 3, "V3": 1 / 3, "hV4": 1 / 2, "OPA": 2 / 3, "PPA
 EDGE = 0.08  # how far from the first and last layer the extremes stay, so that their weights are not cut off
 LAYER_SD = 0.8  # layers
 SMOOTHING = 8  # steps of averaging with the neighbours
+SPACE_SMOOTHING = 30  # the same of the maps of the visual field, which vary over centimetres
 REACH = 0.85  # how far from the centre of the image the outermost voxels look
 SCALES = (0.1, 0.8)  # share of the global token at the bottom and at the top of the hierarchy
 DIM = 16  # channels that voxels of all layers have in common
@@ -52,7 +54,8 @@ def plant(
     """Draw what every voxel of ``cortex`` reads of a backbone with these channels a layer.
 
     Layers: a bell of LAYER_SD layers around the voxel's height, which follows the area; ``flat``: around the middle for all.
-    Space: the voxel's receptive field. Scale: more global further up. Channels: COMPONENTS smooth maps and a private part.
+    Space: smooth maps of the half field on the other side, see ``_half_fields``. Scale: more global further up. Channels:
+    COMPONENTS smooth maps and a private part.
     Align: random directions of its own in every layer, so that what a voxel likes in one layer says nothing of the others;
     ``shared``: the same directions in all layers. In a residual stream what lies in them hardly changes from one layer to
     the next, and no encoder can then tell the layers apart.
@@ -70,14 +73,14 @@ def plant(
     )
     centre = (EDGE + (1 - 2 * EDGE) * height) * (len(channels) - 1)
     layer = np.exp(-0.5 * ((np.arange(len(channels)) - centre[:, None]) / LAYER_SD) ** 2)
-    space = _smoothed(cortex, cortex.field * [1, -1])
+    space = _half_fields(cortex, rng)
     maps = _smoothed(cortex, rng.normal(size=(len(height), COMPONENTS)))
     channel = (maps / maps.std(axis=0)) @ rng.normal(size=(COMPONENTS, DIM)) / np.sqrt(COMPONENTS)
     private = PRIVATE * rng.normal(size=channel.shape)
     draws = tuple(rng.normal(size=(c, DIM)) / np.sqrt(c) for c in channels)
     return Truth(
         layer=layer / layer.sum(axis=1, keepdims=True),
-        space=space * (REACH / np.abs(space).max()),
+        space=space,
         scale=SCALES[0] + (SCALES[1] - SCALES[0]) * height,
         channel=channel + private,
         align=(draws[0],) * len(channels) if shared else draws,
@@ -106,8 +109,23 @@ def signal(truth: Truth, features: Features) -> NDArray[np.float32]:
     return total
 
 
-def _smoothed(cortex: Cortex, values: Array) -> Array:
-    for _ in range(SMOOTHING):
+def _half_fields(cortex: Cortex, rng: np.random.Generator) -> Array:
+    """Where voxels look [V, 2]: in each hemisphere a smooth map that fills the half field on the other side evenly.
+
+    The demo's receptive fields will not do: half of its voxels look at one point, so that a fit that knows the area and the
+    hemisphere of a voxel, and nothing of where it looks, would be off by 0.07 only.
+    """
+    maps = _smoothed(cortex, rng.normal(size=(len(cortex.area), 2)), SPACE_SMOOTHING)
+    space = np.empty_like(maps)
+    for name, side in (("left", 1.0), ("right", -1.0)):
+        voxels = cortex.hemisphere == name
+        even = (rankdata(maps[voxels], axis=0) - 0.5) / voxels.sum()
+        space[voxels] = even * [side, 2] - [0, 1]
+    return REACH * space
+
+
+def _smoothed(cortex: Cortex, values: Array, steps: int = SMOOTHING) -> Array:
+    for _ in range(steps):
         values = cortex.smoother @ values
     return np.asarray(values)
 
