@@ -154,17 +154,13 @@ def extra_gb(name: str, scale: Scale, device: str) -> float:
 
     To be called in a process of its own.
     """
-
-    def peak() -> float:
-        return torch.cuda.max_memory_allocated() / 2**30 if device == "cuda" else peak_gb()
-
     step_of(name, replace(scale, voxels=64, batch=1), device)[0]()  # libraries loaded, threads started
     gc.collect()
-    before = peak()
+    before = peak_gb(device)
     step, data = step_of(name, scale, device)
     for _ in range(3):
         step()
-    return peak() - before - data
+    return peak_gb(device) - before - data
 
 
 def multiply_adds(name: str, scale: Scale) -> float:

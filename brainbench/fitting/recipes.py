@@ -78,7 +78,7 @@ PAPER = Recipe(
 # sharply tells nothing of what lies beyond its neighbours, and voxels stay near the centre where they start.
 FAST = Recipe(
     steps=5000, batch_size=32, lr=1e-2, schedule="cosine", dim=16, reduce="sum",
-    penalty_steps=0.15, epoch_steps=50, patience=20, keep=3, selector_lr=0.3, weight_decay=0.3, blur=2.5,
+    penalty_steps=0.15, epoch_steps=50, patience=20, keep=3, selector_lr=0.3, weight_decay=0.3, blur=2.5, blur_steps=0.7,
 )  # fmt: skip
 
 RECIPES: Mapping[str, Recipe] = {"fast": FAST, "paper": PAPER}
