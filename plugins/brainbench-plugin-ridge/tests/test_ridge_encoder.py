@@ -12,7 +12,7 @@ import pytest
 from brainbench_ridge.kernels import folds
 from brainbench_ridge.plugin import CARDS
 from brainbench_ridge.solve import ALPHAS
-from himalaya.backend import get_backend
+from himalaya.backend import get_backend, set_backend
 from sklearn.linear_model import Ridge
 from sklearn.preprocessing import StandardScaler
 
@@ -64,7 +64,7 @@ def test_joint_ridge_is_sklearns_with_the_penalty_that_cross_validates_best(
         loss = {
             alpha: np.mean([
                 np.square(y[look, voxel] - Ridge(alpha, fit_intercept=False).fit(x[a], y[a, voxel]).predict(x[look])).mean()
-                for a, look in folds(np.arange(100), 5, 0)
+                for a, look in folds(100, 5, 0)
             ])
             for alpha in ALPHAS
         }  # fmt: skip
@@ -103,28 +103,60 @@ def test_parameters_are_enough_to_predict_again(name: str, problem: tuple[Featur
     total = np.zeros((TEST, 8))
     for layer in range(3):
         x = (features.local_tokens(layer).reshape(N, -1) - p[f"tokens.{layer}.mean"]) / p[f"tokens.{layer}.sd"] / 4
-        total += x[100:] @ x[p["stimulus"]].T @ (p["weights"] * p["bands"][layer])
+        total += x[100:] @ x[p["images"]].T @ (p["weights"] * p["bands"][layer])
     again = total * p["responses.sd"] + p["responses.mean"]
     np.testing.assert_allclose(fitted.predict(features, np.arange(100, N)), again, rtol=1e-3, atol=1e-3)
 
 
 @pytest.mark.parametrize("name", CARD)
 def test_same_seed_same_bytes_and_the_backend_is_put_back(name: str, problem: tuple[Features, Responses]) -> None:
-    before = get_backend().name
-    first, second = (fit(name, problem).predict(problem[0], np.arange(100, N)).tobytes() for _ in range(2))
+    set_backend("torch")
+    try:
+        first, second = (fit(name, problem).predict(problem[0], np.arange(100, N)).tobytes() for _ in range(2))
+        assert get_backend().name == "torch"
+    finally:
+        set_backend("numpy")
     assert first == second
-    assert get_backend().name == before
 
 
-def test_trials_of_one_image_are_never_on_both_sides() -> None:
-    stimulus = np.repeat(np.arange(20), 3)[np.random.default_rng(0).permutation(60)]
-    parts = folds(stimulus, 4, 0)
-    assert sorted(np.concatenate([look for _, look in parts]).tolist()) == list(range(60))
-    for a, look in parts:
-        assert len(a) + len(look) == 60
-        assert not set(stimulus[a]) & set(stimulus[look])
-    with pytest.raises(DataError, match="too few for 30 folds"):
-        folds(stimulus, 30, 0)
+def test_folds_share_the_images_out_at_random() -> None:
+    parts = folds(20, 4, 0)
+    assert sorted(np.concatenate([look for _, look in parts]).tolist()) == list(range(20))
+    assert all(sorted([*a, *look]) == list(range(20)) for a, look in parts)
+    looks = [look.tolist() for _, look in parts]
+    assert looks != [look.tolist() for _, look in folds(20, 4, 1)]
+    assert looks != [list(range(start, start + 5)) for start in range(0, 20, 5)]
+    with pytest.raises(DataError, match="20 train and val images are too few for 30 folds"):
+        folds(20, 30, 0)
+
+
+def test_repeats_are_fitted_as_trials(problem: tuple[Features, Responses]) -> None:
+    """One to three trials an image, mixed up: sklearn's ridge on the trials, folds of whole images."""
+    features, responses = problem
+    rng = np.random.default_rng(1)
+    stimulus = rng.permutation(np.repeat(np.arange(N), rng.integers(1, 4, N)))
+    values = responses.values[stimulus] + rng.normal(0, 3, (len(stimulus), 8)).astype(np.float32)
+    fitted = fit("ridge", (features, Responses("1", values, stimulus, responses.split[stimulus], "key")))
+    train = stimulus < 100
+    seen = stimulus[train]
+    x = [
+        StandardScaler().fit(t[seen]).transform(t) / 4
+        for t in (features.local_tokens(i).reshape(N, -1) for i in range(3))
+    ]
+    x, y = np.concatenate(x, axis=1) / np.sqrt(3), StandardScaler().fit_transform(values[train])
+    images, expected = x[100:], np.empty((TEST, 8))
+    for voxel in range(8):
+        loss = {
+            alpha: sum(
+                np.square(y[b, voxel] - Ridge(alpha, fit_intercept=False).fit(x[seen[a]], y[a, voxel]).predict(x[seen[b]])).sum()
+                for a, b in ((np.isin(seen, out), np.isin(seen, look)) for out, look in folds(100, 5, 0))
+            )
+            for alpha in ALPHAS
+        }  # fmt: skip
+        best = Ridge(min(loss, key=loss.__getitem__), fit_intercept=False).fit(x[seen], y[:, voxel])
+        expected[:, voxel] = best.predict(images)
+    measured = (fitted.predict(features, np.arange(100, N)) - values[train].mean(0)) / values[train].std(0)
+    np.testing.assert_allclose(measured, expected, atol=2e-3)
 
 
 def test_what_is_not_finite_is_named(problem: tuple[Features, Responses], memory_features: MakeFeatures) -> None:

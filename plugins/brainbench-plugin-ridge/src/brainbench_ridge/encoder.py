@@ -1,7 +1,7 @@
 """The encoders: ridge on all layers together, on the best layer of each voxel, and banded over layers.
 
 One form holds all three: y = sum_l b_lv K_l w_v, with K_l the inner products of images in layer l's pooled tokens, w_v the voxel's
-weights of the trials that were fitted, and b_lv its share of the layer: 1, one-hot, or found.
+weights of the images that were fitted, and b_lv its share of the layer: 1, one-hot, or found.
 """
 
 from __future__ import annotations
@@ -16,8 +16,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from brainbench import DataError, Features, FitContext, Responses, Selectors
-from brainbench_ridge.kernels import Floats, Pooled, folds
+from brainbench_ridge.kernels import Floats, Pooled, folds, moments, root
 from brainbench_ridge.solve import Folds, banded_ridge, kernel_ridge
+
+_VOXELS = 2000  # in one block
 
 
 def load(*, kind: str, settings: Mapping[str, Any]) -> Ridge:
@@ -27,10 +29,11 @@ def load(*, kind: str, settings: Mapping[str, Any]) -> Ridge:
 
 @dataclass(frozen=True)
 class Ridge:
-    """Ridge regression of responses on pooled local tokens, solved for trials.
+    """Ridge regression of responses on pooled local tokens, solved for images.
 
     Penalties are chosen for every voxel by cross-validation over the train and val splits together, on which the regression is
-    then fitted; trials of one image are never on both sides of a fold.
+    then fitted. An image stands for all its trials, by their mean and with their weight: that is the regression on trials, and
+    no image is ever on both sides of a fold.
     """
 
     kind: str
@@ -41,18 +44,18 @@ class Ridge:
     def fit(self, features: Features, responses: Responses, context: FitContext) -> FittedRidge:
         """Fit on train and val. Raises DataError when there is too little, or when tokens or responses are not finite."""
         trials = np.flatnonzero(responses.split != "test")
-        y, mean, sd = _standardised(responses, trials)
-        stimulus = responses.stimulus[trials]
-        parts = folds(stimulus, self.folds, context.seed)
+        images, shown, seen = np.unique(responses.stimulus[trials], return_inverse=True, return_counts=True)
+        parts = folds(len(images), self.folds, context.seed)
+        y, mean, sd = _standardised(responses, trials, shown, seen)
         pooled = []
         for layer in range(len(features.layers)):
-            pooled.append(Pooled.of(features, layer, self.pool, stimulus))
+            pooled.append(Pooled.of(features, layer, self.pool, images, seen))
             context.progress(layer + 1, 2 * len(features.layers), "tokens read")
         solve = {"joint": self._joint, "best": self._best, "banded": self._banded}[self.kind]
         weights, bands = solve(pooled, y, parts, context)
         profile = (bands / bands.sum(axis=0)).T.astype(np.float32)
         selectors = None if self.kind == "joint" else Selectors(features.layers, layer=profile)
-        return FittedRidge(tuple(pooled), stimulus, weights, bands, mean, sd, selectors)
+        return FittedRidge(tuple(pooled), images, seen, weights, bands, mean, sd, selectors)
 
     def _joint(self, pooled: Sequence[Pooled], y: Floats, parts: Folds, context: FitContext) -> tuple[Floats, Floats]:
         kernel = sum(layer.own_kernel() for layer in pooled) / np.float32(len(pooled))
@@ -79,12 +82,13 @@ class Ridge:
 class FittedRidge:
     """What ``fit`` returns (see ``brainbench.Fitted``).
 
-    pooled: tokens of the fitted trials, layer by layer; stimulus: [n], which images these were, rows of the features;
+    pooled: tokens of the fitted images, layer by layer; images: [n], their rows of the features; trials: [n], of each;
     weights: [n, V]; bands: [L, V]; mean, sd: [V], of the responses.
     """
 
     pooled: tuple[Pooled, ...]
-    stimulus: NDArray[np.int64]
+    images: NDArray[np.int64]
+    trials: NDArray[np.int64]
     weights: Floats
     bands: Floats
     mean: Floats
@@ -103,9 +107,9 @@ class FittedRidge:
         return np.asarray(total * self.sd + self.mean, dtype=np.float32)
 
     def parameters(self) -> dict[str, Tensor]:
-        """Enough to predict again beside the features: weights, bands, the fitted trials' images, and every scale."""
+        """Enough to predict again beside the features: weights, bands, the fitted images with their trials, and every scale."""
         arrays: dict[str, NDArray[Any]] = {
-            "weights": self.weights, "bands": self.bands, "stimulus": self.stimulus,
+            "weights": self.weights, "bands": self.bands, "images": self.images, "trials": self.trials,
             "responses.mean": self.mean, "responses.sd": self.sd,
         }  # fmt: skip
         for layer in self.pooled:
@@ -113,8 +117,10 @@ class FittedRidge:
         return {name: torch.from_numpy(np.ascontiguousarray(array)) for name, array in arrays.items()}
 
 
-def _standardised(responses: Responses, trials: NDArray[np.int64]) -> tuple[Floats, Floats, Floats]:
-    """(y [n, V], mean [V], sd [V])."""
+def _standardised(
+    responses: Responses, trials: NDArray[np.int64], shown: NDArray[np.int64], seen: NDArray[np.int64]
+) -> tuple[Floats, Floats, Floats]:
+    """(y [n, V], mean [V], sd [V]); shown: which of the n images each trial is of; seen: [n], the trials of each."""
     values = np.asarray(responses.values[trials], dtype=np.float32)
     bad = np.logical_not(np.isfinite(values).all(axis=0))
     if bad.any():
@@ -122,6 +128,13 @@ def _standardised(responses: Responses, trials: NDArray[np.int64]) -> tuple[Floa
             f"subject {responses.subject}: {int(bad.sum())} of {len(bad)} voxels hold NaN or infinity in the train or val "
             f"split, the first is voxel {int(np.flatnonzero(bad)[0])}; leave these voxels out of the dataset"
         )
-    mean, sd = values.mean(axis=0), values.std(axis=0)
-    sd = np.where(sd > 0, sd, 1).astype(np.float32)
-    return (values - mean) / sd, mean, sd
+    order, first = np.argsort(shown, kind="stable"), np.cumsum(seen) - seen
+    once = np.ones(len(values), dtype=np.int64)
+    y = np.empty((len(seen), values.shape[1]), dtype=np.float32)
+    mean, sd = np.empty_like(y[0]), np.empty_like(y[0])
+    # In blocks: float64 figures of all trials would take more memory than everything else.
+    for start in range(0, len(mean), _VOXELS):
+        block = slice(start, start + _VOXELS)
+        mean[block], sd[block] = moments(values[:, block], once)
+        y[:, block] = np.add.reduceat((values[order, block] - mean[block]) / sd[block], first, axis=0) / root(seen)
+    return y, mean, sd

@@ -5,7 +5,6 @@ n images, F = C_l x pool x pool features.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,8 +21,8 @@ Floats = NDArray[np.float32]
 class Pooled:
     """One layer's pooled tokens of the images that a regression was fitted on.
 
-    mean, sd: [F], of every channel at every place; tokens: [n, F], standardised, and divided by sqrt(F): all layers weigh the
-    same, however wide they are.
+    mean, sd: [F], of every channel at every place over the trials; tokens: [n, F], standardised, and divided by sqrt(F): all
+    layers weigh the same, however wide they are; then each image multiplied by the root of its trials.
     """
 
     layer: int
@@ -33,18 +32,18 @@ class Pooled:
     tokens: Floats
 
     @classmethod
-    def of(cls, features: Features, layer: int, pool: int, rows: NDArray[np.int64]) -> Pooled:
-        """Of the images with these row numbers. Raises DataError when tokens are not finite."""
+    def of(
+        cls, features: Features, layer: int, pool: int, rows: NDArray[np.int64], trials: NDArray[np.int64]
+    ) -> Pooled:
+        """Of the images with these row numbers, each seen in so many ``trials``. Raises DataError when tokens are not finite."""
         raw = _pooled(features, layer, pool, rows)
         if not np.isfinite(raw).all():
             raise DataError(
                 f"layer {features.layers[layer]!r}: the local tokens of the train images hold NaN or infinity; "
                 "use wider numbers (--set BACKBONE.dtype=float32), or leave the layer out"
             )
-        mean, sd = raw.mean(axis=0, dtype=np.float64), raw.std(axis=0, dtype=np.float64)
-        scale = np.where(sd > 0, sd, 1)
-        mean, scale = mean.astype(np.float32), scale.astype(np.float32)
-        return cls(layer, pool, mean, scale, _scaled(raw, mean, scale))
+        mean, sd = moments(raw, trials)
+        return cls(layer, pool, mean, sd, _scaled(raw, mean, sd) * root(trials))
 
     def kernel(self, features: Features, rows: NDArray[np.int64]) -> Floats:
         """Inner products [m, n] of other images, by their row numbers, with these."""
@@ -68,12 +67,24 @@ def _scaled(raw: Floats, mean: Floats, sd: Floats) -> Floats:
     return np.asarray((raw - mean) / (sd * np.float32(np.sqrt(len(mean)))), dtype=np.float32)
 
 
-def folds(stimulus: NDArray[np.int64], count: int, seed: int) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]]:
-    """(fit, look) row numbers of each part; the trials of one image are never on both sides."""
-    images = np.unique(stimulus)
-    if len(images) < count:
-        raise DataError(f"{len(images)} train and val images are too few for {count} folds; set ridge.folds lower")
+def moments(values: Floats, trials: NDArray[np.int64]) -> tuple[Floats, Floats]:
+    """Mean and standard deviation [C] of values [n, C], each row counted as often as it has trials; 1 where none varies."""
+    origin = values[0]
+    distance = np.subtract(values, origin, dtype=np.float64)
+    mean = np.average(distance, axis=0, weights=trials)
+    sd = np.sqrt(np.average(np.square(distance - mean), axis=0, weights=trials))
+    return (mean + origin).astype(np.float32), np.where(sd > 0, sd, 1).astype(np.float32)
+
+
+def root(trials: NDArray[np.int64]) -> Floats:
+    """[n, 1]: what a row that stands for the mean of so many trials is multiplied by, to count as often in least squares."""
+    return np.sqrt(trials, dtype=np.float32)[:, None]
+
+
+def folds(images: int, count: int, seed: int) -> list[tuple[NDArray[np.int64], NDArray[np.int64]]]:
+    """(fit, look) of each part: numbers of 0 to images - 1, drawn, ascending."""
+    if images < count:
+        raise DataError(f"{images} train and val images are too few for {count} folds; set ridge.folds lower")
     shuffled = np.random.default_rng(seed).permutation(images)
-    parts: Sequence[NDArray[np.int64]] = [np.flatnonzero(np.isin(stimulus, p)) for p in np.array_split(shuffled, count)]
-    everything = np.arange(len(stimulus))
-    return [(np.setdiff1d(everything, look), look) for look in parts]
+    looks = [np.sort(part) for part in np.array_split(shuffled, count)]
+    return [(np.setdiff1d(shuffled, look), look) for look in looks]

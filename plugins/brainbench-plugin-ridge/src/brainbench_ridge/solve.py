@@ -1,6 +1,6 @@
 """himalaya's solvers behind one call each. Its backend is a global: it is set for the call and put back.
 
-n trials, V voxels, L layers.
+n images, V voxels, L layers.
 """
 
 from __future__ import annotations
@@ -22,6 +22,8 @@ Folds = Sequence[tuple[NDArray[np.int64], NDArray[np.int64]]]
 ALPHAS = np.logspace(-4, 4, 17)
 _VOXELS = 2000  # in one batch
 _REFIT = 500
+# An n x n matrix is made for every penalty of a batch: 256 MB of float32 together, or one matrix.
+_FIGURES = 1 << 26
 
 
 @contextmanager
@@ -34,24 +36,30 @@ def _backend(device: str) -> Iterator[Any]:
 
 
 def kernel_ridge(kernel: Floats, y: Floats, folds: Folds, device: str) -> tuple[Floats, Floats]:
-    """Weights of trials [n, V] and the cross-validated loss [V]; kernel: inner products [n, n]; y: [n, V]."""
+    """Weights of images [n, V] and the cross-validated loss [V]; kernel: inner products [n, n]; y: [n, V]."""
     with _backend(device) as backend:
         _, weights, scores = solve_kernel_ridge_cv_eigenvalues(
             backend.asarray(kernel), backend.asarray(y), alphas=backend.asarray(ALPHAS, dtype="float32"),
             cv=check_cv(list(folds)), n_targets_batch=_VOXELS, n_targets_batch_refit=_REFIT,
+            n_alphas_batch=_penalties(kernel),
         )  # fmt: skip
         return _numpy(backend, weights), -_numpy(backend, scores).max(axis=0)
 
 
 def banded_ridge(kernels: Floats, y: Floats, folds: Folds, draws: int, seed: int, device: str) -> tuple[Floats, Floats]:
-    """Weights of trials [n, V], and what each layer's kernel is multiplied by, [L, V]; kernels: [L, n, n]."""
+    """Weights of images [n, V], and what each layer's kernel is multiplied by, [L, V]; kernels: [L, n, n]."""
     with _backend(device) as backend:
         deltas, weights, _ = solve_multiple_kernel_ridge_random_search(
             backend.asarray(kernels), backend.asarray(y), n_iter=draws,
             alphas=backend.asarray(ALPHAS, dtype="float32"), cv=check_cv(list(folds)), return_weights="dual",
-            random_state=seed, n_targets_batch=_VOXELS, n_targets_batch_refit=_REFIT, progress_bar=False,
+            random_state=seed, n_targets_batch=_VOXELS, n_targets_batch_refit=_REFIT,
+            n_alphas_batch=_penalties(kernels[0]), progress_bar=False,
         )  # fmt: skip
         return _numpy(backend, weights), np.exp(_numpy(backend, deltas))
+
+
+def _penalties(kernel: Floats) -> int:
+    return max(1, min(len(ALPHAS), _FIGURES // kernel.size))
 
 
 def _numpy(backend: Any, array: Any) -> Floats:
