@@ -11,6 +11,7 @@ images x D, or readers x images x 5 L, ever is. B images, D channels, L layers, 
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from typing import Any
 
@@ -79,7 +80,7 @@ class _Readers:
             start += count
 
 
-class _Chunk:
+class _Chunk(ABC):
     """Some readers of one cell: T [5 L, B, D], s [m, 5 L] and r [m, D]."""
 
     def __init__(self, readers: _Readers, corner: int, row: int, rows: slice) -> None:
@@ -90,13 +91,13 @@ class _Chunk:
         self.share, self.layer = share[rows], layer[rows]
         self.s, self.r = (self.share[:, :, None] * self.layer[:, None, :]).flatten(1), channel[rows]
 
+    @abstractmethod
     def responses(self) -> Tensor:
         """y, [m, B]."""
-        raise NotImplementedError
 
+    @abstractmethod
     def gradients(self, grad: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Of T, s and r; grad: of y. Once, after ``responses``."""
-        raise NotImplementedError
 
     def back(self, grad: Tensor) -> None:
         """Add this chunk's gradients to the readers' own; grad: of y, [m, B]. Once, after ``responses``."""

@@ -70,6 +70,11 @@ def _explained(board: Board) -> list[str]:
             "neighbour r, neighbour CKA: how alike adjacent layers are, channel by channel and as far as a linear map can see; "
             "near 1, no encoder can tell them apart, and slope and confidence mean little."
         )
+    if "identifiability" in headings:
+        parts.append(
+            "identifiability: share of what a fit reads of a layer that the neighbouring layer could not give instead; near 0 the "
+            "layer map says nothing."
+        )
     parts.append("cells: jobs done of jobs asked for; incomplete rows come last. Best bold, second best italic.")
     return [f"- {part}" for part in parts]
 
