@@ -17,7 +17,7 @@ from brainbench.errors import (
 )
 from brainbench.hashing import file_sha256
 from brainbench.hookspecs import hookimpl
-from brainbench.protocols import Backbone, Dataset, Encoder, Fitted, Metric
+from brainbench.protocols import Backbone, Dataset, Encoder, Fitted, JointBackbone, Metric
 from brainbench.types import (
     Features,
     FitContext,
@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from brainbench.api import from_module, run
     from brainbench.checkpoints import load_state, load_strict
     from brainbench.extraction import features
-    from brainbench.modules import ModuleBackbone, read_outputs
+    from brainbench.modules import ModuleBackbone, read_outputs, seeded
     from brainbench.preprocessing import CLIP_MEAN, CLIP_STD, IMAGENET_MEAN, IMAGENET_STD, square
 
 __version__ = "0.1.0"
@@ -55,6 +55,7 @@ _LATE = {
     "load_strict": "brainbench.checkpoints",
     "read_outputs": "brainbench.modules",
     "run": "brainbench.api",
+    "seeded": "brainbench.modules",
     "square": "brainbench.preprocessing",
 }
 
@@ -74,6 +75,7 @@ __all__ = [
     "Features",
     "FitContext",
     "Fitted",
+    "JointBackbone",
     "Masks",
     "Metric",
     "MetricCard",
@@ -102,6 +104,7 @@ __all__ = [
     "load_strict",
     "read_outputs",
     "run",
+    "seeded",
     "square",
 ]
 

@@ -49,7 +49,7 @@ class Benchmark:
         given, entry = Assignments(request.settings), registry.datasets.get(request.dataset)
         settings, _ = given.resolve(entry.card)
         # Names before data: a typo must not wait for a dataset to be read or made.
-        choice = choose(request, registry, given, entry.card)
+        choice = choose(request, registry, given, entry.card, device)
         data = open_dataset(entry, settings, request.data, places.cache)
         return cls(plan(request, registry, choice, data), places, device, keep, fresh)
 

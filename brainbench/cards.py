@@ -14,6 +14,7 @@ from typing import Any, Literal
 from brainbench.errors import UsageError, did_you_mean
 
 Need = Literal["predictions", "selectors", "responses", "tokens", "masks", "dissimilarities", "records"]
+PRECISIONS = ("auto", "float32", "bfloat16")
 SettingType = type[int] | type[float] | type[str] | type[bool]
 
 
@@ -117,6 +118,15 @@ class BackboneCard(Card):
     ``"in memory"`` (whatever the module holds).
     layers, width, patch, input_size: L, widest C_l, pixels a patch side, pixels a side of the input; default: stands for its
     family; mini: stands for it on simulated data; control: a yardstick, shown unranked in a block of its own.
+
+    source: where the released weights lie, a URL of one file or a repository of the Hugging Face hub; files: their names in
+    the repository, of which the first that is there is taken, or all that match, if ``snapshot``. With a URL or ``files``,
+    brainbench fetches them into the cache of torch or of the hub, compares their sha256, and hands the loader
+    ``Weights("release", path)``; otherwise the loader sees to its release itself. sha256: of the file, or its beginning.
+
+    pattern: a glob of names, e.g. ``timm/*``; the card then stands for all of them, its own name says so to a reader
+    (``timm/<name>``), and ``expand(name=...)`` makes the card of one. joint: a loader of several cards at once, see
+    ``JointBackbone``; cards with the same one are read in one pass.
     """
 
     default: bool = False
@@ -135,8 +145,13 @@ class BackboneCard(Card):
     objective: str | None = None
     licence: str | None = None
     source: str | None = None
+    files: tuple[str, ...] = ()
+    snapshot: bool = False
     sha256: str | None = None
     download_mb: float | None = None
+    pattern: str = ""
+    expand: Callable[..., BackboneCard] | None = None
+    joint: Callable[..., Any] | None = None
 
     @property
     def released(self) -> bool:
@@ -144,13 +159,15 @@ class BackboneCard(Card):
         return self.weights not in ("untrained", "none", "in memory")
 
     def all_settings(self) -> tuple[Setting, ...]:
-        """The card's own settings, then preproc, tap, dtype, batch and, for networks, init_seed."""
+        """The card's own settings, then preproc, tap, precision, dtype, batch and, for networks, init_seed."""
         common = [
             Setting("preproc", str, "paper", "paper: squash to a square, ImageNet statistics; native: the network's own",
                     ("paper", "native")),
             Setting("tap", str, "block", "where a layer is read", self.taps),
+            Setting("precision", str, "auto", "of the forward pass; auto: bfloat16 where it pays on a GPU, else float32",
+                    PRECISIONS),
             Setting("dtype", str, "float16", "type of the cached tokens", ("float16", "float32")),
-            Setting("batch", int, 32, "images in one forward pass", minimum=1),
+            Setting("batch", int, 0, "images in one forward pass; 0: as many as pay and fit", minimum=0),
         ]  # fmt: skip
         if self.weights not in ("none", "in memory"):
             common.append(Setting("init_seed", int, 0, "seed of untrained weights", minimum=0))

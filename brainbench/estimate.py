@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from brainbench.fitting.memory import budget
+from brainbench.machine import budget
 from brainbench.matrix import Job, Plan
 from brainbench.selection import BackbonePick
 

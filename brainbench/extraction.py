@@ -42,7 +42,10 @@ def features(
         UsageError: there is no such backbone, or the name means several.
         WeightsError, PluginError: the backbone cannot give its tokens.
     """
-    picks = pick_backbones(backbone, installed(), Assignments(()), simulated=True, weights=(), controls=False)
+    where = resolve_device(device)
+    picks = pick_backbones(
+        backbone, installed(), Assignments(()), simulated=True, weights=(), controls=False, device=where
+    )
     if len(picks) != 1:
         raise UsageError(f"{backbone}: one backbone is needed, this means {', '.join(p.display for p in picks)}")
     root = default_cache() if cache is None else Path(cache)
@@ -52,9 +55,7 @@ def features(
     card = DatasetCard(name="images", loader=_Images)
     data = DatasetPick(Entry(card, Plugin("images", "brainbench", library_version("brainbench"))), {}, _Images(stimuli))
     try:
-        return FeatureReader(data, places, resolve_device(device), Silent()).of(
-            tokens_job(picks[0], _SUBJECT, grid, data)
-        )
+        return FeatureReader(data, places, where, Silent()).of(tokens_job(picks[0], _SUBJECT, grid, data))
     except JobError as error:
         if isinstance(error.cause, BrainbenchError):
             raise error.cause from error

@@ -45,6 +45,11 @@ def file_digest(path: Path) -> str:
     return _content(path, stat.st_size, stat.st_mtime_ns)
 
 
+def folder_digest(folder: Path) -> str:
+    """sha256 over the names and contents of all files below a folder."""
+    return digest({str(p.relative_to(folder)): file_digest(p) for p in sorted(folder.rglob("*")) if p.is_file()})
+
+
 def card_facts(card: Card, plugin: Plugin, settings: Mapping[str, Any]) -> dict[str, Any]:
     """What identifies a card's object: its name, code, versions and settings."""
     return {
@@ -60,7 +65,7 @@ def card_facts(card: Card, plugin: Plugin, settings: Mapping[str, Any]) -> dict[
 def weights_facts(card: Card, weights: Weights) -> dict[str, Any]:
     """What identifies the weights without loading them: the release tag, the file's bytes, or torch, which draws them."""
     if weights.kind == "file" and weights.path is not None:
-        return {"file": file_digest(weights.path)}
+        return {"file": folder_digest(weights.path) if weights.path.is_dir() else file_digest(weights.path)}
     if weights.kind == "untrained":
         return {"untrained": library_version("torch")}
     return {"release": getattr(card, "weights", "")}

@@ -184,7 +184,7 @@ def pick_subjects(request: Request, dataset: Dataset) -> list[str]:
     return list(dict.fromkeys(wanted))
 
 
-def choose(request: Request, registry: Registry, given: Assignments, card: DatasetCard) -> Choice:
+def choose(request: Request, registry: Registry, given: Assignments, card: DatasetCard, device: str) -> Choice:
     """Resolve every name and setting of a request. Raises UsageError; needs the dataset's card, not the dataset."""
     if request.seeds < 1:
         raise UsageError(f"--seeds {request.seeds}: at least 1")
@@ -195,6 +195,7 @@ def choose(request: Request, registry: Registry, given: Assignments, card: Datas
         simulated=card.simulated,
         weights=request.weights,
         controls=request.controls,
+        device=device,
     )
     encoders = pick_encoders(request, registry, given, card.simulated)
     metrics = pick_metrics(request, registry, given)

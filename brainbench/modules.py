@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import torch
@@ -24,17 +24,27 @@ class ModuleBackbone:
     the patches of a square grid row by row; P = 0 to 9) or [B, C] (one token for the whole image: a 1 x 1 grid). Of a tuple the
     first element counts; of a submodule that runs several times, the last run.
 
-    layers: names of submodules as in ``module.named_modules()``, early to late. Raises UsageError for a name that is not there.
+    layers: names of submodules as in ``module.named_modules()``, early to late, or a mapping from the layers' names to those.
+    read: (one submodule's output, the layer's name) -> Tokens of one layer, where the outputs are none of these.
+    Raises UsageError for a name that is not there.
     """
 
     layers: Sequence[str]
     module: nn.Module | None
 
-    def __init__(self, module: nn.Module, layers: Sequence[str], preprocess: Callable[[Image.Image], Tensor]) -> None:
-        check_names(module, layers)
+    def __init__(
+        self,
+        module: nn.Module,
+        layers: Sequence[str] | Mapping[str, str],
+        preprocess: Callable[[Image.Image], Tensor],
+        read: Callable[[Tensor, str], Tokens] | None = None,
+    ) -> None:
+        self._names = list(layers.values()) if isinstance(layers, Mapping) else layers
+        check_names(module, self._names)
         self.module = self._module = module
         self.layers = tuple(layers)
         self._preprocess = preprocess
+        self._read = read or as_tokens
 
     def preprocess(self, image: Image.Image) -> Tensor:
         """One RGB image -> [3, H, W]."""
@@ -42,9 +52,17 @@ class ModuleBackbone:
 
     def tokens(self, batch: Tensor) -> Tokens:
         """[B, 3, H, W] -> the tokens of every layer."""
-        outputs = read_outputs(self._module, self.layers, batch)
-        parts = [as_tokens(output, name) for name, output in zip(self.layers, outputs, strict=True)]
+        outputs = read_outputs(self._module, self._names, batch)
+        parts = [self._read(output, name) for name, output in zip(self.layers, outputs, strict=True)]
         return Tokens(tuple(p.local_tokens[0] for p in parts), tuple(p.global_tokens[0] for p in parts))
+
+
+@contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """Inside, torch's global generator draws from ``seed``, as libraries' initialisations do; outside, nothing has changed."""
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(seed)
+        yield
 
 
 def check_names(module: nn.Module, layers: Sequence[str]) -> None:

@@ -34,6 +34,26 @@ class Backbone(Protocol):
 
 
 @runtime_checkable
+class JointBackbone(Protocol):
+    """Several backbones read in one pass, e.g. the time steps of one diffusion model.
+
+    Made by ``BackboneCard.joint(names=..., weights=..., settings=...)``, names: those of the cards that are wanted.
+    layers: name of the card -> its layers; module, preprocess: as of a Backbone.
+    """
+
+    layers: Mapping[str, Sequence[str]]
+    module: nn.Module | None
+
+    def preprocess(self, image: Image.Image) -> Tensor:
+        """One RGB image -> [3, H, W]."""
+        ...
+
+    def tokens(self, batch: Tensor) -> Mapping[str, Tokens]:
+        """[B, 3, H, W] -> the tokens of each card, by name."""
+        ...
+
+
+@runtime_checkable
 class Fitted(Protocol):
     """A fitted encoder.
 

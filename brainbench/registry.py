@@ -10,16 +10,15 @@ from functools import cache
 from typing import Any, Generic, TypeVar
 
 from brainbench.cards import BackboneCard, Card, DatasetCard, EncoderCard, MetricCard
-from brainbench.errors import UsageError, did_you_mean
-from brainbench.plugins import Plugin, load_plugins
+from brainbench.errors import BrainbenchError, PluginError, UsageError, did_you_mean
+from brainbench.plugins import Plugin, describe, load_plugins
 
 C = TypeVar("C", bound=Card)
 
 # Which of the project's own distributions brings a family that is not installed.
 _DISTRIBUTIONS = {
-    "clip": "brainbench-plugin-clip",
-    "imagenet": "brainbench-plugin-imagenet",
-    "ridge": "brainbench-plugin-ridge",
+    family: f"brainbench-plugin-{family}"
+    for family in ("clip", "dinov2", "hf", "imagenet", "mae", "mocov3", "ridge", "sam", "sd", "timm")
 }
 
 
@@ -47,6 +46,7 @@ class Shelf(Generic[C]):
             for card in plugin.cards.get(kind, ()):
                 claims.setdefault(card.name, []).append(Entry(card, plugin))  # type: ignore[arg-type]
         self._entries = {name: found[0] for name, found in sorted(claims.items()) if len(found) == 1}
+        self._expanded: dict[str, Entry[C]] = {}
         self.clashes = {name: [e.plugin for e in found] for name, found in claims.items() if len(found) > 1}
 
     def __iter__(self) -> Iterator[Entry[C]]:
@@ -54,18 +54,35 @@ class Shelf(Generic[C]):
 
     def get(self, name: str) -> Entry[C]:
         """The entry of this exact name; raises UsageError that says what is close, or what would have to be installed."""
-        if name in self._entries:
+        if name in self._entries and not _pattern(self._entries[name]):
             return self._entries[name]
         if name in self.clashes:
             owners = " and ".join(f"{p.distribution} {p.version}" for p in self.clashes[name])
             raise UsageError(f"{self.kind[:-1]} {name!r} is offered by both {owners}: uninstall one of them")
+        for entry in [e for e in self._entries.values() if fnmatchcase(name, _pattern(e))]:
+            if name == entry.name:
+                raise UsageError(f"{name} stands for many: write a name in the place of {name.partition('/')[2]}")
+            if name not in self._expanded:
+                self._expanded[name] = self._expand(entry, name)
+            return self._expanded[name]
         raise UsageError(self._unknown(name))
+
+    def _expand(self, entry: Entry[C], name: str) -> Entry[C]:
+        """The card of one of the names that a pattern card stands for."""
+        try:
+            card = entry.card.expand(name=name)  # type: ignore[attr-defined]
+        except BrainbenchError:
+            raise
+        except Exception as error:
+            owner = f"{entry.plugin.distribution} {entry.plugin.version}"
+            raise PluginError(f"{name}: {owner} failed to say what this is: {describe(error)}") from error
+        return Entry(card, entry.plugin)
 
     def match(self, pattern: str) -> tuple[Entry[C], ...]:
         """Entries for one name or glob; raises UsageError when there is none."""
         if not any(c in pattern for c in "*?["):
             return (self.get(pattern),)
-        found = tuple(entry for name, entry in self._entries.items() if fnmatchcase(name, pattern))
+        found = tuple(e for name, e in self._entries.items() if fnmatchcase(name, pattern) and not _pattern(e))
         if not found:
             raise UsageError(f"no {self.kind[:-1]} matches {pattern!r}; `brainbench list {self.kind}` shows them all")
         return found
@@ -129,6 +146,10 @@ def installed() -> Registry:
     return Registry(load_plugins())
 
 
+def _pattern(entry: Entry[Any]) -> str:
+    return getattr(entry.card, "pattern", "")
+
+
 def split_list(text: str, what: str) -> list[str]:
     """Split a comma list; raises UsageError when nothing is left."""
     parts = [part.strip() for part in text.split(",") if part.strip()]
@@ -140,7 +161,7 @@ def split_list(text: str, what: str) -> list[str]:
 def describe_card(entry: Entry[Any]) -> Mapping[str, Any]:
     """A card as plain JSON, for ``list --json``."""
     card = entry.card
-    hidden = ("loader", "settings", "version", "needs", "columns")
+    hidden = ("loader", "settings", "version", "needs", "columns", "expand", "joint")
     facts = {k: list(v) if isinstance(v, tuple) else v for k, v in vars(card).items() if k not in hidden}
     metric = {"needs": sorted(card.needs), "columns": dict(card.columns)} if isinstance(card, MetricCard) else {}
     settings = [

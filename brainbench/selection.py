@@ -55,8 +55,12 @@ def pick_backbones(
     simulated: bool,
     weights: Sequence[str],
     controls: bool,
+    device: str,
 ) -> list[BackbonePick]:
-    """The backbones of a run: those asked for first, then the controls that they do not already hold."""
+    """The backbones of a run: those asked for first, then the controls that they do not already hold.
+
+    device: where they will run, for what their settings leave to it.
+    """
     everywhere, files = _parse_weights(weights, registry)
     chosen: dict[tuple[str, str], tuple[Entry[BackboneCard], Weights]] = {}
     for part in split_list(text, "backbones"):
@@ -80,14 +84,15 @@ def pick_backbones(
         raise UsageError(
             f"--backbones {text}: no family is installed besides the controls; install a plugin, e.g. brainbench-plugin-clip"
         )
-    return [_pick(entry, kind, given) for entry, kind in chosen.values()]
+    return [_pick(entry, kind, given, device) for entry, kind in chosen.values()]
 
 
 def representatives(registry: Registry, simulated: bool) -> list[Entry[BackboneCard]]:
     """One card a family: on simulated data the ``mini``, elsewhere the ``default``, or the default, or the first."""
     families: dict[str, list[Entry[BackboneCard]]] = {}
     for entry in registry.backbones:
-        if not entry.card.control:
+        # A name pattern is nobody's representative.
+        if not (entry.card.control or entry.card.pattern):
             families.setdefault(entry.card.family, []).append(entry)
 
     def rank(entry: Entry[BackboneCard]) -> tuple[bool, bool]:
@@ -96,8 +101,12 @@ def representatives(registry: Registry, simulated: bool) -> list[Entry[BackboneC
     return [min(entries, key=rank) for entries in families.values()]
 
 
-def _pick(entry: Entry[BackboneCard], weights: Weights, given: Assignments) -> BackbonePick:
+def _pick(entry: Entry[BackboneCard], weights: Weights, given: Assignments, device: str) -> BackbonePick:
     settings, changed = given.resolve(entry.card)
+    if settings["precision"] == "auto":
+        # Features of either kind are kept apart by their key.
+        pays = device.startswith("cuda") and entry.card.weights != "none"
+        settings["precision"] = "bfloat16" if pays else "float32"
     twin = weights.kind == "untrained" and entry.card.released
     return BackbonePick(entry, weights, settings, changed, control=entry.card.control or twin)
 
@@ -128,7 +137,10 @@ def _parse_weights(texts: Iterable[str], registry: Registry) -> tuple[bool, dict
         entry = registry.backbones.get(name)
         if entry.card.weights in ("none", "in memory"):
             raise UsageError(f"--weights {text}: {name} has no weights to load")
-        if not Path(path).expanduser().is_file():
+        found = Path(path).expanduser()
+        if not found.exists():
             raise UsageError(f"--weights {text}: no such file: {path}")
-        files[name] = Path(path).expanduser()
+        if found.is_dir() and not entry.card.snapshot:
+            raise UsageError(f"--weights {text}: {path} is a folder; {name} takes one file")
+        files[name] = found
     return everywhere, files

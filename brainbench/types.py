@@ -25,7 +25,8 @@ Split = Literal["train", "val", "test"]
 class Weights:
     """Which weights a backbone is asked to carry.
 
-    ``release``: the ones its card names; ``untrained``: its library's own initialisation; ``file``: the local file ``path``.
+    ``release``: the ones its card names; ``untrained``: its library's own initialisation; ``file``: a local file or folder.
+    path: where the weights lie: None for untrained, and for a release that the plugin sees to itself.
     """
 
     kind: Literal["release", "untrained", "file"]

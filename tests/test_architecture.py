@@ -15,9 +15,9 @@ ROOT = Path(brainbench.__file__).parent
 STAGES = ("images", "tokens", "features", "encoding", "scores", "results", "leaderboard")
 # Lower numbers may not import higher ones.
 LEVELS = [
-    {"errors", "types", "records", "hashing"},
+    {"errors", "types", "records", "hashing", "machine"},
     {"cards", "protocols", "reporting"},
-    {"hookspecs", "checkpoints", "preprocessing", "places"},
+    {"hookspecs", "checkpoints", "preprocessing", "places", "releases"},
     {"plugins", "modules", "caching"},
     {"registry", "keys"},
     {"settings"},

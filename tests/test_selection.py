@@ -22,7 +22,7 @@ CARDS = [
 
 def pick(text: str, *, cards: list[BackboneCard] = CARDS, **options: object) -> dict[str, BackbonePick]:
     registry: Registry = toy.registry(cards)
-    arguments = {"simulated": False, "weights": (), "controls": False} | options
+    arguments = {"simulated": False, "weights": (), "controls": False, "device": "cpu"} | options
     found = pick_backbones(text, registry, Assignments(()), **arguments)  # type: ignore[arg-type]
     return {p.display: p for p in found}
 

@@ -11,10 +11,10 @@ import torch
 from torch import Tensor
 
 from brainbench.errors import DataError
-from brainbench.fitting.memory import budget, fits_on
 from brainbench.fitting.pools import draw_pools, plan, read_ahead, skip_trials
 from brainbench.fitting.scaling import Moments, Standardisation
 from brainbench.fitting.tokens import HeldTokens, Source, TokenReader, hold, stimulus_bytes, survey
+from brainbench.machine import budget, fits_on
 from brainbench.types import Features, Responses
 
 Batch = tuple[list[Tensor], Tensor]

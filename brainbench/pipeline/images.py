@@ -1,9 +1,12 @@
-"""Stimuli -> the network's input, decoded by several threads while the network is at work on the chunk before."""
+"""Stimuli -> the network's input, decoded by several threads while the network is at work on the images before."""
 
 from __future__ import annotations
 
+import os
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from types import TracebackType
 from typing import TYPE_CHECKING
 
 from brainbench.types import Stimuli
@@ -14,24 +17,43 @@ if TYPE_CHECKING:
 
 Preprocess = Callable[["Image.Image"], "Tensor"]
 
+MOST_WORKERS = 16
 
-def prepared(
-    stimuli: Stimuli, chunks: Sequence[range], preprocess: Preprocess, workers: int = 2
-) -> Iterator[tuple[range, Tensor]]:
-    """Yield (row numbers, [n, 3, H, W]) for each chunk, one chunk decoded ahead.
 
-    Whatever ``preprocess`` raises comes out here, at the chunk it belongs to.
+class Prepared:
+    """The images of ``rows``, in this order, ready for the network; a context, whose end gives up what is still decoding.
+
+    Whatever ``preprocess`` raises comes out of ``take``, at the image it belongs to. No more is decoded ahead than is taken at
+    once, so that memory does not depend on how many images there are.
     """
-    import torch
 
-    def one(row: int) -> Tensor:
-        return preprocess(stimuli.open(row))
+    def __init__(self, stimuli: Stimuli, rows: Sequence[int], preprocess: Preprocess) -> None:
+        self._stimuli, self._preprocess = stimuli, preprocess
+        self._rows: Iterator[int] = iter(rows)
+        self._workers = min(MOST_WORKERS, os.cpu_count() or 1)
+        self._pool = ThreadPoolExecutor(self._workers)
+        self._ahead: deque[Future[Tensor]] = deque()
 
-    with ThreadPoolExecutor(workers) as pool:
-        ahead: list[list[Future[Tensor]]] = []
-        for number, rows in enumerate(chunks):
-            if number == 0:
-                ahead.append([pool.submit(one, row) for row in rows])
-            if number + 1 < len(chunks):
-                ahead.append([pool.submit(one, row) for row in chunks[number + 1]])
-            yield rows, torch.stack([future.result() for future in ahead.pop(0)])
+    def take(self, count: int) -> Tensor:
+        """The next ``count`` images [count, 3, H, W]; at least as many are decoded meanwhile."""
+        import torch
+
+        self._submit(count)
+        taken = torch.stack([self._ahead.popleft().result() for _ in range(count)])
+        self._submit(max(count, self._workers))
+        return taken
+
+    def _submit(self, count: int) -> None:
+        while len(self._ahead) < count and (row := next(self._rows, None)) is not None:
+            self._ahead.append(self._pool.submit(self._one, row))
+
+    def _one(self, row: int) -> Tensor:
+        return self._preprocess(self._stimuli.open(row))
+
+    def __enter__(self) -> Prepared:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._pool.shutdown(wait=True, cancel_futures=True)

@@ -2,43 +2,114 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Protocol
 
 import torch
+from torch import Tensor
 from torch.nn import functional
 
 from brainbench.errors import DataError, PluginError
+from brainbench.pipeline.batches import batch_that_pays, out_of_memory
 from brainbench.types import Device, Grid, Tokens
 
 if TYPE_CHECKING:
     import numpy as np
-    from torch import Tensor
-
-    from brainbench.protocols import Backbone
 
 GRID = 8  # Listing 1: every layer is brought to 8 x 8
 
+Part = tuple[list[Tensor], list[Tensor]]
+Arrays = tuple[list["np.ndarray"], list["np.ndarray"]]
 
-def extract(
-    backbone: Backbone, batch: Tensor, *, size: int, grid: Grid, dtype: str, device: Device, name: str
-) -> tuple[list[np.ndarray], list[np.ndarray]]:
-    """Tokens of ``batch`` [n, 3, H, W], at most ``size`` images at a time.
 
-    Returns per layer the local tokens [n, C_l, H_l, W_l] and the global tokens [n, C_l] in ``dtype``. Raises PluginError
-    on a wrong shape or a value that is not finite, DataError where float16 cannot hold a value.
+@dataclass(frozen=True)
+class Wanted:
+    """Whose tokens are wanted of a pass, its layers, and on which grid."""
+
+    name: str
+    layers: Sequence[str]
+    grid: Grid
+
+
+class Images(Protocol):
+    """Gives the next images [count, 3, H, W], ready for the network."""
+
+    def take(self, count: int) -> Tensor:
+        """The next ``count``."""
+        ...
+
+
+class Extractor:
+    """Runs one network over images and brings its tokens to the asked grid and type while the batch is at hand.
+
+    read: [B, 3, H, W] on the device -> tokens by name; settings: the card's ``batch`` (0: automatic), ``precision``, ``dtype``.
     """
-    local: list[list[Tensor]] = [[] for _ in backbone.layers]
-    glob: list[list[Tensor]] = [[] for _ in backbone.layers]
-    for part in _parts(batch, size):
+
+    def __init__(
+        self, read: Callable[[Tensor], Mapping[str, Tokens]], device: Device, settings: Mapping[str, Any]
+    ) -> None:
+        self._read, self._device = read, device
+        self._dtype, self._bfloat16 = str(settings["dtype"]), settings["precision"] == "bfloat16"
+        self._size = int(settings["batch"])
+
+    def extract(self, images: Images, count: int, wanted: Sequence[Wanted]) -> list[Arrays]:
+        """Tokens of the next ``count`` images: for each of ``wanted``, per layer local [n, C_l, H_l, W_l], global [n, C_l].
+
+        Where memory does not suffice the batch is halved, for good. Raises PluginError on a wrong shape, a value that is not
+        finite, or when a single image is too much; DataError where float16 cannot hold a value.
+        """
+        parts: list[list[Part]] = [[] for _ in wanted]
+        left = count
+        while left:
+            batch = images.take(min(self._size or 1, left))
+            left -= len(batch)
+            if not self._size:
+                self._size = batch_that_pays(lambda one=batch: self._pass(one, wanted), self._device)  # type: ignore[misc]
+            for found in self._in_pieces(batch, wanted):
+                for several, one in zip(parts, found, strict=True):
+                    several.append(one)
+        return [_joined(several) for several in parts]
+
+    def _in_pieces(self, batch: Tensor, wanted: Sequence[Wanted]) -> Iterator[list[Part]]:
+        while len(batch):
+            try:
+                found = self._pass(batch[: self._size], wanted)
+            except (MemoryError, RuntimeError) as error:
+                self._halve(error, wanted[0].name)
+                continue
+            yield found
+            batch = batch[len(found[0][1][0]) :]
+
+    def _pass(self, batch: Tensor, wanted: Sequence[Wanted]) -> list[Part]:
+        autocast = torch.autocast(torch.device(self._device).type, torch.bfloat16, enabled=self._bfloat16)
+        with torch.inference_mode(), autocast:
+            tokens = self._read(batch.to(self._device))
+        return [self._part(tokens[one.name], one, len(batch)) for one in wanted]
+
+    def _part(self, tokens: Tokens, wanted: Wanted, images: int) -> Part:
+        check_tokens(tokens, wanted.layers, images, wanted.name)
         with torch.inference_mode():
-            tokens = backbone.tokens(part.to(device))
-            check_tokens(tokens, backbone.layers, len(part), name)
-            for layer, (spatial, pooled) in enumerate(zip(tokens.local_tokens, tokens.global_tokens, strict=True)):
-                resampled = resample(spatial, grid)
-                local[layer].append(_cast(resampled, dtype, backbone.layers[layer], name))
-                glob[layer].append(_cast(pooled, dtype, backbone.layers[layer], name))
-    return [torch.cat(p).numpy() for p in local], [torch.cat(p).numpy() for p in glob]
+            local = [resample(spatial, wanted.grid) for spatial in tokens.local_tokens]
+            return (
+                [_cast(t, self._dtype, layer, wanted.name) for t, layer in zip(local, wanted.layers, strict=True)],
+                [
+                    _cast(t, self._dtype, layer, wanted.name)
+                    for t, layer in zip(tokens.global_tokens, wanted.layers, strict=True)
+                ],
+            )
+
+    def _halve(self, error: BaseException, name: str) -> None:
+        """Go on with half the batch if memory was what lacked; otherwise, or with nothing to halve, raise."""
+        if not out_of_memory(error):
+            raise error
+        if self._size <= 1:
+            raise PluginError(
+                f"{name}: memory does not suffice for one image on {self._device}; use another device"
+            ) from error
+        self._size //= 2
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
 
 
 def resample(spatial: Tensor, grid: Grid) -> Tensor:
@@ -69,9 +140,11 @@ def check_tokens(tokens: Tokens, layers: Sequence[str], images: int, name: str) 
                 raise PluginError(f"{name}: {kind} tokens of layer {layer} hold NaN or infinite values")
 
 
-def _parts(batch: Tensor, size: int) -> Iterator[Tensor]:
-    for start in range(0, len(batch), size):
-        yield batch[start : start + size]
+def _joined(parts: Sequence[Part]) -> Arrays:
+    local, glob = zip(*parts, strict=True)
+    return [torch.cat(layer).numpy() for layer in zip(*local, strict=True)], [
+        torch.cat(layer).numpy() for layer in zip(*glob, strict=True)
+    ]
 
 
 def _cast(tensor: Tensor, dtype: str, layer: str, name: str) -> Tensor:

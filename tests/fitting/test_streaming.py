@@ -20,10 +20,10 @@ from linear import QUICK, LinearModel, linear_problem
 from brainbench import DataError, FitContext, Responses
 from brainbench.fitting import TrainingData, load_training_data, train
 from brainbench.fitting import data as data_module
-from brainbench.fitting.memory import _limits, budget, machine_memory
 from brainbench.fitting.pools import draw_pools, plan, skip_trials
 from brainbench.fitting.prediction import Validation
 from brainbench.fitting.tokens import HeldTokens, hold
+from brainbench.machine import _limits, budget, machine_memory
 
 MakeFeatures = Callable[..., Any]
 # One global token of five float32 figures.

@@ -3,10 +3,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+import toy
 from PIL import Image
 
 from brainbench import DataError
-from brainbench.pipeline.tokens import extract, resample
+from brainbench.pipeline.tokens import Extractor, Wanted, resample
 
 
 @pytest.mark.parametrize("shape", [(16, 16), (14, 14), (37, 20), (7, 7), (8, 8), (1, 1)])
@@ -24,25 +25,37 @@ def test_the_native_grid_is_left_alone() -> None:
     assert resample(tokens, "native") is tokens
 
 
-def test_batches_do_not_show_in_the_tokens() -> None:
-    import toy
+class Shown:
+    """Gives the images of a tensor."""
 
+    def __init__(self, batch: torch.Tensor) -> None:
+        self.left = batch
+        self.asked: list[int] = []
+
+    def take(self, count: int) -> torch.Tensor:
+        self.asked.append(count)
+        taken, self.left = self.left[:count], self.left[count:]
+        return taken
+
+
+def extract(
+    net: toy.ToyNet, batch: torch.Tensor, size: int, dtype: str = "float32", shown: Shown | None = None
+) -> tuple[list[np.ndarray], list[np.ndarray]]:
+    settings = {"batch": size, "precision": "float32", "dtype": dtype}
+    extractor = Extractor(lambda images: {"toy": net.tokens(images)}, "cpu", settings)
+    return extractor.extract(shown or Shown(batch), len(batch), [Wanted("toy", net.layers, "8")])[0]
+
+
+def test_batches_do_not_show_in_the_tokens() -> None:
     batch = torch.rand(7, 3, 16, 16)
-    results = [
-        extract(toy.ToyNet(), batch, size=size, grid="8", dtype="float32", device="cpu", name="toy")
-        for size in (1, 3, 7)
-    ]
+    results = [extract(toy.ToyNet(), batch, size) for size in (0, 1, 3, 7)]
     for local, glob in results[1:]:
         for one, other in zip([*local, *glob], [*results[0][0], *results[0][1]], strict=True):
             np.testing.assert_allclose(one, other, rtol=1e-6)
 
 
 def test_what_float16_cannot_hold_says_how_to_keep_it() -> None:
-    import toy
-
     with pytest.raises(DataError, match=r"layer colour reaches .*--set toy.dtype=float32"):
-        extract(toy.ToyNet(1e6), torch.ones(1, 3, 8, 8), size=1, grid="8", dtype="float16", device="cpu", name="toy")
-    local, _ = extract(
-        toy.ToyNet(1e6), torch.ones(1, 3, 8, 8), size=1, grid="8", dtype="float32", device="cpu", name="toy"
-    )
+        extract(toy.ToyNet(1e6), torch.ones(1, 3, 8, 8), 1, "float16")
+    local, _ = extract(toy.ToyNet(1e6), torch.ones(1, 3, 8, 8), 1)
     assert local[0].max() == 1e6

@@ -7,13 +7,16 @@ from typing import Any
 
 from brainbench import BackboneCard, hookimpl, lazy
 
+# The names open_clip gives its checkpoints on the hub, the safe format first.
+FILES = ("open_clip_model.safetensors", "open_clip_pytorch_model.bin")
+
 
 def _card(name: str, architecture: str, tag: str | None = None, **facts: Any) -> BackboneCard:
-    loader = partial(lazy("brainbench_clip.model:load"), name=name, architecture=architecture, tag=tag)
     return BackboneCard(
         name=name,
-        loader=loader,
+        loader=partial(lazy("brainbench_clip.model:load"), name=name, architecture=architecture),
         weights=tag or "untrained",
+        files=FILES if tag else (),
         libraries=("open_clip_torch",),
         normalisation="CLIP",
         taps=("block", "attention"),

@@ -8,12 +8,10 @@ from typing import Any
 from brainbench import BackboneCard, hookimpl, lazy
 
 
-def _card(name: str, architecture: str, release: str | None = None, **facts: Any) -> BackboneCard:
-    loader = partial(lazy("brainbench_imagenet.model:load"), name=name, architecture=architecture, release=release)
+def _card(name: str, architecture: str, **facts: Any) -> BackboneCard:
     return BackboneCard(
         name=name,
-        loader=loader,
-        weights=release.split(".")[1] if release else "untrained",
+        loader=partial(lazy("brainbench_imagenet.model:load"), name=name, architecture=architecture),
         libraries=("torchvision",),
         normalisation="ImageNet",
         taps=("block", "attention"),
@@ -27,7 +25,6 @@ CARDS = [
     _card(
         "imagenet/vit-b-16",
         "vit_b_16",
-        "ViT_B_16_Weights.IMAGENET1K_V1",
         summary="ViT-B/16, ImageNet-1k (81.07 % top-1)",
         default=True,
         layers=12,
@@ -37,13 +34,14 @@ CARDS = [
         parameters=85_797_120,
         gflops=35.1,
         training_data="ImageNet-1k (1.28 million images)",
+        weights="IMAGENET1K_V1",
         source="https://download.pytorch.org/models/vit_b_16-c867db91.pth",
+        sha256="c867db91",
         download_mb=346,
     ),
     _card(
         "imagenet/vit-l-16",
         "vit_l_16",
-        "ViT_L_16_Weights.IMAGENET1K_V1",
         summary="ViT-L/16, ImageNet-1k (79.66 % top-1)",
         layers=24,
         width=1024,
@@ -52,7 +50,9 @@ CARDS = [
         parameters=303_299_584,
         gflops=123.1,
         training_data="ImageNet-1k (1.28 million images)",
+        weights="IMAGENET1K_V1",
         source="https://download.pytorch.org/models/vit_l_16-852ce7e3.pth",
+        sha256="852ce7e3",
         download_mb=1217,
     ),
     _card(

@@ -1,4 +1,4 @@
-"""How much of the tokens a fit may hold at once: a constant of the machine and the request, never of what is free just now."""
+"""How much memory there is: constants of the machine and the request. What is free just now would make results vary."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _GROUPS = Path("/sys/fs/cgroup")
 
 
 def budget(gigabytes: float = 0.0) -> int:
-    """Bytes of tokens to hold: as many GB (1e9 bytes) as asked for, or, for 0, half of the machine's memory."""
+    """Bytes of tokens that a fit may hold: as many GB (1e9 bytes) as asked for, or, for 0, half of the machine's memory."""
     return int(gigabytes * 1e9) if gigabytes else int(SHARE * machine_memory())
 
 
@@ -24,11 +24,18 @@ def machine_memory() -> int:
     return min([physical, *_limits(Path("/proc/self/cgroup"), _GROUPS)])
 
 
+def device_memory(device: str) -> int:
+    """Bytes of memory where this device computes."""
+    if torch.device(device).type != "cuda":
+        return machine_memory()
+    return int(torch.cuda.get_device_properties(device).total_memory)
+
+
 def fits_on(device: str, size: int) -> bool:
     """Whether ``size`` bytes of tokens may lie on a CUDA device; the rest is for the model."""
     if torch.device(device).type != "cuda":
         return False
-    return size <= SHARE * torch.cuda.get_device_properties(device).total_memory
+    return size <= SHARE * device_memory(device)
 
 
 def _limits(membership: Path, groups: Path) -> Iterator[int]:

@@ -1,4 +1,4 @@
-"""Jobs -> records: the only module that joins the stages.
+"""Jobs -> records.
 
 A finished record whose key still matches is kept; what a plugin raises ends its own job, as a record; what the disk refuses
 ends the run.
@@ -9,158 +9,26 @@ from __future__ import annotations
 import shutil
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 
 from brainbench import facts
-from brainbench.caching import log_lookup, what_differs
-from brainbench.checkpoints import state_sha256
 from brainbench.errors import PluginError, StoreError
-from brainbench.matrix import DatasetPick, EncoderPick, Job, MetricPick, Plan
+from brainbench.matrix import EncoderPick, Job, MetricPick, Plan
 from brainbench.pipeline import results
 from brainbench.pipeline.encoding import Encoding, encode
-from brainbench.pipeline.features import CHUNK, FeatureStore, chunks
-from brainbench.pipeline.images import prepared
+from brainbench.pipeline.features import FeatureStore
 from brainbench.pipeline.scores import LoadedMetric, missing_inputs, score
-from brainbench.pipeline.tokens import extract
 from brainbench.places import Places, storage
-from brainbench.plugins import Plugin, describe
-from brainbench.protocols import Backbone
 from brainbench.records import Failure, MetricResult, Record
 from brainbench.reporting import Reporter
-from brainbench.selection import BackbonePick
-from brainbench.types import FitContext, MetricInputs, Predictions, Selectors, Stimuli
-
-if TYPE_CHECKING:
-    from PIL import Image
+from brainbench.runner.blame import JobError, blamed
+from brainbench.runner.reading import FeatureReader
+from brainbench.types import FitContext, MetricInputs, Predictions, Selectors
 
 _SELECTORS = ("layer", "space", "scale", "channel", "correlation", "likeness")
-
-
-class JobError(Exception):
-    """What ended a job: the plugin at fault, the stage and the cause."""
-
-    def __init__(self, plugin: Plugin, stage: str, cause: BaseException) -> None:
-        super().__init__(describe(cause))
-        self.plugin, self.stage, self.cause = plugin, stage, cause
-
-    def failure(self) -> Failure:
-        """For the record."""
-        owner = f"{self.plugin.distribution} {self.plugin.version}"
-        # A record may be published: it says what failed, not whose machine it was.
-        message = " ".join(str(self.cause).replace(str(Path.home()), "~").split())
-        return Failure(owner, self.stage, type(self.cause).__name__, message)
-
-
-@contextmanager
-def blamed(plugin: Plugin, stage: str) -> Iterator[None]:
-    """Whatever is raised inside is this plugin's failure at this stage; only the disk's refusals pass as they are."""
-    try:
-        yield
-    except (StoreError, JobError):
-        raise
-    except Exception as error:
-        raise JobError(plugin, stage, error) from error
-
-
-class FeatureReader:
-    """Gives each job its features: from the store, or by running the backbone over what the store lacks.
-
-    Keeps one backbone loaded at a time and one verdict a key: a backbone that failed once is not tried again.
-    """
-
-    def __init__(self, data: DatasetPick, places: Places, device: str, report: Reporter) -> None:
-        self.data, self.places, self.device, self.report = data, places, device, report
-        self._stores: dict[str, FeatureStore | JobError] = {}
-        self._loaded: tuple[BackbonePick, Backbone] | None = None
-
-    def of(self, job: Job) -> FeatureStore:
-        """The complete features of a job; raises JobError when the backbone cannot give them."""
-        if job.features_key not in self._stores:
-            with storage(self.places.features), self.places.locked(self.places.features, job.features_key):
-                try:
-                    with blamed(job.backbone.entry.plugin, "tokens"):
-                        self._stores[job.features_key] = self._completed(job)
-                except JobError as error:
-                    self._stores[job.features_key] = error
-        found = self._stores[job.features_key]
-        if isinstance(found, JobError):
-            raise found
-        return found
-
-    def _completed(self, job: Job) -> FeatureStore:
-        folder = self.places.features / job.features_key
-        store = FeatureStore.find(folder, job.features_key)
-        stimuli = len(self.data.stimuli(job.subject))
-        gaps, damaged = store.gaps() if store else (chunks(stimuli), 0)
-        why = self._why(job, store, len(gaps), damaged)
-        log_lookup(self.places.cache, job.features_key, job.backbone.display, why)
-        if store is not None and not gaps:
-            return store
-        if damaged:
-            self.report.message(f"{job.backbone.display}: {why}")
-        return self._filled(job, store, gaps)
-
-    def _filled(self, job: Job, store: FeatureStore | None, gaps: Sequence[range]) -> FeatureStore:
-        pick, stimuli = job.backbone, self._blameless(self.data.stimuli(job.subject))
-        backbone = self._backbone(pick)
-        size, dtype = min(int(pick.settings["batch"]), CHUNK), pick.settings["dtype"]
-        with self.report.task(f"{pick.display}: tokens") as advance:
-            for rows, batch in prepared(stimuli, gaps, backbone.preprocess):
-                local, glob = extract(
-                    backbone, batch, size=size, grid=job.grid, dtype=dtype, device=self.device, name=pick.entry.name
-                )
-                with storage(self.places.features):
-                    if store is None:
-                        store = self._created(job, backbone, local, len(stimuli))
-                    store.write(rows, local, glob)
-                advance(rows.stop, len(stimuli), f"{rows.stop} of {len(stimuli)} images")
-        if store is None:
-            raise PluginError(f"{self.data.card.name}: subject {job.subject} has no stimuli")
-        return store
-
-    def _blameless(self, stimuli: Stimuli) -> Stimuli:
-        """The same images; one that cannot be opened is the dataset's failure, not the backbone's."""
-
-        def opened(row: int) -> Image.Image:
-            with blamed(self.data.entry.plugin, f"image {stimuli.ids[row]}"):
-                return stimuli.open(row)
-
-        return replace(stimuli, open=opened)
-
-    def _created(self, job: Job, backbone: Backbone, local: Sequence[np.ndarray], stimuli: int) -> FeatureStore:
-        return FeatureStore.create(
-            self.places.features / job.features_key,
-            job.features_key,
-            layers=backbone.layers,
-            local=local,
-            stimuli=stimuli,
-            weights_sha256=None if backbone.module is None else state_sha256(backbone.module),
-            ingredients=job.ingredients,
-        )
-
-    def _why(self, job: Job, store: FeatureStore | None, gaps: int, damaged: int) -> str:
-        if store is None:
-            return what_differs(self.places.cache, dict(job.ingredients))
-        if damaged:
-            return f"damage found: {damaged} of {gaps} missing chunks failed their checksum and are computed again"
-        return f"{gaps} chunks were still to be computed" if gaps else "hit"
-
-    def _backbone(self, pick: BackbonePick) -> Backbone:
-        if self._loaded is None or self._loaded[0] is not pick:
-            self._loaded = None
-            with blamed(pick.entry.plugin, "load"):
-                backbone = pick.entry.card.loader(weights=pick.weights, settings=pick.settings)
-                if not isinstance(backbone, Backbone):
-                    raise PluginError(f"{pick.entry.name}: load() gave {type(backbone).__name__}, which is no Backbone")
-                if backbone.module is not None:
-                    backbone.module.to(self.device).train(False)
-            self._loaded = (pick, backbone)
-        return self._loaded[1]
 
 
 @dataclass
@@ -176,7 +44,7 @@ class Run:
     _features: FeatureReader = field(init=False)
 
     def __post_init__(self) -> None:
-        self._features = FeatureReader(self.plan.data, self.places, self.device, self.report)
+        self._features = FeatureReader(self.plan.data, self.places, self.device, self.report, self.plan.jobs)
 
     def records(self) -> Iterator[tuple[Job, Record, bool]]:
         """Run every job; yields (job, its record, whether it was there already)."""

@@ -1,0 +1,7 @@
+"""Jobs -> records: the only package that joins the stages."""
+
+from brainbench.runner.blame import JobError
+from brainbench.runner.jobs import Run, exit_code
+from brainbench.runner.reading import FeatureReader
+
+__all__ = ["FeatureReader", "JobError", "Run", "exit_code"]
