@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from fnmatch import fnmatchcase
 from pathlib import Path
 
 from brainbench.cards import BackboneCard
@@ -103,27 +102,25 @@ def _from_hub(card: BackboneCard) -> Path:
 
     source = card.source or ""
     if card.snapshot:
-        return Path(snapshot_download(source, allow_patterns=list(card.files)))
+        folder = Path(snapshot_download(source, allow_patterns=list(card.files)))
+        if not _complete(folder, card.files):
+            raise FileNotFoundError(f"{folder} lacks some of {', '.join(card.files)}")
+        return folder
     file = next(file for file in card.files if file_exists(source, file))
     return Path(hf_hub_download(source, file))
 
 
 def _cached_snapshot(card: BackboneCard) -> Path | None:
-    from huggingface_hub import scan_cache_dir
-    from huggingface_hub.errors import CacheNotFound
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import LocalEntryNotFoundError
 
     try:
-        repositories = scan_cache_dir().repos
-    except CacheNotFound:
+        folder = Path(snapshot_download(card.source or "", local_files_only=True))
+    except LocalEntryNotFoundError:
         return None
-    for repository in repositories:
-        if repository.repo_id == card.source:
-            for revision in repository.revisions:
-                names = [str(f.file_path.relative_to(revision.snapshot_path)) for f in revision.files]
-                if _complete(names, card.files):
-                    return Path(revision.snapshot_path)
-    return None
+    return folder if _complete(folder, card.files) else None
 
 
-def _complete(names: Sequence[str], patterns: Sequence[str]) -> bool:
-    return all(any(fnmatchcase(name, pattern) for name in names) for pattern in patterns)
+def _complete(folder: Path, patterns: Sequence[str]) -> bool:
+    """A download that was cut short leaves a folder with some of the files."""
+    return all(any(folder.glob(pattern)) for pattern in patterns)

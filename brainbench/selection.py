@@ -138,9 +138,7 @@ def _parse_weights(texts: Iterable[str], registry: Registry) -> tuple[bool, dict
         if entry.card.weights in ("none", "in memory"):
             raise UsageError(f"--weights {text}: {name} has no weights to load")
         found = Path(path).expanduser()
-        if not found.exists():
+        if not (found.exists() if entry.card.snapshot else found.is_file()):
             raise UsageError(f"--weights {text}: no such file: {path}")
-        if found.is_dir() and not entry.card.snapshot:
-            raise UsageError(f"--weights {text}: {path} is a folder; {name} takes one file")
         files[name] = found
     return everywhere, files

@@ -60,16 +60,23 @@ class Extractor:
         finite, or when a single image is too much; DataError where float16 cannot hold a value.
         """
         parts: list[list[Part]] = [[] for _ in wanted]
-        left = count
-        while left:
-            batch = images.take(min(self._size or 1, left))
-            left -= len(batch)
-            if not self._size:
-                self._size = batch_that_pays(lambda one=batch: self._pass(one, wanted), self._device)  # type: ignore[misc]
+        done = 0
+        while done < count:
+            batch = self._next(images, count - done, wanted)
+            done += len(batch)
             for found in self._in_pieces(batch, wanted):
                 for several, one in zip(parts, found, strict=True):
                     several.append(one)
         return [_joined(several) for several in parts]
+
+    def _next(self, images: Images, left: int, wanted: Sequence[Wanted]) -> Tensor:
+        """The next batch. A chunk is always cut alike, whether or not its first image was used to find the size."""
+        if self._size:
+            return images.take(min(self._size, left))
+        first = images.take(1)
+        self._size = batch_that_pays(lambda: self._pass(first, wanted), self._device)
+        rest = min(self._size, left) - 1
+        return torch.cat([first, images.take(rest)]) if rest else first
 
     def _in_pieces(self, batch: Tensor, wanted: Sequence[Wanted]) -> Iterator[list[Part]]:
         while len(batch):

@@ -6,7 +6,7 @@ import torch
 import toy
 from PIL import Image
 
-from brainbench import DataError
+from brainbench import DataError, PluginError, Tokens
 from brainbench.pipeline.tokens import Extractor, Wanted, resample
 
 
@@ -59,3 +59,61 @@ def test_what_float16_cannot_hold_says_how_to_keep_it() -> None:
         extract(toy.ToyNet(1e6), torch.ones(1, 3, 8, 8), 1, "float16")
     local, _ = extract(toy.ToyNet(1e6), torch.ones(1, 3, 8, 8), 1)
     assert local[0].max() == 1e6
+
+
+class Hungry(toy.ToyNet):
+    """Takes no more than ``most`` images at once."""
+
+    def __init__(self, most: int) -> None:
+        super().__init__()
+        self.most = most
+        self.taken: list[int] = []
+
+    def tokens(self, batch: torch.Tensor) -> Tokens:
+        if len(batch) > self.most:
+            raise torch.OutOfMemoryError("CUDA out of memory")
+        self.taken.append(len(batch))
+        return super().tokens(batch)
+
+
+def test_out_of_memory_halves_the_batch_for_good() -> None:
+    batch = torch.rand(23, 3, 8, 8)
+    net = Hungry(5)
+    local, _ = extract(net, batch, 16)
+    assert net.taken == [4, 4, 4, 4, 4, 3]
+    np.testing.assert_array_equal(local[0], extract(toy.ToyNet(), batch, 32)[0][0])
+
+
+def test_one_image_too_large() -> None:
+    with pytest.raises(PluginError, match="toy: memory does not suffice for one image on cpu"):
+        extract(Hungry(0), torch.rand(3, 3, 8, 8), 2)
+
+
+def test_an_error_of_the_network_is_not_taken_for_want_of_memory() -> None:
+    class Broken(toy.ToyNet):
+        def tokens(self, batch: torch.Tensor) -> Tokens:
+            raise RuntimeError("size mismatch")
+
+    with pytest.raises(RuntimeError, match="size mismatch"):
+        extract(Broken(), torch.rand(3, 3, 8, 8), 2)
+
+
+def test_a_chunk_is_cut_alike_whether_or_not_its_first_image_found_the_size() -> None:
+    fixed, found = Shown(torch.rand(70, 3, 8, 8)), Hungry(32)
+    extract(found, fixed.left, 0, shown=fixed)
+    assert found.taken == [1, 32, 32, 6]
+
+
+def test_bfloat16_is_close_and_finite() -> None:
+    network = torch.nn.Conv2d(3, 4, 3).requires_grad_(False)
+    batch = torch.rand(4, 3, 12, 12)
+
+    def read(images: torch.Tensor) -> dict[str, Tokens]:
+        return {"net": Tokens.from_local([network(images)])}
+
+    def tokens(precision: str) -> np.ndarray:
+        settings = {"batch": 2, "precision": precision, "dtype": "float32"}
+        return Extractor(read, "cpu", settings).extract(Shown(batch), 4, [Wanted("net", ("1",), "native")])[0][0][0]
+
+    exact, quick = tokens("float32"), tokens("bfloat16")
+    assert 0 < np.abs(exact - quick).max() < 0.02

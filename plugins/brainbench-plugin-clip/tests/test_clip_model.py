@@ -8,10 +8,10 @@ from typing import Any
 import numpy as np
 import open_clip
 import pytest
+import timm
 import torch
 from brainbench_clip import model
 from brainbench_clip.plugin import CARDS
-from huggingface_hub import constants
 from PIL import Image
 from safetensors.torch import save_file
 from torch import Tensor
@@ -56,14 +56,43 @@ def sequences(tokens: Tokens) -> list[Tensor]:
 
 
 @pytest.mark.parametrize("name", ["clip/mini", "clip/vit-b-16-openai"])
-def test_blocks_equal_hooks(name: str) -> None:
+def test_blocks_equal_open_clips_own_intermediates(name: str) -> None:
     backbone = load(NETWORKS[name])
     batch = images(3 if name == "clip/mini" else 1, NETWORKS[name].input_size or 0)
-    read = sequences(backbone.tokens(batch))
-    expected = [record["end"] for record in hooked(backbone.module, batch)]
-    assert len(read) == len(expected) == 12
-    for one, other in zip(read, expected, strict=True):
-        assert torch.equal(one, other)
+    read = backbone.tokens(batch)
+    with torch.no_grad():
+        own = backbone.module.forward_intermediates(batch, intermediates_only=True, output_extra_tokens=True)
+    assert len(read.local_tokens) == len(own["image_intermediates"]) == 12
+    for layer in range(12):
+        assert torch.equal(read.local_tokens[layer], own["image_intermediates"][layer])
+        assert torch.equal(read.global_tokens[layer], own["image_intermediates_prefix"][layer][:, 0])
+
+
+@pytest.mark.parametrize(
+    ("name", "theirs"),
+    [
+        ("clip/vit-b-32-datacomp-s", "vit_base_patch32_clip_224"),
+        ("clip/vit-b-16-openai", "vit_base_patch16_clip_quickgelu_224"),
+    ],
+)
+def test_a_released_layout_gives_the_same_tokens_through_timm(name: str, theirs: str, tmp_path: Path) -> None:
+    card = NETWORKS[name]
+    config = open_clip.get_model_config(card.loader.keywords["architecture"])  # type: ignore[attr-defined]
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(3)
+        text = open_clip.CLIPTextCfg(context_length=8, vocab_size=20, width=32, heads=2, layers=2)
+        whole = open_clip.CLIP(512, open_clip.CLIPVisionCfg(**config["vision_cfg"]), text)
+    path = tmp_path / "open_clip_model.safetensors"
+    save_file(whole.state_dict(), path)
+    overlay = {"file": str(path), "num_classes": 512}
+    other = timm.create_model(theirs, pretrained=True, pretrained_cfg_overlay=overlay, num_classes=512).eval()
+    batch = images(1, 224)
+    read = load(card, path=path).tokens(batch)
+    with torch.no_grad():
+        expected = other.forward_intermediates(batch, return_prefix_tokens=True, norm=False, intermediates_only=True)
+    for layer, (patches, prefix) in enumerate(expected):
+        torch.testing.assert_close(read.local_tokens[layer], patches, atol=1e-4, rtol=1e-4)
+        torch.testing.assert_close(read.global_tokens[layer], prefix[:, 0], atol=1e-4, rtol=1e-4)
 
 
 def test_attention_is_what_a_block_adds_first() -> None:
@@ -148,10 +177,9 @@ def test_card_tells_the_truth(card: BackboneCard) -> None:
 
 @pytest.mark.parametrize("card", CARDS[:-1], ids=lambda card: card.name)
 def test_release_is_one_open_clip_knows(card: BackboneCard) -> None:
-    arguments = card.loader.keywords  # type: ignore[attr-defined]
-    release = open_clip.get_pretrained_cfg(arguments["architecture"], arguments["tag"])
-    assert release["hf_hub"].strip("/") == card.source
-    vision = open_clip.get_model_config(arguments["architecture"])["vision_cfg"]
+    architecture = card.loader.keywords["architecture"]  # type: ignore[attr-defined]
+    assert open_clip.get_pretrained_cfg(architecture, card.weights)["hf_hub"].strip("/") == card.source
+    vision = open_clip.get_model_config(architecture)["vision_cfg"]
     assert (vision["layers"], vision["width"], vision["patch_size"]) == (card.layers, card.width, card.patch)
 
 
@@ -220,41 +248,6 @@ def test_a_hostile_file_runs_nothing(tmp_path: Path) -> None:
     with pytest.raises(WeightsError, match=r"w\.bin: not a tensors-only torch file"):
         load(path=tmp_path / "w.bin")
     assert not (tmp_path / "owned").exists()
-
-
-@pytest.fixture
-def cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty Hugging Face cache and no network."""
-    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
-    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
-    return tmp_path
-
-
-def test_release_without_network(cache: Path) -> None:
-    card = NETWORKS["clip/vit-b-32-datacomp-s"]
-    with pytest.raises(
-        WeightsError,
-        match=rf"^clip/vit-b-32-datacomp-s: the weights of huggingface\.co/{card.source} are not in {cache} and could not"
-        r" be downloaded \(.*offline.*hf download .* --weights clip/vit-b-32-datacomp-s=FILE, .*-s@untrained$",
-    ) as caught:
-        card.loader(weights=Weights("release"), settings=card.resolve_settings({}))
-    assert "\n" not in str(caught.value)
-
-
-@pytest.mark.parametrize("file", model.FILES)
-def test_release_from_the_cache(cache: Path, monkeypatch: pytest.MonkeyPatch, file: str) -> None:
-    card = NETWORKS["clip/vit-b-16-datacomp-l"]
-    clip = whole_clip(3)
-    folder = cache / f"models--{str(card.source).replace('/', '--')}"
-    snapshot = folder / "snapshots" / ("0" * 40)
-    snapshot.mkdir(parents=True)
-    (folder / "refs").mkdir()
-    (folder / "refs" / "main").write_text("0" * 40)
-    (save_file if file.endswith("safetensors") else torch.save)(clip.state_dict(), snapshot / file)
-    build = model.build
-    monkeypatch.setattr(model, "build", lambda architecture, seed: build("mini", seed))
-    backbone = card.loader(weights=Weights("release"), settings=card.resolve_settings({}))
-    assert torch.equal(backbone.module.class_embedding, clip.visual.class_embedding)
 
 
 def test_the_mini_has_no_release_but_itself() -> None:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
+from torch import nn
 from torchvision.models import get_model
 from torchvision.models.vision_transformer import VisionTransformer
 
@@ -24,6 +25,8 @@ def load(*, name: str, architecture: str, weights: Weights, settings: Mapping[st
     network = build(architecture, settings["init_seed"])
     if weights.path is not None:
         load_strict(network, load_state(weights.path), what=f"{name} ({weights.path})")
+    # The classifier is no layer that anybody reads.
+    network.heads = nn.Identity()
     tap = TAPS[settings["tap"]]
     layers = {f"layer{i + 1}": tap.format(i) for i in range(len(network.encoder.layers))}
     return ModuleBackbone(network.eval().requires_grad_(False), layers, partial(square, size=network.image_size))
