@@ -26,7 +26,7 @@ LEVELS = [
     {"facts", "estimate"},
     {"runner"},
     {"benchmark"},
-    {"api", "checking", "extraction"},
+    {"api", "checking", "extraction", "weights"},
     {"cli"},
     {"__main__", "__init__"},
 ]

@@ -13,6 +13,7 @@ from brainbench.cli.leaderboard import leaderboard
 from brainbench.cli.list import list_
 from brainbench.cli.plugins import plugins
 from brainbench.cli.run import run
+from brainbench.cli.weights import weights
 from brainbench.errors import BrainbenchError, did_you_mean
 
 INTERRUPTED = 130
@@ -48,7 +49,7 @@ def cli(context: click.Context) -> None:
         click.echo(context.get_help())
 
 
-for command in (run, list_, plugins, check, leaderboard, cache):
+for command in (run, list_, plugins, check, leaderboard, weights, cache):
     cli.add_command(command)
 
 

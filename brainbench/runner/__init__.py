@@ -2,6 +2,6 @@
 
 from brainbench.runner.blame import JobError
 from brainbench.runner.jobs import Run, exit_code
-from brainbench.runner.reading import FeatureReader
+from brainbench.runner.reading import FeatureReader, load_backbone
 
-__all__ = ["FeatureReader", "JobError", "Run", "exit_code"]
+__all__ = ["FeatureReader", "JobError", "Run", "exit_code", "load_backbone"]
