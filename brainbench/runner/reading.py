@@ -43,6 +43,14 @@ class Target:
         return self.job.backbone.entry.name
 
 
+@dataclass(frozen=True)
+class Loaded:
+    """A network in memory, and the sha256 of its weights."""
+
+    backbone: JointBackbone
+    sha256: str | None
+
+
 class FeatureReader:
     """Gives each job its features: from the store, or by running the backbone over what the store lacks.
 
@@ -55,7 +63,7 @@ class FeatureReader:
     ) -> None:
         self.data, self.places, self.device, self.report, self.jobs = data, places, device, report, jobs
         self._stores: dict[str, FeatureStore | JobError] = {}
-        self._loaded: tuple[Any, JointBackbone] | None = None
+        self._loaded: tuple[Any, Loaded] | None = None
 
     def of(self, job: Job) -> FeatureStore:
         """The complete features of a job; raises JobError when the backbone cannot give them."""
@@ -130,7 +138,8 @@ class FeatureReader:
     def _fill(self, targets: Sequence[Target]) -> None:
         pick, subject = targets[0].job.backbone, targets[0].job.subject
         stimuli = self._blameless(self.data.stimuli(subject))
-        backbone = self._backbone(pick, [target.name for target in targets])
+        loaded = self._load(pick, [target.name for target in targets])
+        backbone = loaded.backbone
         extractor = Extractor(backbone.tokens, self.device, pick.settings)
         every = sorted({rows for target in targets for rows in target.gaps}, key=lambda rows: rows.start)
         title = ", ".join(dict.fromkeys(target.job.backbone.display for target in targets))
@@ -145,7 +154,7 @@ class FeatureReader:
                 with storage(self.places.features):
                     for target, (local, glob) in zip(some, found, strict=True):
                         if target.store is None:
-                            target.store = self._created(target, backbone, local, len(stimuli))
+                            target.store = self._created(target, loaded, local, len(stimuli))
                         target.store.write(rows, local, glob)
                 advance(rows.stop, len(stimuli), f"{rows.stop} of {len(stimuli)} images")
 
@@ -158,20 +167,18 @@ class FeatureReader:
 
         return replace(stimuli, open=opened)
 
-    def _created(
-        self, target: Target, backbone: JointBackbone, local: Sequence[np.ndarray], stimuli: int
-    ) -> FeatureStore:
+    def _created(self, target: Target, loaded: Loaded, local: Sequence[np.ndarray], stimuli: int) -> FeatureStore:
         return FeatureStore.create(
             self.places.features / target.job.features_key,
             target.job.features_key,
-            layers=backbone.layers[target.name],
+            layers=loaded.backbone.layers[target.name],
             local=local,
             stimuli=stimuli,
-            weights_sha256=None if backbone.module is None else state_sha256(backbone.module),
+            weights_sha256=loaded.sha256,
             ingredients=target.job.ingredients,
         )
 
-    def _backbone(self, pick: BackbonePick, names: Iterable[str]) -> JointBackbone:
+    def _load(self, pick: BackbonePick, names: Iterable[str]) -> Loaded:
         wanted = tuple(dict.fromkeys(names))
         identity = (pick, wanted)
         if self._loaded is None or self._loaded[0] != identity:
@@ -180,7 +187,8 @@ class FeatureReader:
                 backbone = load_backbone(pick, wanted)
                 if backbone.module is not None:
                     backbone.module.to(self.device).train(False)
-            self._loaded = (identity, backbone)
+                sha256 = None if backbone.module is None else state_sha256(backbone.module)
+            self._loaded = (identity, Loaded(backbone, sha256))
         return self._loaded[1]
 
 
