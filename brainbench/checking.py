@@ -38,7 +38,7 @@ class Bound:
 
 
 # The demo's few steps leave places half found; these take about a minute of one core.
-STEPS = 800
+STEPS = 1000
 # With 1,000 train images and 2,000 voxels; what a good fit reaches in that time.
 BOUNDS = (
     Bound("R2 / noise ceiling", ">= 0.79", lambda x: x >= 0.79),
