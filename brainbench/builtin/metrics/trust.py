@@ -9,7 +9,8 @@ import numpy as np
 
 from brainbench import MetricInputs, Score
 
-# docs/decisions/008: networks as their libraries initialise them have 0.00 to 0.02, one whose layers differ 0.2 to 0.3.
+# Cautious on purpose, see docs/decisions/008: networks as their libraries initialise them have 0.00 to 0.02, one whose layers
+# differ 0.2 to 0.3.
 THRESHOLD = 0.05
 
 
@@ -51,6 +52,5 @@ def _notes(identifiability: float) -> tuple[str, ...]:
     if identifiability >= THRESHOLD:
         return ()
     return (
-        f"neighbouring layers are so alike that the layer map cannot be trusted (identifiability {identifiability:.3f}, below "
-        f"{THRESHOLD:g}): nearly all that a voxel reads in one layer could be had from the next, whatever R2 says",
+        f"neighbouring layers are so alike that the layer map cannot be trusted (identifiability below {THRESHOLD:g}): nearly all that a voxel reads in one layer could be had from the next, whatever R2 says",
     )
