@@ -52,5 +52,6 @@ def _notes(identifiability: float) -> tuple[str, ...]:
     if identifiability >= THRESHOLD:
         return ()
     return (
-        f"neighbouring layers are so alike that the layer map cannot be trusted (identifiability below {THRESHOLD:g}): nearly all that a voxel reads in one layer could be had from the next, whatever R2 says",
+        f"neighbouring layers are so alike that the layer map cannot be trusted (identifiability below {THRESHOLD:g}):"
+        " nearly all that a voxel reads in one layer could be had from the next, whatever R2 says",
     )
