@@ -1,21 +1,58 @@
-"""Does an encoder find what was planted? The figures behind ``brainbench check``."""
+"""Does a backbone do what it has to, does an encoder find what was planted? What is behind ``brainbench check``."""
 
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
 from brainbench.benchmark import Benchmark
-from brainbench.errors import PluginError, UsageError
+from brainbench.errors import PluginError, UsageError, did_you_mean
 from brainbench.matrix import Request
 from brainbench.places import Places, default_cache
+from brainbench.plugins import describe
 from brainbench.records import Record
 from brainbench.registry import Registry
 from brainbench.reporting import Reporter
 from brainbench.runner import Run
+from brainbench.selection import UNTRAINED
+from brainbench.testing import BACKBONE_CHECKS, BackboneCase, ContractError
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """One check of one backbone: whether it was passed, and what was seen."""
+
+    name: str
+    check: str
+    good: bool
+    seen: str
+
+
+def check_backbones(names: str, registry: Registry) -> Iterator[Verdict]:
+    """Run every check of the conformance kit on these backbones (names and globs), as their library initialises them.
+
+    Raises UsageError on a name that is neither a backbone nor an encoder.
+    """
+    try:
+        entries = registry.backbones.select(names.replace(UNTRAINED, ""))
+    except UsageError:
+        if near := did_you_mean(names, [entry.name for entry in registry.encoders]):
+            raise UsageError(f"unknown name {names!r}{near}; `brainbench list` shows them all") from None
+        raise
+    for entry in entries:
+        case = BackboneCase(entry.card)
+        for check, passes in BACKBONE_CHECKS.items():
+            try:
+                good, seen = True, passes(case)
+            except ContractError as error:
+                good, seen = False, str(error)
+            # A plugin may raise anything.
+            except Exception as error:
+                good, seen = False, describe(error)
+            yield Verdict(entry.name, check, good, " ".join(seen.split()))
 
 
 @dataclass(frozen=True)
@@ -54,11 +91,8 @@ def check_encoder(
 ) -> list[Finding]:
     """Fit the encoder to brains planted from ``backbone``, with and without a hierarchy, and compare.
 
-    Figures that the encoder has no selector for are left out. Raises UsageError on an unknown name, PluginError when the
-    encoder fails.
+    Figures that the encoder has no selector for are left out. Raises PluginError when the encoder fails.
     """
-    if name in {entry.name for entry in registry.backbones}:
-        raise UsageError(f"{name} is a backbone; `brainbench check` takes an encoder, e.g. factortopy")
     card = registry.encoders.get(name).card
     # What is set comes later and wins.
     enough = [f"{name}.steps={STEPS}"] if any(s.name == "steps" for s in card.all_settings()) else []

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 SUPPORT = Path(__file__).parent / "support"
-COMMAND = "run --backbones pausing/* --encoders pausingfit --metrics r2,count --dataset toydata --no-controls"
+COMMAND = "run --backbones pausing/* --encoders pausingfit --metrics r2,count --dataset toydata --no-controls --set pausing.batch=32"
 # Two fits by the training engine, of sixty steps each, with a look at the val split after fifty.
 ENGINE = (
     "run --backbones pausing/one --encoders classtoken,factortopy --set *.steps=60 --metrics r2 --dataset toydata "

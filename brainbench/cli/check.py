@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
-@click.command(short_help="Does an encoder find what was planted?")
-@click.argument("encoder")
+    from brainbench.registry import Registry
+
+
+@click.command(short_help="Does a backbone or an encoder do what it has to?")
+@click.argument("name")
 @click.option(
     "--data", default="random", show_default=True, metavar="BACKBONE", help="Whose tokens the planted brains read."
 )
@@ -16,31 +23,58 @@ import click
     "--set", "settings", multiple=True, metavar="NAME.key=value", help="A setting of the encoder or of planted."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON list instead of a table.")
-def check(encoder: str, data: str, seeds: int, device: str, settings: tuple[str, ...], as_json: bool) -> int:
-    """Fit ENCODER, ours or a plugin's, to simulated brains whose voxels read a network's tokens through known selectors.
+def check(name: str, data: str, seeds: int, device: str, settings: tuple[str, ...], as_json: bool) -> int:
+    """Check NAME: a backbone (also a glob, e.g. '*/mini'), or an encoder. Exit 0 when all is good, 1 otherwise.
 
-    Prints what the fit recovered beside what is expected of it; exit 0 when all is, 1 otherwise. A few minutes.
+    A backbone is loaded untrained and asked for tokens: shapes, determinism, independence of the batch, what its card says,
+    no network, and so on; seconds for a small one. The options are for encoders.
+
+    An encoder is fitted to simulated brains whose voxels read a network's tokens through known selectors; what it recovered
+    is printed beside what is expected. A few minutes.
     """
     import os
 
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    from brainbench.registry import installed
+
+    registry = installed()
+    if name in {entry.name for entry in registry.encoders}:
+        return _encoder(name, data, seeds, settings, device, registry, as_json)
+    return _backbones(name, registry, as_json)
+
+
+def _backbones(names: str, registry: Registry, as_json: bool) -> int:
+    from dataclasses import asdict
+
+    from brainbench.checking import check_backbones
+
+    found = list(check_backbones(names, registry))
+    rows = [[f.name, f.check, "good" if f.good else "off", f.seen] for f in found]
+    _print(["name", "check", "verdict", "seen"], rows, [asdict(f) for f in found], as_json)
+    return 0 if all(f.good for f in found) else 1
+
+
+def _encoder(
+    name: str, data: str, seeds: int, settings: Sequence[str], device: str, registry: Registry, as_json: bool
+) -> int:
     from dataclasses import asdict
 
     from brainbench.checking import check_encoder
     from brainbench.cli import progress
-    from brainbench.registry import installed
 
     with progress.reporter() as report:
-        findings = check_encoder(encoder, data, seeds, settings, device, installed(), report)
+        found = check_encoder(name, data, seeds, settings, device, registry, report)
+    rows = [[f.figure, f"{f.recovered:.3f}", f.expected, "good" if f.within else "off"] for f in found]
+    _print(["figure", "recovered", "expected", "verdict"], rows, [asdict(f) for f in found], as_json)
+    return 0 if all(f.within for f in found) else 1
+
+
+def _print(header: Sequence[str], rows: Sequence[Sequence[str]], facts: Sequence[object], as_json: bool) -> None:
     if as_json:
         import json
 
-        click.echo(json.dumps([asdict(finding) for finding in findings], indent=1))
+        click.echo(json.dumps(facts, indent=1))
     else:
         from brainbench.cli.table import show
 
-        show(
-            ["figure", "recovered", "expected", "verdict"],
-            [[f.figure, f"{f.recovered:.3f}", f.expected, "good" if f.within else "off"] for f in findings],
-        )
-    return 0 if all(finding.within for finding in findings) else 1
+        show(header, rows)

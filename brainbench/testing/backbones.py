@@ -229,17 +229,17 @@ def card(case: BackboneCase) -> str:
         "layers": len(case.backbone.layers),
         "width": max(t.shape[1] for t in tokens.local_tokens),
         "input_size": case.batch.shape[-1],
-        "patch": case.batch.shape[-1] / tokens.local_tokens[0].shape[-1],
+        "patch": case.batch.shape[-1] // tokens.local_tokens[0].shape[-1],
     }
     if case.backbone.module is not None:
         found["parameters"] = sum(p.numel() for p in case.backbone.module.parameters())
     for name, value in found.items():
         said = getattr(facts, name)
-        expect(said in (None, value), f"the card says {name} {said}, the network has {value:g}")
+        expect(said in (None, value), f"the card says {name} {said}, the network has {value:,}")
     if facts.released:
         missing = [name for name in ("source", "licence", "training_data") if not getattr(facts, name)]
         expect(not missing, f"weights are released, but the card gives no {', '.join(missing)}")
-    return ", ".join(f"{name} {value:g}" for name, value in found.items() if getattr(facts, name) is not None)
+    return ", ".join(f"{name} {value:,}" for name, value in found.items() if getattr(facts, name) is not None)
 
 
 def joint(case: BackboneCase) -> str:

@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 import torch
 
+_NOWHERE = 81_724_365
+
 
 class ContractError(AssertionError):
     """A check that was not passed: what was seen, and what was expected."""
@@ -25,9 +27,19 @@ def expect(holds: bool, otherwise: str) -> None:
 @contextmanager
 def untouched_random_state(during: str) -> Iterator[None]:
     """Raise ContractError if the global generators of torch, numpy or Python are elsewhere afterwards."""
+    kept = torch.get_rng_state(), np.random.get_state(), random.getstate()
+    # Somewhere nobody goes by himself: a plugin that seeds them with 0 would not show where they stand at 0 already.
+    torch.manual_seed(_NOWHERE)
+    np.random.seed(_NOWHERE)
+    random.seed(_NOWHERE)
     before = _states()
-    yield
-    moved = [name for name, state in _states().items() if state != before[name]]
+    try:
+        yield
+        moved = [name for name, state in _states().items() if state != before[name]]
+    finally:
+        torch.set_rng_state(kept[0])
+        np.random.set_state(kept[1])
+        random.setstate(kept[2])
     expect(not moved, f"{during} draws from the global generator of {' and '.join(moved)}; draw inside seeded(...)")
 
 

@@ -7,9 +7,13 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+import toy
+from torch import nn
 
-from brainbench import checking
+import brainbench.registry
+from brainbench import ModuleBackbone, checking, square
 from brainbench.cli import main
+from brainbench.testing import BACKBONE_CHECKS
 
 SMALL = "--seeds 1 --set planted.images=100 --set planted.voxels=100 --set *.steps=5"
 Shell = Callable[[str], tuple[int, str, str]]
@@ -56,7 +60,8 @@ def test_all_within_is_exit_0(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> 
     ("line", "message"),
     [
         ("check factortopi", "did you mean 'factortopy'"),
-        ("check random", "random is a backbone; `brainbench check` takes an encoder"),
+        ("check clipp/mini", "unknown backbone 'clipp/mini'"),
+        ("check none/*", "no backbone matches 'none/*'"),
         ("check factortopy --data randon", "did you mean 'random'"),
         ("check factortopy --set planted.image=3", "did you mean 'images'"),
     ],
@@ -66,3 +71,23 @@ def test_bad_usage_is_one_line_and_2(shell: Shell, line: str, message: str) -> N
     assert (code, out) == (2, "")
     assert len(err.strip().splitlines()) == 1
     assert message in err
+
+
+def test_a_backbone(shell: Shell) -> None:
+    code, out, _ = shell("check pixels,random@untrained --json")
+    rows = json.loads(out)
+    assert code == 0
+    assert {row["name"] for row in rows} == {"pixels", "random"}
+    assert [row["check"] for row in rows if row["name"] == "random"] == list(BACKBONE_CHECKS)
+    assert all(row["good"] for row in rows)
+
+
+def test_a_backbone_that_is_not_as_it_should_be(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    def make() -> ModuleBackbone:
+        return ModuleBackbone(nn.Sequential(nn.ReLU()), ["0"], lambda image: square(image, 8))
+
+    registry = toy.registry([toy.backbone("toy/net", make=make, layers=3, weights="none")])
+    monkeypatch.setattr(brainbench.registry, "installed", lambda: registry)
+    code, out, _ = shell("check toy/net")
+    assert code == 1
+    assert "toy/net\tcard\toff\tthe card says layers 3, the network has 1" in out
