@@ -26,7 +26,7 @@ LEVELS = [
     {"facts", "estimate", "testing"},
     {"runner"},
     {"benchmark"},
-    {"api", "checking", "extraction", "weights"},
+    {"api", "checking", "extraction", "scaffold", "weights"},
     {"cli"},
     {"__main__", "__init__"},
 ]

@@ -101,3 +101,23 @@ def test_it_runs_and_is_among_all(brainbench: Shell, place: Path) -> None:
     rows = [line for line in (place / "leaderboards/folder.md").read_text().splitlines() if "| mymodel/small" in line]
     assert len(rows) == 1
     assert re.search(r"\| classtoken steps=20 .*\| +1/1 \|$", rows[0])
+
+
+@pytest.mark.parametrize(("kind", "name"), [("backbone", "fresh"), ("encoder", "freshfit")])
+def test_what_new_writes_passes_its_own_tests_and_the_check(
+    kind: str, name: str, brainbench: Shell, shell: Shell, place: Path
+) -> None:
+    told = brainbench("new", kind, name, "--into", place / "new").stdout
+    source = place / "new" / f"brainbench-plugin-{name}"
+    assert f"wrote {source}; next: pip install -e {source} && brainbench check {name}" in told
+    python = place / "venv/bin/python"
+    shell(sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", source / "dist", source)
+    (wheel,) = (source / "dist").iterdir()
+    shell(sys.executable, "-m", "pip", "--python", python, "install", "--no-index", "--no-deps", wheel)
+    passed = shell(python, "-m", "pytest", "-q", "-p", "no:cacheprovider", source).stdout
+    assert re.search(r"^\d+ passed", passed.splitlines()[-1])
+    shell(sys.executable, "-m", "ruff", "check", "--no-cache", source)
+    shell(sys.executable, "-m", "ruff", "format", "--no-cache", "--check", source)
+    if kind == "backbone":
+        rows = json.loads(brainbench("check", f"{name}/small", "--json").stdout)
+        assert all(row["good"] for row in rows)

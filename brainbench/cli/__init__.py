@@ -11,6 +11,7 @@ from brainbench.cli.cache import cache
 from brainbench.cli.check import check
 from brainbench.cli.leaderboard import leaderboard
 from brainbench.cli.list import list_
+from brainbench.cli.new import new
 from brainbench.cli.plugins import plugins
 from brainbench.cli.run import run
 from brainbench.cli.weights import weights
@@ -49,7 +50,7 @@ def cli(context: click.Context) -> None:
         click.echo(context.get_help())
 
 
-for command in (run, list_, plugins, check, leaderboard, weights, cache):
+for command in (run, list_, plugins, check, new, leaderboard, weights, cache):
     cli.add_command(command)
 
 

@@ -1,0 +1,26 @@
+"""``brainbench new``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+
+@click.command(short_help="Write a plugin to start from.")
+@click.argument("kind", type=click.Choice(["backbone", "encoder"]))
+@click.argument("name")
+@click.option(
+    "--into", default=".", type=click.Path(path_type=Path), metavar="DIR", help="Where to write it; default: here."
+)
+def new(kind: str, name: str, into: Path) -> None:
+    """Write a plugin distribution with a working backbone or encoder, brainbench-plugin-NAME, to put your own into.
+
+    It installs, passes `brainbench check` and its own tests as it is.
+    """
+    from brainbench.registry import installed
+    from brainbench.scaffold import write_plugin
+
+    place = write_plugin(kind, name, into, installed())
+    card = f"{name}/small" if kind == "backbone" else name
+    click.echo(f"wrote {place}; next: pip install -e {place} && brainbench check {card}")
