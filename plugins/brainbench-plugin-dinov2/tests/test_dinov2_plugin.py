@@ -1,0 +1,33 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+
+from brainbench_dinov2 import plugin
+
+from brainbench import BackboneCard
+
+CODE = """
+import sys
+import brainbench_dinov2.plugin
+heavy = {"torch", "timm", "numpy", "PIL", "huggingface_hub"} & set(sys.modules)
+assert not heavy, heavy
+"""
+
+
+def test_the_hook_gives_the_cards() -> None:
+    cards = plugin.register_backbones()
+    assert all(isinstance(card, BackboneCard) and card.family == "dinov2" for card in cards)
+    assert [card.name for card in cards if card.default] == ["dinov2/vit-b-14"]
+    assert [card.name for card in cards if card.mini] == ["dinov2/mini"]
+    assert [card.name for card in cards if not card.released] == ["dinov2/mini"]
+    assert len({card.name for card in cards}) == len(cards) == 7
+
+
+def test_every_card_offers_both_taps() -> None:
+    for card in plugin.register_backbones():
+        assert card.resolve_settings({"tap": "attention"})["tap"] == "attention"
+
+
+def test_importing_the_plugin_imports_nothing_heavy() -> None:
+    subprocess.run([sys.executable, "-c", CODE], check=True)
