@@ -90,8 +90,9 @@ def read_tokens(output: Tensor, name: str, *, windows: Mapping[str, int], grid: 
 def joined(windows: Tensor, size: int, grid: int) -> Tensor:
     """[B * n * n, size, size, C], windows row by row -> [B, grid, grid, C]; padding on the right and below is cut off."""
     across = -(-grid // size)
-    rows = windows.unflatten(0, (-1, across, across)).transpose(2, 3)
-    return rows.flatten(3, 4).flatten(1, 2)[:, :grid, :grid]
+    side = across * size
+    rows = windows.reshape(-1, across, across, size, size, windows.shape[-1]).transpose(2, 3)
+    return rows.reshape(-1, side, side, windows.shape[-1])[:, :grid, :grid]
 
 
 class EnlargingBackbone(ModuleBackbone):
