@@ -1,0 +1,1 @@
+"""Vision transformers trained by MoCo v3 for brainbench."""

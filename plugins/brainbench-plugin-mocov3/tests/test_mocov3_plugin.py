@@ -1,0 +1,49 @@
+from __future__ import annotations
+
+import subprocess
+import sys
+
+import pytest
+from brainbench_mocov3 import plugin
+
+from brainbench import BackboneCard, UsageError
+
+CODE = """
+import sys
+import brainbench_mocov3.plugin
+heavy = {"torch", "timm", "mmpretrain", "mmcv", "mmengine", "numpy", "PIL"} & set(sys.modules)
+assert not heavy, heavy
+"""
+
+
+def test_the_hook_gives_the_cards() -> None:
+    cards = plugin.register_backbones()
+    assert all(isinstance(card, BackboneCard) and card.family == "mocov3" for card in cards)
+    assert [card.name for card in cards if card.default] == ["mocov3/vit-b-16"]
+    assert [card.name for card in cards if card.mini] == ["mocov3/mini"]
+    assert len({card.name for card in cards}) == len(cards) == 6
+    assert [card.name for card in cards if not card.released] == ["mocov3/mini"]
+
+
+def test_every_card_says_whose_training_it_is() -> None:
+    for card in plugin.register_backbones():
+        if card.released:
+            facebook = card.name.endswith("-fb")
+            assert ("Facebook's original training" if facebook else "OpenMMLab's own training") in card.summary
+            assert card.licence == ("CC-BY-NC-4.0" if facebook else "Apache-2.0")
+            assert str(card.source).startswith(plugin.FACEBOOK if facebook else plugin.OPENMMLAB)
+
+
+def test_every_card_offers_both_taps_and_openmmlab_s_both_libraries() -> None:
+    for card in plugin.register_backbones():
+        assert card.resolve_settings({"tap": "attention"})["tap"] == "attention"
+        if card.name.endswith("-fb"):
+            with pytest.raises(UsageError, match=rf"^{card.name} has no setting 'library'"):
+                card.resolve_settings({"library": "timm"})
+        else:
+            assert card.resolve_settings({})["library"] == "mmpretrain"
+            assert card.resolve_settings({"library": "timm"})["library"] == "timm"
+
+
+def test_importing_the_plugin_imports_nothing_heavy() -> None:
+    subprocess.run([sys.executable, "-c", CODE], check=True)

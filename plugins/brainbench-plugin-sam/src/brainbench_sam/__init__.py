@@ -1,0 +1,1 @@
+"""The image encoders of Segment Anything for brainbench."""
