@@ -81,7 +81,14 @@ MINI = {
         "cross_attention_dim": 32,
         "norm_num_groups": 8,
     },
-    "vae": {**VAE, "block_out_channels": [8, 8, 16, 16], "layers_per_block": 1, "norm_num_groups": 4},
+    "vae": {
+        **VAE,
+        "block_out_channels": [8, 8, 16, 16],
+        "layers_per_block": 1,
+        "norm_num_groups": 4,
+        # Brings latents to unit variance, as the true one does; untrained encoders give small ones.
+        "scaling_factor": 4.0,
+    },
     "text_encoder": {
         **TEXT,
         "vocab_size": 64,
