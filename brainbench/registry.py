@@ -54,14 +54,14 @@ class Shelf(Generic[C]):
 
     def get(self, name: str) -> Entry[C]:
         """The entry of this exact name; raises UsageError that says what is close, or what would have to be installed."""
-        if name in self._entries and not _pattern(self._entries[name]):
+        if name in self._entries:
+            if _pattern(self._entries[name]):
+                raise UsageError(f"{name} stands for many: write a name in the place of {name.partition('/')[2]}")
             return self._entries[name]
         if name in self.clashes:
             owners = " and ".join(f"{p.distribution} {p.version}" for p in self.clashes[name])
             raise UsageError(f"{self.kind[:-1]} {name!r} is offered by both {owners}: uninstall one of them")
         for entry in [e for e in self._entries.values() if fnmatchcase(name, _pattern(e))]:
-            if name == entry.name:
-                raise UsageError(f"{name} stands for many: write a name in the place of {name.partition('/')[2]}")
             if name not in self._expanded:
                 self._expanded[name] = self._expand(entry, name)
             return self._expanded[name]
