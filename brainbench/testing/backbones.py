@@ -229,7 +229,8 @@ def card(case: BackboneCase) -> str:
         "layers": len(case.backbone.layers),
         "width": max(t.shape[1] for t in tokens.local_tokens),
         "input_size": case.batch.shape[-1],
-        "patch": case.batch.shape[-1] // tokens.local_tokens[0].shape[-1],
+        # Of the finest layer, where they differ.
+        "patch": case.batch.shape[-1] // max(t.shape[-1] for t in tokens.local_tokens),
     }
     if case.backbone.module is not None:
         found["parameters"] = sum(p.numel() for p in case.backbone.module.parameters())
