@@ -419,7 +419,7 @@ def test_card_tells_the_truth(card: BackboneCard) -> None:
     assert len(backbone.layers) == len(network.blocks) == card.layers
     assert network.patch_embed.proj.weight.shape == (card.width, 3, card.patch, card.patch)
     assert network.patch_embed.img_size == (card.input_size, card.input_size)
-    assert network.num_reg_tokens == (4 if card.name.endswith("-reg") else 0)
+    assert network.num_reg_tokens == (4 if card.name.endswith("-reg") or card.mini else 0)
     assert sum(p.numel() for p in network.parameters()) == card.parameters
     assert card.taps == tuple(model.TAPS)
     assert not network.training
@@ -454,13 +454,16 @@ def test_is_a_backbone() -> None:
 
 
 def mini_release(**changes: Any) -> State:
-    return release(**({"depth": 12, "patch": 8, "grid": 8} | changes))
+    return release(**({"depth": 12, "patch": 8, "grid": 8, "registers": True} | changes))
 
 
 def test_a_mini_of_ones_own(tmp_path: Path) -> None:
     state = mini_release()
     torch.save({"model": state, "epoch": 3}, tmp_path / "w.pth")
     ours = load(path=tmp_path / "w.pth").module.state_dict()
+    assert torch.equal(ours.pop("reg_token"), state.pop("register_tokens"))
+    assert torch.equal(ours.pop("cls_token"), state.pop("cls_token") + state["pos_embed"][:, :1])
+    assert torch.equal(ours.pop("pos_embed"), state.pop("pos_embed")[:, 1:])
     assert state.keys() - ours.keys() == {"mask_token"}
     assert all(torch.equal(ours[name], state[name]) for name in ours)
 
@@ -469,22 +472,22 @@ def test_a_mini_of_ones_own(tmp_path: Path) -> None:
     ("change", "message"),
     [
         (lambda s: s.pop("norm.bias"), r"missing: norm\.bias; give the file"),
-        (lambda s: s.pop("pos_embed"), r"missing: pos_embed; give the file"),
+        (lambda s: s.pop("pos_embed"), r"missing: reg_token, pos_embed|missing: pos_embed, reg_token"),
         (lambda s: s.update({"head.weight": torch.zeros(1)}), r"unexpected: head\.weight; give the file"),
-        (
-            lambda s: s.update({"register_tokens": torch.zeros(1, 4, 96)}),
-            r"unexpected: reg_token; wrong shape: pos_embed",
-        ),
+        (lambda s: s.pop("register_tokens"), r"missing: reg_token; wrong shape: pos_embed is 1x65x96, not 1x64x96"),
         (lambda s: s["blocks.3.ls1.gamma"].fill_(torch.nan), r"hold NaN in blocks\.3\.ls1\.gamma"),
-        (lambda s: s.update(mini_release(width=64)), r"wrong shape: cls_token is 1x1x64, not 1x1x96.* and \d+ more"),
+        (
+            lambda s: s.update(mini_release(width=64)),
+            r"wrong shape: cls_token is 1x1x64, not 1x1x96, .* and \d+ more",
+        ),
         (lambda s: s.update(mini_release(depth=13)), r"unexpected: blocks\.12\..* and \d+ more"),
-        (lambda s: s.update(mini_release(grid=7)), r"wrong shape: pos_embed is 1x50x96, not 1x65x96"),
+        (lambda s: s.update(mini_release(grid=7)), r"wrong shape: pos_embed is 1x49x96, not 1x64x96"),
         (
             lambda s: s.update(mini_release(patch=16)),
             r"wrong shape: patch_embed\.proj\.weight is 96x3x16x16, not 96x3x8x8",
         ),
     ],
-    ids=["missing", "no positions", "extra", "registers", "NaN", "narrow", "deep", "grid", "patch"],
+    ids=["missing", "no positions", "extra", "no registers", "NaN", "narrow", "deep", "grid", "patch"],
 )
 def test_a_file_that_does_not_fit(change: Any, message: str, tmp_path: Path) -> None:
     state = mini_release()

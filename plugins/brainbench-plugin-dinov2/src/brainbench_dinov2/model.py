@@ -15,9 +15,18 @@ from torch.nn.functional import interpolate
 
 from brainbench import Backbone, ModuleBackbone, Weights, load_state, load_strict, seeded, square
 
-# LayerScale starts at 1, as where the authors build their released networks: from the 1e-5 of the training recipe all layers
-# of an untrained network would be the same in half precision.
-MINI: dict[str, Any] = {"patch_size": 8, "embed_dim": 96, "depth": 12, "num_heads": 3, "init_values": 1.0}
+MINI: dict[str, Any] = {
+    "patch_size": 8,
+    "embed_dim": 96,
+    "depth": 12,
+    "num_heads": 3,
+    # Registers, as in half of the family; without them it would be the mini of other families, number for number.
+    "reg_tokens": 4,
+    "no_embed_class": True,
+    # LayerScale starts at 1, as where the authors build their released networks: from the 1e-5 of the training recipe all
+    # layers of an untrained network would be nearly the same in half precision.
+    "init_values": 1.0,
+}
 SIZES = {"paper": 224, "native": 518}
 MINI_SIZE = 64
 RELEASED_GRID = 37  # 518 px in patches of 14

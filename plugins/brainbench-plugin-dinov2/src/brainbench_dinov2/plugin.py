@@ -86,13 +86,13 @@ CARDS = [
     _card(
         "dinov2/mini",
         "mini",
-        summary="the same class, 12 layers of 96 channels at 64 px, for simulated data",
+        summary="the same class with 4 registers, 12 layers of 96 channels at 64 px, for simulated data",
         mini=True,
         layers=12,
         width=96,
         patch=8,
         input_size=64,
-        parameters=1_369_440,
+        parameters=1_369_728,
         gflops=0.19,
     ),
 ]
