@@ -136,7 +136,9 @@ def test_what_gives_no_maps_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
         raise AttributeError("no forward_intermediates\nand more")
 
     monkeypatch.setattr(model, "intermediates", refuses)
-    with pytest.raises(UsageError, match=r"timm's ResNet does not give its layers \(no forward_intermediates\); choose"):
+    with pytest.raises(
+        UsageError, match=r"timm's ResNet does not give its layers \(no forward_intermediates\); choose"
+    ):
         names.card(name="timm/resnet18")
 
 
@@ -152,7 +154,9 @@ def test_order_of_patches() -> None:
 def test_alone_as_in_a_batch(variant: str) -> None:
     backbone, batch = load(variant), images(3)
     together, alone = backbone.tokens(batch), backbone.tokens(batch[1:2])
-    for one, three in zip(alone.local_tokens + alone.global_tokens, together.local_tokens + together.global_tokens, strict=True):
+    for one, three in zip(
+        alone.local_tokens + alone.global_tokens, together.local_tokens + together.global_tokens, strict=True
+    ):
         torch.testing.assert_close(one[0], three[1], atol=1e-4, rtol=1e-4)
 
 
@@ -202,7 +206,9 @@ def same(read: Tokens, network: Any, batch: Tensor) -> None:
             assert torch.equal(local, one[0] if isinstance(one, tuple) else one)
 
 
-@pytest.mark.parametrize(("variant", "classes"), [(VIT, 1000), (VIT, 7), ("resnet18", 7), ("swin_tiny_patch4_window7_224", 1000)])
+@pytest.mark.parametrize(
+    ("variant", "classes"), [(VIT, 1000), (VIT, 7), ("resnet18", 7), ("swin_tiny_patch4_window7_224", 1000)]
+)
 def test_a_file_in_timms_layout(tmp_path: Path, variant: str, classes: int) -> None:
     theirs = trained(variant, num_classes=classes)
     save_file(theirs.state_dict(), tmp_path / "model.safetensors")
@@ -229,7 +235,9 @@ def test_the_original_layout_of_deit3(tmp_path: Path) -> None:
     with torch.no_grad():
         for block in theirs.blocks:
             block.ls1.gamma.fill_(0.3)
-    state = {k.replace("ls1.gamma", "gamma_1").replace("ls2.gamma", "gamma_2"): v for k, v in theirs.state_dict().items()}
+    state = {
+        k.replace("ls1.gamma", "gamma_1").replace("ls2.gamma", "gamma_2"): v for k, v in theirs.state_dict().items()
+    }
     torch.save({"model": state}, tmp_path / "deit_3_small_224_1k.pth")
     same(load("deit3_small_patch16_224", tmp_path / "deit_3_small_224_1k.pth").tokens(images(1)), theirs, images(1))
 

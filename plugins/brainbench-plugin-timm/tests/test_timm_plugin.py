@@ -20,7 +20,7 @@ assert not heavy, heavy
 def test_the_hook_gives_one_pattern() -> None:
     (pattern,) = plugin.register_backbones()
     assert (pattern.name, pattern.pattern, pattern.family) == ("timm/<name>", "timm/*", "timm")
-    assert not (pattern.default or pattern.mini)
+    assert not any((pattern.default, pattern.mini))
 
 
 def test_importing_the_plugin_imports_nothing_heavy() -> None:
@@ -70,7 +70,10 @@ def test_weights_that_lie_behind_a_url() -> None:
         ("resnet18.tv_in2k", r"has no weights 'tv_in2k' of resnet18 \(did you mean 'tv_in1k'\?\); allowed are a1_in1k"),
         ("mixer_s32_224.x", r"no weights 'x' of mixer_s32_224; it has none, write timm/mixer_s32_224"),
         ("hf_hub:me/mine", r"has no network 'hf_hub:me/mine'"),
-        ("vit_base_patch16_clip_224.openai", r"trained with QuickGELU.*ask for timm/vit_base_patch16_clip_quickgelu_224"),
+        (
+            "vit_base_patch16_clip_224.openai",
+            r"trained with QuickGELU.*ask for timm/vit_base_patch16_clip_quickgelu_224",
+        ),
     ],
 )
 def test_names_that_cannot_be(name: str, message: str) -> None:

@@ -40,7 +40,9 @@ def load(*, name: str, layers: int, weights: Weights, settings: Mapping[str, Any
     the weights are not there or do not fit.
     """
     if weights.kind == "release" and weights.path is None:
-        raise WeightsError(f"{name}: its weights cannot be fetched; give --weights {name}=FILE or ask for {name}@untrained")
+        raise WeightsError(
+            f"{name}: its weights cannot be fetched; give --weights {name}=FILE or ask for {name}@untrained"
+        )
     variant, preproc = name.removeprefix("timm/"), settings["preproc"]
     with seeded(settings["init_seed"]):
         if weights.path is None:
@@ -96,7 +98,7 @@ def build(variant: str, preproc: str, state: Mapping[str, Tensor] | None = None,
 
     Raises WeightsError unless every name and shape fits after timm's conversion, and for NaN.
     """
-    sizes = {"img_size": input_size(variant, preproc)} if _resizable(variant) else {}
+    sizes: dict[str, Any] = {"img_size": input_size(variant, preproc)} if _resizable(variant) else {}
     if state is None:
         return timm.create_model(variant, **sizes)
     own = config(variant)
@@ -120,7 +122,7 @@ def build(variant: str, preproc: str, state: Mapping[str, Tensor] | None = None,
 
 
 def config(variant: str) -> Any:
-    """timm's own description of the weights: where they lie, their input size and statistics."""
+    """What timm says of the weights: where they lie, their input size and statistics."""
     return timm.models.get_pretrained_cfg(variant) or timm.models.PretrainedCfg()
 
 

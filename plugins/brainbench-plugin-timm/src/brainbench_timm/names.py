@@ -7,9 +7,9 @@ from typing import Any
 
 import timm
 import torch
-from brainbench_timm import model
 
 from brainbench import IMAGENET_MEAN, IMAGENET_STD, BackboneCard, UsageError, did_you_mean, lazy
+from brainbench_timm import model
 
 # How the hub names the files of timm, the safe format first.
 FILES = ("model.safetensors", "pytorch_model.bin")

@@ -1,0 +1,53 @@
+"""The files of a network in the layout of the hub: which there are, and what the configuration says. Light."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from brainbench import WeightsError
+
+CONFIG = "config.json"
+PREPROCESSOR = "preprocessor_config.json"
+_SINGLE = ("model.safetensors", "pytorch_model.bin")
+_INDEX = ("model.safetensors.index.json", "pytorch_model.bin.index.json")
+
+
+def weight_files(path: Path) -> list[Path]:
+    """The files that hold the weights below a folder, or the file itself; empty if there are none.
+
+    Safetensors before torch files; all shards where there are several. Raises WeightsError for an index that names what is no
+    file beside it.
+    """
+    if path.is_file():
+        return [path]
+    for single, index in zip(_SINGLE, _INDEX, strict=True):
+        if (path / single).is_file():
+            return [path / single]
+        if (path / index).is_file():
+            return _shards(path / index)
+    return []
+
+
+def _shards(index: Path) -> list[Path]:
+    shards = read_json(index).get("weight_map")
+    names = sorted({str(shard) for shard in shards.values()}) if isinstance(shards, dict) else []
+    if not names:
+        raise WeightsError(f"{index}: has no weight_map; download the folder again")
+    for name in names:
+        # A name with a path in it would read outside of the folder.
+        if Path(name).name != name or not (index.parent / name).is_file():
+            raise WeightsError(f"{index}: names {name}, which is no file beside it; download the folder again")
+    return [index.parent / name for name in names]
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """The object in a JSON file; raises WeightsError for anything else."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise WeightsError(f"{path}: cannot be read ({error}); expected the JSON that transformers writes") from None
+    if not isinstance(content, dict):
+        raise WeightsError(f"{path}: holds {type(content).__name__}, expected an object; download the file again")
+    return content

@@ -1,0 +1,63 @@
+"""``hf/<hub id>`` or ``hf/<folder>`` -> its card. Nothing is fetched here; of a folder, the files are hashed."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from functools import partial
+from pathlib import Path
+
+from brainbench import BackboneCard, UsageError, file_sha256, lazy
+from brainbench_hf.files import CONFIG, PREPROCESSOR, weight_files
+
+# All of them have to be there. Only safetensors are fetched: the hub marks them, and nothing can run in them.
+FILES = (CONFIG, PREPROCESSOR, "*.safetensors")
+_HUB_ID = re.compile(r"[\w.-]+/[\w.-]+", re.ASCII)
+
+
+def card(*, name: str) -> BackboneCard:
+    """The card of a repository on the hub or, after ``/``, ``./``, ``../`` or ``~``, of a folder in its layout.
+
+    A folder's weights are called ``local:<sha8>`` after the content of its files. Raises UsageError for what is neither, and
+    WeightsError for a folder whose files are not all there.
+    """
+    where = name.removeprefix("hf/")
+    if where.startswith(("/", "./", "../", "~")) or where in (".", ".."):
+        return _of_folder(name, where)
+    if not _HUB_ID.fullmatch(where) or ".." in where:
+        raise UsageError(
+            f"{name}: expected hf/OWNER/NAME as on huggingface.co, e.g. hf/facebook/dinov2-base, or a folder: hf//absolute or"
+            " hf/./relative"
+        )
+    return BackboneCard(
+        name=name,
+        loader=partial(lazy("brainbench_hf.model:load"), name=name, where=where),
+        summary=f"{where} of the Hugging Face hub",
+        libraries=("transformers",),
+        weights="hub",
+        source=where,
+        files=FILES,
+        snapshot=True,
+    )
+
+
+def _of_folder(name: str, where: str) -> BackboneCard:
+    folder = Path(where).expanduser()
+    if not (folder / CONFIG).is_file():
+        raise UsageError(f"{name}: no {CONFIG} in {folder}; name a folder as save_pretrained of transformers writes it")
+    weights = weight_files(folder)
+    described = [path for path in (folder / CONFIG, folder / PREPROCESSOR) if path.is_file()]
+    return BackboneCard(
+        name=name,
+        loader=partial(lazy("brainbench_hf.model:load"), name=name, where=where),
+        summary="a folder in the layout of transformers",
+        libraries=("transformers",),
+        weights=f"local:{_digest([*described, *weights])[:8]}" if weights else "untrained",
+        # Another configuration is another network, weights or not.
+        version=_digest(described),
+    )
+
+
+def _digest(paths: list[Path]) -> str:
+    """sha256 over names and contents."""
+    return hashlib.sha256("\n".join(f"{path.name} {file_sha256(path)}" for path in paths).encode()).hexdigest()
