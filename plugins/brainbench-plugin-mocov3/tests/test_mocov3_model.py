@@ -358,6 +358,17 @@ def test_the_file_of_another_size(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize("library", LIBRARIES)
+def test_positions_of_another_size_are_not_resized(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, library: str
+) -> None:
+    # mmpretrain would, while it loads.
+    monkeypatch.setitem(model.ARCHITECTURES, "other", model.ARCHITECTURES["mini"] | {"img_size": 96})
+    torch.save(whole("other").state_dict(), tmp_path / "w.pth")
+    with pytest.raises(WeightsError, match=r"wrong shape: backbone\.pos_embed is 1x145x96, not 1x65x96; give the file"):
+        load(path=tmp_path / "w.pth", library=library)
+
+
 @pytest.mark.parametrize(
     ("change", "message"),
     [
