@@ -242,10 +242,10 @@ def test_the_seed_draws_the_weights_and_nothing_else(library: str) -> None:
 
 
 def test_untrained_is_initialised_as_for_training() -> None:
-    ours, timm_s = load(BASE, init_seed=5).module, load(BASE, init_seed=5, library="timm").module
+    ours, timm_s = load(SMALL, init_seed=5).module, load(SMALL, init_seed=5, library="timm").module
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(5)
-        theirs = MoCoV3ViT(arch="base", img_size=224, patch_size=16)
+        theirs = MoCoV3ViT(arch="mocov3-small", img_size=224, patch_size=16)
         with model._quiet():
             theirs.init_weights()
     assert all(torch.equal(value, theirs.state_dict()[name]) for name, value in ours.state_dict().items())
@@ -253,7 +253,7 @@ def test_untrained_is_initialised_as_for_training() -> None:
     assert ours.pos_embed.std() > 0.5
     assert torch.equal(ours.pos_embed, timm_s.pos_embed)
     # Query, key and value are drawn as three matrices.
-    bound = (6 / (768 + 768)) ** 0.5
+    bound = (6 / (384 + 384)) ** 0.5
     for weight in (ours.layers[0].attn.qkv.weight, timm_s.blocks[0].attn.qkv.weight):
         assert 0.99 * bound < weight.abs().max() <= bound
 
@@ -356,6 +356,17 @@ def test_the_file_of_another_size(monkeypatch: pytest.MonkeyPatch, tmp_path: Pat
     ) as caught:
         load(path=tmp_path / "w.pth", library=library)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
+def test_positions_of_another_size_are_not_resized(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, library: str
+) -> None:
+    # mmpretrain would, while it loads.
+    monkeypatch.setitem(model.ARCHITECTURES, "other", model.ARCHITECTURES["mini"] | {"img_size": 96})
+    torch.save(whole("other").state_dict(), tmp_path / "w.pth")
+    with pytest.raises(WeightsError, match=r"wrong shape: backbone\.pos_embed is 1x145x96, not 1x65x96; give the file"):
+        load(path=tmp_path / "w.pth", library=library)
 
 
 @pytest.mark.parametrize(
