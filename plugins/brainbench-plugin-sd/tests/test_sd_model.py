@@ -4,6 +4,7 @@ import json
 import os
 import random
 from collections.abc import Callable, Iterator
+from functools import cache
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -202,8 +203,10 @@ def inverted_by_hand(
     return walked
 
 
-def parts(seed: int = 0, facts: Any = model.MINI) -> tuple[Any, Any, Any]:
-    made = model.build(facts, seed)
+@cache
+def parts(seed: int = 0) -> tuple[Any, Any, Any]:
+    """U-Net, VAE and text encoder of the mini's size, shared by the tests that only read them."""
+    made = model.build(model.MINI, seed)
     return tuple(made[part].eval().requires_grad_(False) for part in ("unet", "vae", "text_encoder"))  # type: ignore[return-value]
 
 
