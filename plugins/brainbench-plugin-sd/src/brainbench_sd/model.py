@@ -113,7 +113,7 @@ KINDS: Mapping[str, Any] = {
     "vae": AutoencoderKL,
     "text_encoder": CLIPTextConfig,
 }
-# The release names the VAE's attention as diffusers did before 0.17.
+# The release names the VAE's attention as older releases of diffusers did.
 OLD_NAMES = {".query.": ".to_q.", ".key.": ".to_k.", ".value.": ".to_v.", ".proj_attn.": ".to_out.0."}
 
 
