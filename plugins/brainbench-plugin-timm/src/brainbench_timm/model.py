@@ -83,7 +83,7 @@ class TimmBackbone:
         for sequence in outputs:
             patches = sequence[:, prefix:].transpose(1, 2)
             side = math.isqrt(patches.shape[2])
-            pairs.append(self._pair(patches.unflatten(2, (side, side)), sequence[:, :prefix]))
+            pairs.append(self._pair(patches.reshape(*patches.shape[:2], side, side), sequence[:, :prefix]))
         return Tokens(tuple(local for local, _ in pairs), tuple(glob for _, glob in pairs))
 
     def _pair(self, patches: Tensor, prefix: Tensor | None = None) -> tuple[Tensor, Tensor]:
