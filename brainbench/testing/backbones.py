@@ -225,12 +225,15 @@ def _equal(one: Tensor, other: Tensor) -> bool:
 def card(case: BackboneCase) -> str:
     """What the card says is what comes out: layers, width, patch, input size, parameters; a release says whence."""
     facts, tokens = case.card, case.tokens
+    # A small picture may be enlarged on the way: what is given to the network natively counts too.
+    sizes = [case.batch.shape[-1], case.load(preproc="native").preprocess(pictures()[0]).shape[-1]]
+    size = facts.input_size if facts.input_size in sizes else sizes[0]
     found: dict[str, Any] = {
         "layers": len(case.backbone.layers),
         "width": max(t.shape[1] for t in tokens.local_tokens),
-        "input_size": case.batch.shape[-1],
+        "input_size": size,
         # Of the finest layer, where they differ.
-        "patch": case.batch.shape[-1] // max(t.shape[-1] for t in tokens.local_tokens),
+        "patch": size // max(t.shape[-1] for t in tokens.local_tokens),
     }
     if case.backbone.module is not None:
         found["parameters"] = sum(p.numel() for p in case.backbone.module.parameters())
