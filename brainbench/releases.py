@@ -70,7 +70,7 @@ def _fetched(card: BackboneCard) -> Path:
     # Which HTTP library raises depends on the version of huggingface_hub.
     except Exception as error:
         reason = (str(error) or type(error).__name__).splitlines()[0]
-        command = f"put {card.source} there" if _is_url(card) else f"run `hf download {card.source}`"
+        command = f"put {card.source} there" if _is_url(card) else f"run `brainbench weights fetch {card.name}`"
         raise WeightsError(
             f"{card.name}: the weights ({place(card)}) are not there and could not be downloaded ({reason}); {command} where"
             f" there is a network, or give --weights {card.name}={'FOLDER' if card.snapshot else 'FILE'}, or ask for"
