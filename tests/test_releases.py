@@ -84,7 +84,10 @@ def test_a_snapshot_is_there_when_all_its_parts_are(tmp_path: Path) -> None:
     ("card", "message"),
     [
         (URL, r"net/url: the weights \(.*checkpoints/net-1.pth\) are not there .*no network.*put https.* there where"),
-        (HUB, r"net/hub: the weights \(huggingface.co/someone/net in .*hub\) are not there .*run `brainbench weights fetch net/hub`"),
+        (
+            HUB,
+            r"net/hub: the weights \(huggingface.co/someone/net in .*hub\) are not there .*run `brainbench weights fetch net/hub`",
+        ),
     ],
     ids=["url", "hub"],
 )

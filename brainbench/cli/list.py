@@ -6,9 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from brainbench.cards import BackboneCard
+
 if TYPE_CHECKING:
     from brainbench.registry import Entry
 
+_COMMON = " ".join(f"{s.name}={s.default}" for s in BackboneCard(name="any", loader=dict).all_settings())
 KINDS = ("backbones", "encoders", "metrics", "datasets")
 
 
@@ -38,10 +41,12 @@ def list_(kind: str | None, as_json: bool) -> None:
         if len(shelves) > 1:
             click.echo(("\n" if number else "") + shelf.kind)
         show(["name", "from", "flags", "settings", "summary"], [_row(entry) for entry in shelf])
+        if shelf.kind == "backbones":
+            click.echo(f"and for every backbone: {_COMMON}")
 
 
 def _row(entry: Entry[Any]) -> list[str]:
     card = entry.card
-    flags = [flag for flag in ("default", "mini", "control", "simulated") if getattr(card, flag, False)]
-    settings = " ".join(f"{s.name}={s.default}" for s in card.all_settings())
+    flags = [flag for flag in ("default", "mini", "control", "simulated", "pattern") if getattr(card, flag, False)]
+    settings = " ".join(f"{s.name}={s.default}" for s in card.settings)
     return [card.name, entry.plugin.distribution, " ".join(flags) or "-", settings or "-", card.summary or "-"]
