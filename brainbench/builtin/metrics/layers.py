@@ -117,4 +117,4 @@ def dependence(x: Tensor, y: Tensor) -> float:
 def _notes(neighbours: float) -> tuple[str, ...]:
     if neighbours < ALIKE:
         return ()
-    return (f"neighbouring layers are nearly the same (CKA {neighbours:.2f}); a layer map can be far off",)
+    return (f"neighbouring layers are nearly the same (CKA {ALIKE:g} or more); a layer map can be far off",)
