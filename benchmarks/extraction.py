@@ -87,14 +87,18 @@ class Extraction:
         if backbone.module is None:
             raise SystemExit(f"{self.pick.entry.name} has no network")
         network = backbone.module.to(self.device).train(False)
-        ready = backbone.preprocess(Image.new("RGB", (SIDE, SIDE)))
-        batches = [torch.stack([ready] * min(self.batch, self.images - i)) for i in range(0, self.images, self.batch)]
+        given: list[torch.Tensor] = []  # what the network itself is given: some backbones enlarge their batches first
+        with network.register_forward_pre_hook(lambda _module, inputs: given.append(inputs[0])):
+            backbone.tokens(backbone.preprocess(Image.new("RGB", (SIDE, SIDE)))[None].to(self.device))
+        batches = [
+            given[0].repeat(min(self.batch, self.images - i), 1, 1, 1) for i in range(0, self.images, self.batch)
+        ]
         precision = torch.autocast(self.device, torch.bfloat16, enabled=self.pick.settings["precision"] == "bfloat16")
 
         def run() -> None:
             with torch.inference_mode(), precision:
                 for one in batches:
-                    network(one.to(self.device))
+                    network(one)
 
         return run
 

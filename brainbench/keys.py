@@ -22,7 +22,7 @@ from brainbench.plugins import Plugin
 from brainbench.types import Weights
 
 # Raise when the same backbone and images would be stored differently.
-EXTRACTOR_VERSION = 1
+EXTRACTOR_VERSION = 2
 # Raise when the same fit would be scored or stored differently.
 JOB_VERSION = 2
 # Settings that change how a result is computed, not what it is.

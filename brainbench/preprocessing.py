@@ -28,5 +28,7 @@ def square(
     Returns float32 [3, size, size].
     """
     squashed = image.convert("RGB").resize((size, size), Image.Resampling.BILINEAR)
-    values = torch.from_numpy(np.array(squashed, dtype=np.float32)).permute(2, 0, 1) / 255
-    return (values - torch.tensor(mean).view(3, 1, 1)) / torch.tensor(std).view(3, 1, 1)
+    # numpy, not torch: several threads prepare images, and torch would give each of them a team that takes cores from the network
+    values = np.asarray(squashed, dtype=np.float32) / np.float32(255)
+    scaled = (values - np.asarray(mean, dtype=np.float32)) / np.asarray(std, dtype=np.float32)
+    return torch.from_numpy(scaled.transpose(2, 0, 1).copy())

@@ -7,7 +7,7 @@ import toy
 from PIL import Image
 
 from brainbench import DataError, PluginError, Tokens
-from brainbench.pipeline.tokens import Extractor, Wanted, resample
+from brainbench.pipeline.tokens import Extractor, Wanted, all_finite, resample
 
 
 @pytest.mark.parametrize("shape", [(16, 16), (14, 14), (37, 20), (7, 7), (8, 8), (1, 1)])
@@ -18,6 +18,25 @@ def test_every_grid_becomes_eight_by_eight_as_pil_would_make_it(shape: tuple[int
     found = resample(torch.from_numpy(field)[None, None], "8")
     assert found.shape == (1, 1, 8, 8)
     np.testing.assert_allclose(found[0, 0].numpy(), expected, atol=1e-5)
+
+
+def test_channels_and_images_stay_apart_when_a_grid_is_resampled() -> None:
+    tokens = torch.randn(3, 5, 14, 20).contiguous(memory_format=torch.channels_last)
+    expected = torch.nn.functional.interpolate(tokens, (8, 8), mode="bilinear", antialias=True, align_corners=False)
+    torch.testing.assert_close(resample(tokens, "8"), expected, rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("bad", [[np.nan], [np.inf], [np.inf, -np.inf], [np.nan, 3e38]])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16, torch.float64])
+def test_one_value_that_is_not_finite_is_found_among_many(bad: list[float], dtype: torch.dtype) -> None:
+    values = torch.randn(1000, dtype=dtype)
+    assert all_finite(values)
+    values[500 : 500 + len(bad)] = torch.tensor(bad, dtype=dtype)
+    assert not all_finite(values)
+
+
+def test_values_whose_sum_is_too_large_are_finite_all_the_same() -> None:
+    assert all_finite(torch.full((100,), 3e38))
 
 
 def test_the_native_grid_is_left_alone() -> None:
