@@ -39,6 +39,7 @@ if TYPE_CHECKING:
     from brainbench.extraction import features
     from brainbench.modules import ModuleBackbone, read_outputs, seeded
     from brainbench.preprocessing import CLIP_MEAN, CLIP_STD, IMAGENET_MEAN, IMAGENET_STD, square
+    from brainbench.resampling import resamples
 
 __version__ = "0.1.0"
 
@@ -54,6 +55,7 @@ _LATE = {
     "load_state": "brainbench.checkpoints",
     "load_strict": "brainbench.checkpoints",
     "read_outputs": "brainbench.modules",
+    "resamples": "brainbench.resampling",
     "run": "brainbench.api",
     "seeded": "brainbench.modules",
     "square": "brainbench.preprocessing",
@@ -103,6 +105,7 @@ __all__ = [
     "load_state",
     "load_strict",
     "read_outputs",
+    "resamples",
     "run",
     "seeded",
     "square",

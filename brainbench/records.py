@@ -69,13 +69,17 @@ class Display:
 
 @dataclass(frozen=True)
 class MetricResult:
-    """What one metric said: figures by short name, or why there are none."""
+    """What one metric said: figures by short name, or why there are none.
+
+    draws: for figures that can have an interval, how far each draw of the test images is from the figure (``resampling``).
+    """
 
     version: str
     display: Display = field(default_factory=Display)
     values: dict[str, float] = field(default_factory=dict)
     not_applicable: str | None = None
     notes: list[str] = field(default_factory=list)
+    draws: dict[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

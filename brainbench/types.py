@@ -222,12 +222,14 @@ class MetricInputs:
 class Score:
     """What a metric says of one job.
 
-    values: figures by short name ("all", an ROI, "slope"); per_voxel: [V] if there is one figure a voxel;
-    not_applicable: the reason why there is no figure; notes: warnings that belong beside the figures.
+    values: figures by short name ("all", an ROI, "slope"); per_voxel: [V] if there is one figure a voxel; draws: the same
+    figures on every draw of ``resamples``, [1000] each, for those that can have an interval; not_applicable: the reason why
+    there is no figure; notes: warnings that belong beside the figures.
     """
 
     values: Mapping[str, float] = field(default_factory=dict)
     per_voxel: np.ndarray | None = None
+    draws: Mapping[str, np.ndarray] = field(default_factory=dict)
     not_applicable: str | None = None
     notes: tuple[str, ...] = ()
 

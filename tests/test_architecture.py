@@ -15,7 +15,7 @@ ROOT = Path(brainbench.__file__).parent
 STAGES = ("images", "tokens", "features", "encoding", "scores", "results", "leaderboard")
 # Lower numbers may not import higher ones.
 LEVELS = [
-    {"errors", "types", "records", "hashing", "machine"},
+    {"errors", "types", "records", "hashing", "machine", "resampling"},
     {"cards", "protocols", "reporting"},
     {"hookspecs", "checkpoints", "preprocessing", "places", "releases"},
     {"plugins", "modules", "caching"},

@@ -12,6 +12,7 @@ from brainbench.cards import MetricCard
 from brainbench.errors import PluginError
 from brainbench.protocols import Metric
 from brainbench.records import Display, MetricResult
+from brainbench.resampling import DRAWS, packed
 from brainbench.types import MetricInputs, Score
 
 
@@ -42,7 +43,9 @@ def score(loaded: LoadedMetric, inputs: MetricInputs) -> tuple[MetricResult, np.
         raise PluginError(
             f"{card.name}: not a finite number: {', '.join(bad)}; say Score(not_applicable=reason) instead"
         )
-    return MetricResult(card.version, display, values, result.not_applicable, list(result.notes)), result.per_voxel
+    draws = {name: _deviations(card.name, name, drawn, values) for name, drawn in result.draws.items()}
+    scored = MetricResult(card.version, display, values, result.not_applicable, list(result.notes), draws)
+    return scored, result.per_voxel
 
 
 def missing_inputs(card: MetricCard, inputs: MetricInputs) -> list[str]:
@@ -64,6 +67,13 @@ def noise_ceiling(ceiling: np.ndarray | None, rois: Mapping[str, np.ndarray]) ->
         return {}
     means = {"all": float(np.mean(ceiling))}
     return means | {name: float(np.mean(ceiling[voxels])) for name, voxels in rois.items() if voxels.any()}
+
+
+def _deviations(metric: str, name: str, drawn: np.ndarray, values: Mapping[str, float]) -> str:
+    """The draws of one figure, for the record; raises PluginError when they are not 1,000 numbers of a figure that is there."""
+    if name not in values or np.shape(drawn) != (DRAWS,) or not np.isfinite(drawn).all():
+        raise PluginError(f"{metric}: draws of {name!r} must be {DRAWS} finite numbers beside a figure of that name")
+    return packed(drawn - values[name])
 
 
 def _only_needed(card: MetricCard, inputs: MetricInputs) -> MetricInputs:

@@ -129,7 +129,9 @@ def resample(spatial: Tensor, grid: Grid) -> Tensor:
         return spatial
     height, width = spatial.shape[2:]
     rows = spatial.float().permute(0, 2, 3, 1).flatten(2)  # [B, H, W C]
-    rows = torch.matmul(_interpolation(height, spatial.device), rows).unflatten(2, (width, -1))  # [B, 8, W, C]
+    rows = torch.matmul(_interpolation(height, spatial.device), rows).reshape(
+        len(spatial), GRID, width, -1
+    )  # [B, 8, W, C]
     return torch.matmul(_interpolation(width, spatial.device), rows).permute(0, 3, 1, 2)
 
 

@@ -9,7 +9,8 @@ R2 = MetricCard(
     loader=lazy("brainbench.builtin.metrics.r2:load"),
     summary="share of a voxel's variance over the test split that is predicted (section 4.1)",
     needs=frozenset({"predictions", "responses"}),
-    columns={"all": "R2"},
+    columns={"all": "R2", "all_of_ceiling": "of ceiling"},
+    version="2",
     default=True,
     roi_columns=True,
 )

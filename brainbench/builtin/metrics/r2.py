@@ -7,7 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from brainbench import MetricInputs, Score
+from brainbench import MetricInputs, Score, resamples
+
+BLOCK = 2048  # voxels at once: the draws of one block take 25 MB
 
 
 def load(*, settings: Mapping[str, Any]) -> R2:
@@ -18,24 +20,32 @@ def load(*, settings: Mapping[str, Any]) -> R2:
 class R2:
     """R2_i = 1 - SS_res / SS_tot for every voxel, averaged over all voxels and over every ROI (section 4.1).
 
-    Raw: not divided by the noise ceiling. A voxel that does not vary over the test split has no R2 and is left out.
+    A voxel that does not vary over the test split has no R2 and is left out. Beside the raw figure, where the noise ceiling is
+    known, its share of the ceiling: mean R2 over mean ceiling. Above 1 it is said, not hidden: the ceiling is an estimate too.
     """
 
     def score(self, inputs: MetricInputs) -> Score:
-        """Figures: "all", and every ROI that has a voxel with a figure. per_voxel: [V], NaN where there is none."""
+        """Figures: "all", every ROI that has a voxel with a figure, and the same with "_of_ceiling" behind the name.
+
+        per_voxel: raw, [V], NaN where there is none. draws: of the raw figures.
+        """
         assert inputs.predictions is not None
         assert inputs.responses is not None
-        per_voxel = voxel_r2(inputs.predictions.observed, inputs.predictions.values)
+        observed, predicted = inputs.predictions.observed, inputs.predictions.values
+        per_voxel = voxel_r2(observed, predicted)
         usable = np.isfinite(per_voxel)
         if not usable.any():
             return Score(not_applicable="no voxel varies over the test split")
         regions = {"all": np.ones(len(per_voxel), dtype=bool), **inputs.responses.rois}
+        regions = {name: mask & usable for name, mask in regions.items() if (mask & usable).any()}
+        raw = {name: float(per_voxel[mask].mean()) for name, mask in regions.items()}
+        shares, flags = _of_ceiling(per_voxel, inputs.responses.noise_ceiling, regions)
+        counts = resamples(inputs.predictions.ids)
         return Score(
-            values={
-                name: float(per_voxel[mask & usable].mean()) for name, mask in regions.items() if (mask & usable).any()
-            },
+            values=raw | {f"{name}_of_ceiling": share for name, share in shares.items()},
             per_voxel=per_voxel.astype(np.float32),
-            notes=_notes(usable),
+            draws={} if counts is None else resampled_r2(observed, predicted, counts, regions),
+            notes=_left_out(usable) + flags,
         )
 
 
@@ -48,7 +58,51 @@ def voxel_r2(observed: np.ndarray, predicted: np.ndarray) -> np.ndarray:
     return np.asarray(1 - np.divide(residual, total, out=np.full(len(total), np.nan), where=varies))
 
 
-def _notes(usable: np.ndarray) -> tuple[str, ...]:
+def resampled_r2(
+    observed: np.ndarray, predicted: np.ndarray, counts: np.ndarray, regions: Mapping[str, np.ndarray]
+) -> dict[str, np.ndarray]:
+    """Mean R2 of every region on every draw, [draws] float64.
+
+    observed, predicted: [N, V]; counts: [draws, N], how often each row is drawn; regions: name -> bool [V]. Per voxel three sums
+    over the drawn rows suffice, and they are matrix products: of the squared error, of the centred response and of its square.
+    """
+    drawn = counts.sum(axis=1, keepdims=True)
+    members = np.stack([*regions.values()], axis=1).astype(np.float64)  # [V, regions]
+    sums = np.zeros((len(counts), len(regions)))
+    voxels = np.zeros_like(sums)
+    for start in range(0, observed.shape[1], BLOCK):
+        block = slice(start, start + BLOCK)
+        here = observed[:, block].astype(np.float64)
+        error = np.square(here - predicted[:, block]).astype(np.float32)
+        centred = (here - here.mean(axis=0)).astype(np.float32)
+        squares = counts @ np.square(centred)
+        total = squares - np.square(counts @ centred) / drawn
+        varies = total > 1e-5 * squares  # a draw may hold one image of a voxel that responds to few
+        r2 = 1 - np.divide(counts @ error, total, out=np.ones_like(total), where=varies)
+        sums += np.where(varies, r2, 0) @ members[block]
+        voxels += varies @ members[block]
+    means = np.divide(sums, voxels, out=np.zeros_like(sums), where=voxels > 0)
+    return dict(zip(regions, means.T, strict=True))
+
+
+def _of_ceiling(
+    per_voxel: np.ndarray, ceiling: np.ndarray | None, regions: Mapping[str, np.ndarray]
+) -> tuple[dict[str, float], tuple[str, ...]]:
+    """Share of the noise ceiling by region, and a flag for those above it."""
+    if ceiling is None:
+        return {}, ()
+    known = np.isfinite(ceiling)
+    shares = {}
+    for name, mask in regions.items():
+        explainable = float(ceiling[mask & known].sum())
+        if explainable > 0:
+            shares[name] = float(per_voxel[mask & known].sum() / explainable)
+    above = [name for name, share in shares.items() if share > 1]
+    flags = (f"r2: above the noise ceiling in {', '.join(above)}: the ceiling is too low there",) if above else ()
+    return shares, flags
+
+
+def _left_out(usable: np.ndarray) -> tuple[str, ...]:
     missing = int((~usable).sum())
     return (
         (f"r2: {missing} of {len(usable)} voxels do not vary over the test split and are left out",) if missing else ()

@@ -1,12 +1,15 @@
-"""Records -> leaderboards: Markdown to read, CSV to compute with. No clock, host, time or memory figure gets in."""
+"""Records -> leaderboards: Markdown to read, LaTeX to print, CSV and JSON to compute with. No clock, host or cost gets in."""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable
 from pathlib import Path
 
 import pandas as pd
 
+from brainbench.pipeline.leaderboard.document import document
+from brainbench.pipeline.leaderboard.latex import latex
 from brainbench.pipeline.leaderboard.page import page
 from brainbench.pipeline.leaderboard.rows import editions
 from brainbench.pipeline.leaderboard.tables import Board, board, frame
@@ -24,10 +27,12 @@ def boards(records: Iterable[Record]) -> dict[str, list[Board]]:
 
 
 def render(records: Iterable[Record]) -> dict[Path, str]:
-    """File name -> content of every board these records make: ``<dataset>.md`` and ``<dataset>.csv``."""
+    """File name -> content of every board these records make: ``<dataset>.md``, ``.csv``, ``.json`` and ``.tex``."""
     files = {}
     for name, some in boards(records).items():
         files[Path(f"{name}.md")] = page(some)
         table = pd.concat([frame(one) for one in some], ignore_index=True)
         files[Path(f"{name}.csv")] = table.to_csv(index=False, lineterminator="\n")
+        files[Path(f"{name}.json")] = json.dumps(document(some), indent=1, allow_nan=False) + "\n"
+        files[Path(f"{name}.tex")] = latex(some)
     return files

@@ -7,7 +7,8 @@ from collections.abc import Sequence
 import pandas as pd
 
 from brainbench.pipeline.leaderboard.rows import Edition, RowKey
-from brainbench.pipeline.leaderboard.tables import Board, Line, text_frame
+from brainbench.pipeline.leaderboard.tables import Board
+from brainbench.pipeline.leaderboard.texts import INTERVAL, tables
 
 SIMULATED = "Simulated brains, miniature networks: this shows that the tool works, not which model is brain-like."
 NEXT_REAL = "brainbench run --dataset folder --data PATH --backbones all"
@@ -43,10 +44,10 @@ def _opening(edition: Edition) -> list[str]:
 
 def _section(board: Board) -> list[str]:
     lines = [*_explained(board), ""]
-    if board.ranked:
-        lines += [_markdown(text_frame(board, board.ranked, ranks=True)), ""]
-    if board.controls or board.ceiling:
-        lines += ["### Controls (unranked)", "", _markdown(text_frame(board, board.controls, ranks=False)), ""]
+    for table in tables(board):
+        lines += [f"### {table.title}", ""] if table.title else []
+        lines += [table.note, ""] if table.note else []
+        lines += [_markdown(table.frame), ""]
     return lines + _incomplete(board) + _remarks(board) + _provenance(board.edition)
 
 
@@ -57,6 +58,14 @@ def _explained(board: Board) -> list[str]:
         parts.append(
             "R2: share of the measured variance that is predicted on test images the fit never saw, mean over all voxels, "
             "then per ROI; 1 is perfect, 0 no better than the mean response."
+        )
+    if "of ceiling" in headings:
+        parts.append("of ceiling: R2 as a share of what the noise in the measurement leaves to be predicted.")
+    if any(line.intervals for line in board.lines):
+        parts.append(
+            f"{INTERVAL}: where R2 would lie with other test images (1,000 paired bootstrap draws), other seeds and, with several"
+            " subjects, other subjects; its centre is corrected for bias. rank: one more than the number of rows that are better"
+            " beyond doubt; rows that cannot be told apart share a rank."
         )
     if "slope" in headings:
         parts.append(
@@ -86,13 +95,13 @@ def _markdown(table: pd.DataFrame) -> str:
 
 
 def _incomplete(board: Board) -> list[str]:
-    reasons = sorted({reason for line in _lines(board) for reason in line.row.failures})
+    reasons = sorted({reason for line in board.lines for reason in line.row.failures})
     return ["### What failed", "", *[f"- {_escaped(reason)}" for reason in reasons], ""] if reasons else []
 
 
 def _remarks(board: Board) -> list[str]:
     found: dict[str, set[RowKey]] = {}
-    for line in _lines(board):
+    for line in board.lines:
         for job in [*line.row.cells.values(), *line.row.tokens]:
             for name, result in job.items():
                 for remark in filter(None, [result.not_applicable, *result.notes]):
@@ -100,7 +109,7 @@ def _remarks(board: Board) -> list[str]:
         for record in line.row.records:
             for note in record.notes:
                 found.setdefault(note, set()).add(line.row.key)
-    everyone = {line.row.key for line in _lines(board)}
+    everyone = {line.row.key for line in board.lines}
     notes = [f"- {_escaped(text)}{_whom(keys, everyone)}" for text, keys in sorted(found.items())]
     return ["### Notes", "", *notes, ""] if notes else []
 
@@ -138,10 +147,6 @@ def _provenance(edition: Edition) -> list[str]:
 def _sizes(facts: object) -> tuple[int, int, int, int, str]:
     sizes, voxels, split = facts.split_sizes, facts.voxels, facts.split_hash  # type: ignore[attr-defined]
     return voxels, sizes.get("train", 0), sizes.get("val", 0), sizes.get("test", 0), split
-
-
-def _lines(board: Board) -> list[Line]:
-    return [*board.ranked, *board.controls]
 
 
 def _escaped(text: str) -> str:

@@ -8,7 +8,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from brainbench.errors import StoreError
+from brainbench.pipeline.leaderboard.uncertainty import Sample
 from brainbench.records import Display, MetricResult, Record
+from brainbench.resampling import unpacked
 
 # As in Table 13, with the areas that it leaves out beside their kin.
 ROI_ORDER = ("V1", "V2", "V3", "hV4", "EBA", "FBA", "OFA", "FFA", "OPA", "PPA", "RSC", "OWFA", "VWFA")
@@ -64,6 +66,17 @@ class Row:
             r.values[column.value] for r in results if r and r.version == column.version and column.value in r.values
         ]
         return found if found and len(found) == expected else None
+
+    def sample(self, column: Column) -> Sample | None:
+        """The figure of every cell with its draws of the test images; None unless every cell has them."""
+        results = {cell: job.get(column.metric) for cell, job in self.cells.items()}
+        cells = {
+            cell: (r.values[column.value], unpacked(r.draws[column.value]))
+            for cell, r in results.items()
+            if r and r.version == column.version and column.value in r.draws
+        }
+        images = min((r.dataset.split_sizes.get("test", 0) for r in self.records if r.encoder), default=0)
+        return Sample(cells, images) if cells and len(cells) == len(self.cells) else None
 
 
 @dataclass(frozen=True)
@@ -145,12 +158,13 @@ def columns(edition: Edition) -> list[Column]:
         for metric, result in record.metrics.items():
             shown[metric, result.version] = result.display
     several = {m for m, _ in shown if sum(name == m for name, _ in shown) > 1}
+    idle = _idle(edition, shown)
     found = []
     for (metric, version), display in sorted(
         shown.items(), key=lambda item: (_rank(METRIC_ORDER, item[0][0]), item[0][1])
     ):
         mark = f" (v{version})" if metric in several else ""
-        headings = dict(display.columns)
+        headings = {v: h for v, h in display.columns.items() if (metric, version, v) not in idle}
         if display.roi_columns:
             headings |= {roi: roi for roi in sorted(rois, key=roi_rank)}
         found += [
@@ -158,6 +172,20 @@ def columns(edition: Edition) -> list[Column]:
             for value, heading in headings.items()
         ]
     return found
+
+
+def _idle(edition: Edition, shown: Mapping[tuple[str, str], Display]) -> set[tuple[str, str, str]]:
+    """Figures without a column: the metric gave others, but never this one (no noise ceiling, no share of it)."""
+    given: dict[tuple[str, str], set[str]] = {}
+    for record in edition.records:
+        for metric, result in record.metrics.items():
+            given.setdefault((metric, result.version), set()).update(result.values)
+    return {
+        (metric, version, value)
+        for (metric, version), display in shown.items()
+        for value in display.columns
+        if given[metric, version] and value not in given[metric, version]
+    }
 
 
 def roi_rank(name: str) -> tuple[int, str]:

@@ -1,0 +1,46 @@
+"""Pairs of rows -> differences with intervals; differences -> ranks, in which rows that cannot be told apart share one."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+from brainbench.pipeline.leaderboard.rows import Column, Row
+from brainbench.pipeline.leaderboard.uncertainty import LEVEL, Estimate, estimate, holm
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One row less another, by their places in the order. p: of no difference, corrected for all pairs (Holm)."""
+
+    first: int
+    second: int
+    estimate: Estimate
+    p: float
+
+    @property
+    def real(self) -> bool:
+        """Whether it is beyond chance, all pairs considered."""
+        return self.p < 1 - LEVEL
+
+
+def differences(rows: Sequence[Row], column: Column) -> list[Difference]:
+    """Every pair of rows, the better first; empty when a row lacks the draws of the test images that it takes."""
+    samples = [sample for row in rows if (sample := row.sample(column))]
+    if len(samples) < len(rows):
+        return []
+    pairs = list(combinations(range(len(rows)), 2))
+    found = [estimate(samples[first].minus(samples[second])) for first, second in pairs]
+    corrected = holm([one.p for one in found])
+    return [Difference(*pair, one, p) for pair, one, p in zip(pairs, found, corrected, strict=True)]
+
+
+def ranks(rows: int, compared: Sequence[Difference]) -> list[int]:
+    """Of rows in order: one more than the number of those before that are really better; the places, without comparisons."""
+    if not compared:
+        return list(range(1, rows + 1))
+    better = [0] * rows
+    for difference in compared:
+        better[difference.second] += difference.real
+    return [1 + number for number in better]
