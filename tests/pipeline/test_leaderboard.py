@@ -1,15 +1,18 @@
 from __future__ import annotations
 
+import json
 import random
 from dataclasses import replace
 from io import StringIO
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from brainbench import StoreError
 from brainbench.pipeline.leaderboard import boards, render
+from brainbench.pipeline.leaderboard.latex import latex
 from brainbench.records import (
     BackboneFacts,
     Cost,
@@ -20,7 +23,10 @@ from brainbench.records import (
     MetricResult,
     Record,
 )
+from brainbench.resampling import DRAWS, packed
 
+RNG = np.random.default_rng(0)
+SHARED = RNG.normal(0, 0.05, DRAWS)  # what the test images do to every row alike
 R2 = Display({"all": "R2"}, roi_columns=True)
 B0 = Display({"slope": "slope", "b0": "b0"}, opposite=["b0"], digits=2)
 
@@ -202,3 +208,92 @@ def test_a_whole_row_without_a_figure_stands_before_an_incomplete_one() -> None:
     whole = [record("net/z", subject=s, metrics=nothing) for s in "12"]
     found = rows(page(*whole, record("net/a", subject="1"), *(record("net/b", subject=s) for s in "12")))
     assert [row[1] for row in found] == ["net/b", "net/z", "net/a"]
+
+
+def drawn(backbone: str, r2: float, own: float, **facts: object) -> Record:
+    """A record whose R2 would vary by ``own`` with other test images, beside what all rows share."""
+    made = record(backbone, r2, **facts)  # type: ignore[arg-type]
+    deviations = SHARED + np.random.default_rng(len(backbone)).normal(0, own, DRAWS) if own else SHARED
+    draws = {"all": packed(deviations), "V1": packed(deviations)}
+    return replace(made, metrics={**made.metrics, "r2": replace(made.metrics["r2"], draws=draws)})
+
+
+def test_rows_that_cannot_be_told_apart_share_a_rank() -> None:
+    rows_ = [drawn("net/a", 0.50, 0.001), drawn("net/bb", 0.49, 0.02), drawn("net/ccc", 0.45, 0.001)]
+    found = rows(page(*rows_))
+    assert [row[:2] for row in found] == [["1", "net/a"], ["1", "net/bb"], ["2", "net/ccc"]]
+    # c is really worse than a, and not than b: one row is better beyond doubt.
+    assert table(*rows_)["rank"].tolist() == [1, 1, 2]
+
+
+def test_identical_rows_are_tied_and_clear_ones_are_not() -> None:
+    twins = [drawn("net/a", 0.5, 0), drawn("net/b", 0.5, 0), drawn("net/c", 0.3, 0)]
+    assert table(*twins)["rank"].tolist() == [1, 1, 3]
+
+
+def test_without_draws_places_are_ranks_and_there_is_no_interval() -> None:
+    rows_ = [drawn("net/a", 0.50, 0.02), record("net/b", 0.499)]
+    assert table(*rows_)["rank"].tolist() == [1, 2]
+    assert "### Differences" not in page(*rows_)
+    assert "interval" not in page(record())
+
+
+def test_intervals_stand_beside_r2_and_by_roi() -> None:
+    text = page(drawn("net/a", 0.50, 0.001), drawn("net/bb", 0.3, 0.001))
+    header = next(line for line in text.splitlines() if line.startswith("|")).split("|")
+    assert header[5].strip() == "R2"
+    assert header[6].strip() == "95 % interval"
+    low, high = (float(part) for part in rows(text)[0][5].strip("[]").split(","))
+    assert low < 0.5 < high
+    # Student's t with 9 degrees of freedom, ten images.
+    assert high - low == pytest.approx(2 * 2.262 * 0.05 * (10 / 9) ** 0.5, rel=0.06)
+    by_roi = text.split("### R2 by ROI")[1].split("###")[0]
+    assert [cell.strip() for cell in by_roi.split("|")[1:7]] == ["backbone", "weights", "encoder", "V1", "R2", ""]
+    assert "**0.600** [" in by_roi
+    less = text.split("### Differences")[1].split("###")[0]
+    assert "-0.200 [-0.2" in less
+    assert "< 0.001" in less
+
+
+def test_a_cell_removed_moves_no_complete_row_and_none_is_compared_with_it() -> None:
+    whole = [drawn(name, r, 0.001, subject=s) for name, r in (("a", 0.5), ("bb", 0.4)) for s in "12"]
+    less = table(*whole, drawn("ccc", 0.45, 0.001, subject="1"))
+    assert less[["backbone", "rank", "cells"]].to_numpy().tolist()[:2] == [["a", 1, "2/2"], ["bb", 2, "2/2"]]
+    assert less["cells"].tolist()[2] == "1/2"
+    assert pd.isna(less["rank"][2])
+
+
+def test_the_standard_error_of_a_line_stands_beside_it() -> None:
+    slopes = MetricResult("1", B0, {"slope": 0.5, "slope_se": 0.02, "b0": 0.1})
+    text = page(record(metrics={"hierarchy": slopes})).split("### Alignment")[1]
+    assert "0.500 ± 0.020" in text
+    assert "| 0.10" in text
+
+
+def test_json_holds_what_the_page_shows() -> None:
+    found = json.loads(render([drawn("net/a", 0.50, 0.001), drawn("net/bb", 0.3, 0.001)])[Path("data.json")])
+    edition = found["editions"][0]
+    first = edition["rows"][0]
+    assert (first["backbone"], first["rank"], first["cells"]) == ("net/a", 1, [1, 1])
+    assert first["figures"]["r2.all"]["low"] < first["figures"]["r2.all"]["mean"] == 0.5
+    assert edition["differences"][0]["first"]["backbone"] == "net/a"
+    assert edition["differences"][0]["difference"] == 0.2
+    assert edition["noise_ceiling"] == {"V1": 0.7, "all": 0.6}
+
+
+def test_latex_escapes_names_and_keeps_marks() -> None:
+    text = latex(boards([drawn("net/a_b", 0.5, 0.001), drawn("net/c%", 0.3, 0.001)])["data"])
+    assert r"net/a\_b" in text
+    assert r"net/c\%" in text
+    assert r"\textbf{0.500}" in text
+    assert r"95 \% interval" in text
+    assert text.count(r"\toprule") == text.count(r"\bottomrule") == text.count(r"\begin{tabular}") == 5
+    assert "hline" not in text
+
+
+def test_a_figure_that_no_record_has_gets_no_column() -> None:
+    shares = replace(R2, columns={"all": "R2", "all_of_ceiling": "of ceiling"})
+    bare = {"r2": MetricResult("1", shares, {"all": 0.5})}
+    full = {"r2": MetricResult("1", shares, {"all": 0.5, "all_of_ceiling": 0.8})}
+    assert "of ceiling" not in page(record(metrics=bare))
+    assert "of ceiling" in page(record(metrics=full))

@@ -7,6 +7,7 @@ import pytest
 
 from brainbench import MetricCard, MetricInputs, PluginError, Predictions, Score, Selectors
 from brainbench.pipeline.scores import LoadedMetric, noise_ceiling, score
+from brainbench.resampling import DRAWS, unpacked
 
 INPUTS = MetricInputs(
     predictions=Predictions(np.zeros((2, 3)), np.zeros((2, 3)), ("a", "b")), selectors=Selectors(("one",)), seed=4
@@ -53,6 +54,20 @@ def test_what_is_missing_makes_it_not_applicable_without_asking_the_metric() -> 
 def test_anything_but_finite_numbers_is_the_plugins_failure(result: Any, message: str) -> None:
     with pytest.raises(PluginError, match=message):
         score(loaded(Spy(result), "predictions"), INPUTS)
+
+
+def test_draws_are_kept_as_deviations_from_their_figure() -> None:
+    drawn = np.linspace(0.4, 0.6, DRAWS)
+    result, _ = score(loaded(Spy(Score({"x": 0.5}, draws={"x": drawn})), "predictions"), INPUTS)
+    np.testing.assert_allclose(unpacked(result.draws["x"]), drawn - 0.5, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    "draws", [{"y": np.zeros(DRAWS)}, {"x": np.zeros(10)}, {"x": np.full(DRAWS, np.nan)}], ids=["name", "number", "nan"]
+)
+def test_draws_of_nothing_or_of_another_number_are_refused(draws: dict[str, np.ndarray]) -> None:
+    with pytest.raises(PluginError, match=r"spy: draws of '[xy]' must be 1000 finite numbers"):
+        score(loaded(Spy(Score({"x": 0.5}, draws=draws)), "predictions"), INPUTS)
 
 
 def test_the_noise_ceiling_is_a_mean_over_all_and_over_each_roi() -> None:

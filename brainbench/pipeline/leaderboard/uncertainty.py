@@ -56,7 +56,7 @@ def estimate(sample: Sample) -> Estimate:
     small = sample.images / freedom  # of draws with replacement, the variance is too small by this
     centre = figure - float(draws.mean())
     if len(figures) == 1:
-        parts = [(float(draws.var()) * small, freedom)]
+        parts = [(float(draws.var(ddof=1)) * small, freedom)]
     else:
         covariance = np.cov(draws) * small
         number = len(figures)
