@@ -2,6 +2,8 @@ from __future__ import annotations
 
 import json
 import random
+import subprocess
+import sys
 from dataclasses import replace
 from io import StringIO
 from pathlib import Path
@@ -13,6 +15,7 @@ import pytest
 from brainbench import StoreError
 from brainbench.pipeline.leaderboard import boards, render
 from brainbench.pipeline.leaderboard.latex import latex
+from brainbench.pipeline.results import write_record
 from brainbench.records import (
     BackboneFacts,
     Cost,
@@ -297,3 +300,27 @@ def test_a_figure_that_no_record_has_gets_no_column() -> None:
     full = {"r2": MetricResult("1", shares, {"all": 0.5, "all_of_ceiling": 0.8})}
     assert "of ceiling" not in page(record(metrics=bare))
     assert "of ceiling" in page(record(metrics=full))
+
+
+def test_locale_time_zone_and_hash_seed_do_not_show(tmp_path: Path) -> None:
+    for number, name in enumerate(("a", "bb", "ccc")):
+        for subject in "12":
+            write_record(tmp_path, drawn(f"net/{name}", number / 10, 0.01, subject=subject))
+    found = []
+    for place, environment in enumerate(
+        (
+            {"LC_ALL": "C", "TZ": "UTC", "PYTHONHASHSEED": "1"},
+            {"LC_ALL": "de_DE.UTF-8", "TZ": "Asia/Kathmandu", "PYTHONHASHSEED": "2", "PYTHONUTF8": "0"},
+        )
+    ):
+        boards_ = tmp_path / f"boards{place}"
+        subprocess.run(
+            [sys.executable, "-m", "brainbench", "leaderboard", str(tmp_path), "--leaderboards", str(boards_)],
+            env={"PATH": "", "HOME": str(tmp_path), **environment},
+            cwd=tmp_path,
+            check=True,
+            capture_output=True,
+        )
+        found.append({path.name: path.read_bytes() for path in boards_.iterdir()})
+    assert sorted(found[0]) == ["data.csv", "data.json", "data.md", "data.tex"]
+    assert found[0] == found[1]
