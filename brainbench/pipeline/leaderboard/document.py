@@ -27,8 +27,10 @@ def _edition(board: Board) -> dict[str, Any]:
             {
                 "first": _names(rows[d.first]),
                 "second": _names(rows[d.second]),
-                **_estimate(d.estimate),
+                "difference": _digits(d.estimate.figure),
+                **_interval(d.estimate),
                 "p": _digits(d.p),
+                "other_subjects": _interval(d.beyond) if d.beyond else None,
             }
             for d in board.differences
         ],
@@ -45,8 +47,7 @@ def _line(line: Line, board: Board) -> dict[str, Any]:
         if figure[1] is not None:
             found["sd"] = _digits(figure[1])
         if column in line.intervals:
-            estimate = _estimate(line.intervals[column])
-            found |= {"low": estimate["low"], "high": estimate["high"]}
+            found |= _interval(line.intervals[column])
         figures[f"{column.metric}.{column.value}"] = found
     facts = {"rank": line.rank, "control": line.row.control, "cells": [line.done, line.expected]}
     return _names(line.row.key) | facts | {"figures": figures}
@@ -62,8 +63,8 @@ def _names(key: RowKey) -> dict[str, Any]:
     }
 
 
-def _estimate(one: Estimate) -> dict[str, float]:
-    return {"difference": _digits(one.figure), "low": _digits(one.low), "high": _digits(one.high)}
+def _interval(one: Estimate) -> dict[str, float]:
+    return {"low": _digits(one.low), "high": _digits(one.high)}
 
 
 def _digits(value: float) -> float:

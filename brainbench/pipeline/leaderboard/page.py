@@ -63,9 +63,9 @@ def _explained(board: Board) -> list[str]:
         parts.append("of ceiling: R2 as a share of what the noise in the measurement leaves to be predicted.")
     if any(line.intervals for line in board.lines):
         parts.append(
-            f"{INTERVAL}: where R2 would lie with other test images (1,000 paired bootstrap draws), other seeds and, with several"
-            " subjects, other subjects; its centre is corrected for bias. rank: one more than the number of rows that are better"
-            " beyond doubt; rows that cannot be told apart share a rank."
+            f"{INTERVAL}: where R2 would lie for these subjects with other test images (1,000 paired bootstrap draws) and other"
+            " seeds; its centre is corrected for bias. rank: one more than the number of rows that are better beyond doubt; rows"
+            " that cannot be told apart share a rank."
         )
     if "slope" in headings:
         parts.append(

@@ -7,16 +7,20 @@ from dataclasses import dataclass
 from itertools import combinations
 
 from brainbench.pipeline.leaderboard.rows import Column, Row
-from brainbench.pipeline.leaderboard.uncertainty import LEVEL, Estimate, estimate, holm
+from brainbench.pipeline.leaderboard.uncertainty import LEVEL, Estimate, estimate, estimate_beyond, holm
 
 
 @dataclass(frozen=True)
 class Difference:
-    """One row less another, by their places in the order. p: of no difference, corrected for all pairs (Holm)."""
+    """One row less another, by their places in the order. p: of no difference, corrected for all pairs (Holm).
+
+    estimate: for these subjects, which ranks go by; beyond: for subjects in general, None with a single one.
+    """
 
     first: int
     second: int
     estimate: Estimate
+    beyond: Estimate | None
     p: float
 
     @property
@@ -31,9 +35,13 @@ def differences(rows: Sequence[Row], column: Column) -> list[Difference]:
     if len(samples) < len(rows):
         return []
     pairs = list(combinations(range(len(rows)), 2))
-    found = [estimate(samples[first].minus(samples[second])) for first, second in pairs]
+    between = [samples[first].minus(samples[second]) for first, second in pairs]
+    found = [estimate(sample) for sample in between]
     corrected = holm([one.p for one in found])
-    return [Difference(*pair, one, p) for pair, one, p in zip(pairs, found, corrected, strict=True)]
+    return [
+        Difference(*pair, one, estimate_beyond(sample), p)
+        for pair, one, sample, p in zip(pairs, found, between, corrected, strict=True)
+    ]
 
 
 def ranks(rows: int, compared: Sequence[Difference]) -> list[int]:

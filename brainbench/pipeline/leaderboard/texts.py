@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from brainbench.pipeline.leaderboard.ranking import Difference
 from brainbench.pipeline.leaderboard.rows import Column
 from brainbench.pipeline.leaderboard.tables import Board, Line
+from brainbench.pipeline.leaderboard.uncertainty import Estimate
 
 CEILING = "noise ceiling"
 INTERVAL = "95 % interval"
@@ -37,7 +37,9 @@ def tables(board: Board) -> list[Table]:
         found.append(
             Table("R2 by ROI, with 95 % intervals", _frame(board.ranked, rois, _with_interval), "Rows as above.")
         )
-    if alignment := [c for c in board.columns if c.metric == "hierarchy"]:
+    if alignment := [
+        c for c in board.columns if c.metric == "hierarchy" and any(line.figures[c] for line in board.ranked)
+    ]:
         title = "Alignment with the visual hierarchy"
         note = (
             "± the standard error of the line through the voxels, mean over fits. Neighbouring voxels are not independent, so it is"
@@ -46,8 +48,9 @@ def tables(board: Board) -> list[Table]:
         found.append(Table(title, _frame(board.ranked, alignment, _with_error), note))
     if board.differences:
         note = (
-            "R2 of a row less that of the first row, and less that of the row above, with 95 % intervals; p of no difference,"
-            " corrected for all pairs of the board (Holm)."
+            "R2 of a row less that of the first row, and less that of the row above, with 95 % intervals for these subjects; p of"
+            " no difference, corrected for all pairs of the board (Holm); the interval for subjects in general, where there are"
+            " several."
         )
         found.append(Table("Differences", _differences(board), note))
     if board.controls or board.ceiling:
@@ -106,17 +109,19 @@ def _differences(board: Board) -> pd.DataFrame:
         cells = _names(line)
         for heading, other in (("first row", 0), ("row above", place - 1)):
             found = known[other, place]
-            cells[f"less the {heading}"] = _less(found, digits)
+            low, high = _turned(found.estimate, digits)
+            cells[f"less the {heading}"] = f"{rounded(-found.estimate.figure, digits)} [{low}, {high}]"
             cells[f"p, {heading}"] = "< 0.001" if found.p < 0.001 else f"{found.p:.3f}"
+            if found.beyond:
+                low, high = _turned(found.beyond, digits)
+                cells[f"other subjects, {heading}"] = f"[{low}, {high}]"
         out.append(cells)
     return pd.DataFrame(out)
 
 
-def _less(found: Difference, digits: int) -> str:
-    """The later row less the earlier one."""
-    one = found.estimate
-    low, high = rounded(-one.high, digits), rounded(-one.low, digits)
-    return f"{rounded(-one.figure, digits)} [{low}, {high}]"
+def _turned(one: Estimate, digits: int) -> tuple[str, str]:
+    """The interval of the later row less the earlier one."""
+    return rounded(-one.high, digits), rounded(-one.low, digits)
 
 
 def _marks(shown: Sequence[Column], lines: Sequence[Line]) -> dict[tuple[int, Column], str]:

@@ -41,29 +41,40 @@ class Estimate:
 
 
 def estimate(sample: Sample) -> Estimate:
-    """The mean over subjects and seeds with its interval.
+    """The mean over subjects and seeds, with its interval for these subjects: other test images, other seeds.
 
-    Its variance has two parts. Images: the bootstrap covariance of different units on the same draws, which no further unit
-    would average away; with one unit, its bootstrap variance. Units: the spread of their figures over their number, which holds
-    their own share of the image noise. Units are subjects; seeds, if there is one subject; none, if there is one of each: the
-    interval is then for that subject and seed. Each part has its own Student t, and the half widths add in quadrature
-    (after Cochran and Cox), so that three subjects do not pass for many. The centre is corrected for the bootstrap's estimate
-    of bias: R2 divides by a variance about the test images' own mean.
+    Two parts of variance, each with a Student t of its own, their half widths added in quadrature (after Cochran and Cox):
+    the images', from the draws of the mean; and, with several seeds, their spread within a subject over their number.
+    The centre is corrected for the bootstrap's estimate of bias: R2 divides by a variance about the test images' own mean.
     """
-    figures, draws = _units(sample.cells)
-    figure = float(figures.mean())
-    freedom = sample.images - 1
-    small = sample.images / freedom  # of draws with replacement, the variance is too small by this
-    centre = figure - float(draws.mean())
-    if len(figures) == 1:
-        parts = [(float(draws.var(ddof=1)) * small, freedom)]
-    else:
-        covariance = np.cov(draws) * small
-        number = len(figures)
-        shared = (covariance.sum() - np.trace(covariance)) / (number * (number - 1))
-        parts = [(max(0.0, float(shared)), freedom), (float(figures.var(ddof=1)) / number, number - 1)]
-    half = _half_width(parts, 1 - LEVEL)
-    return Estimate(figure, centre - half, centre + half, _p_value(centre, parts))
+    groups = _by_subject(sample)
+    drawn = np.mean([group.draws.mean(axis=0) for group in groups], axis=0)
+    parts = [(float(drawn.var(ddof=1)) * _small(sample), sample.images - 1)]
+    seeds = sum(len(group.figures) - 1 for group in groups)
+    if seeds:
+        spread = sum(_spread(group.figures) for group in groups)
+        parts.append((spread / len(groups) ** 2, seeds))
+    return _estimate(groups, drawn, parts)
+
+
+def estimate_beyond(sample: Sample) -> Estimate | None:
+    """The same for subjects in general, of whom these are a few; None with one subject.
+
+    What subjects share, the covariance of their draws, no further subject would average away. The rest is the spread of their
+    figures over their number, with S - 1 degrees of freedom, so that three subjects do not pass for many.
+    """
+    groups = _by_subject(sample)
+    number = len(groups)
+    if number == 1:
+        return None
+    draws = np.array([group.draws.mean(axis=0) for group in groups])
+    covariance = np.cov(draws) * _small(sample)
+    shared = float(covariance.sum() - np.trace(covariance)) / (number * (number - 1))
+    parts = [
+        (max(0.0, shared), sample.images - 1),
+        (_spread(np.array([group.figures.mean() for group in groups])), number - 1),
+    ]
+    return _estimate(groups, draws.mean(axis=0), parts)
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
@@ -76,14 +87,34 @@ def holm(p_values: Sequence[float]) -> list[float]:
     return adjusted
 
 
-def _units(cells: Mapping[tuple[str, int], tuple[float, np.ndarray]]) -> tuple[np.ndarray, np.ndarray]:
-    """Figures [units] and draws [units, draws]: subjects, seeds averaged; or the seeds of the only subject."""
-    subjects = sorted({subject for subject, _ in cells})
-    groups = [[cells[c] for c in sorted(cells) if c[0] == subject] for subject in subjects]
-    if len(groups) == 1:
-        groups = [[cell] for cell in groups[0]]
-    figures = np.array([np.mean([figure for figure, _ in group]) for group in groups])
-    return figures, np.array([np.mean([drawn for _, drawn in group], axis=0) for group in groups])
+@dataclass(frozen=True)
+class _Subject:
+    """figures: [seeds]; draws: [seeds, draws]."""
+
+    figures: np.ndarray
+    draws: np.ndarray
+
+
+def _by_subject(sample: Sample) -> list[_Subject]:
+    names = sorted({subject for subject, _ in sample.cells})
+    groups = [[sample.cells[cell] for cell in sorted(sample.cells) if cell[0] == name] for name in names]
+    return [_Subject(np.array([f for f, _ in group]), np.array([d for _, d in group])) for group in groups]
+
+
+def _spread(figures: np.ndarray) -> float:
+    """Variance of the mean of these figures; 0 of a single one."""
+    return float(figures.var(ddof=1)) / len(figures) if len(figures) > 1 else 0.0
+
+
+def _small(sample: Sample) -> float:
+    """By how much the variance of draws with replacement is too small."""
+    return sample.images / (sample.images - 1)
+
+
+def _estimate(groups: Sequence[_Subject], drawn: np.ndarray, parts: Sequence[tuple[float, int]]) -> Estimate:
+    figure = float(np.mean([group.figures.mean() for group in groups]))
+    centre, half = figure - float(drawn.mean()), _half_width(parts, 1 - LEVEL)
+    return Estimate(figure, centre - half, centre + half, _p_value(centre, parts))
 
 
 def _half_width(parts: Sequence[tuple[float, int]], alpha: float) -> float:
