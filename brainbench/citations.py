@@ -17,7 +17,7 @@ from brainbench.registry import Registry, Shelf
 TITLE = "brainbench: which layers of a vision network the human visual cortex reads"
 AUTHORS = "The brainbench developers"
 LICENCE = "MIT"
-_FORM = re.compile(
+FORM = re.compile(
     r"(?P<author>.+?) \((?P<year>\d{4})\)\. (?P<title>.+?[?!.])( (?P<howpublished>.+?)\.?)??( arXiv:(?P<eprint>[\d.]+\d))?"
 )
 _LITTLE = {"a", "an", "the", "on", "of"}
@@ -124,7 +124,7 @@ def _data(record: Record) -> str:
 def _entries(references: Iterable[str]) -> Iterator[str]:
     taken: set[str] = set()
     for reference in references:
-        form = _FORM.fullmatch(reference.strip())
+        form = FORM.fullmatch(reference.strip())
         fields = {name: value for name, value in form.groupdict().items() if value} if form else {"note": reference}
         if "eprint" in fields:
             fields["archiveprefix"] = "arXiv"

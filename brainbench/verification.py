@@ -97,7 +97,7 @@ class _Auditor:
 
     def audit(self, path: Path, record: Record) -> Iterator[str]:
         """What is wrong with one record, its artifacts and its figures."""
-        yield from self._paper(path, record)
+        yield from self._document(path, record)
         intact = True
         for name, sha256 in results.artifact_digests(self.places.results, record).items():
             if sha256 != record.artifacts[name]:
@@ -125,7 +125,7 @@ class _Auditor:
         if intact and not misplaced:
             yield from self._figures(record, data, picks)
 
-    def _paper(self, path: Path, record: Record) -> Iterator[str]:
+    def _document(self, path: Path, record: Record) -> Iterator[str]:
         if path.stem != record.key:
             yield f"key: the file is {path.name}"
         stated, digest = results.read_digests(path)

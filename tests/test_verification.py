@@ -213,15 +213,25 @@ def test_another_dataset_is_told_by_what_differs(bench: Bench, fitted: Record) -
     assert "responses_key" not in first
 
 
-def test_the_dataset_is_opened_with_the_settings_of_the_record(bench: Bench) -> None:
+def test_the_dataset_is_opened_with_the_settings_of_the_record_or_else_the_defaults(bench: Bench) -> None:
     card = replace(
         toy.dataset(),
         settings=(toy.Setting("images", int, 100, "how many"),),
         loader=lambda *, settings, data, cache: toy.ToyData(count=settings["images"]),
     )
     bench.registry = toy.registry(datasets=[card])
-    assert {record.dataset.settings["images"] for record in bench.run(settings=("toydata.images=50",))} == {50}
-    assert bench.verify().verified == 2
+    bench.run()
+    records = bench.run(settings=("toydata.images=50",))
+    assert {record.dataset.settings["images"] for record in records} == {50}
+    assert bench.verify().verified == 4
+    # A record of an earlier version does not name them.
+    for path in bench.places.results.glob("*.json"):
+        content = json.loads(path.read_text())
+        del content["digest"], content["dataset"]["settings"]
+        path.write_text(json.dumps(content))
+    found = bench.verify()
+    assert found.verified == 2
+    assert all(p.what.startswith("dataset: not the one that the record is about: ") for p in found.problems)
 
 
 def test_a_dataset_that_needs_data_says_what_to_pass(bench: Bench, tmp_path: Path) -> None:
