@@ -40,7 +40,7 @@ class Problem:
 
 @dataclass
 class Verification:
-    """verified: records whose every figure was found again; digest_only: those without predictions; remarks: what was not done."""
+    """verified: records with predictions in which nothing differs; digest_only: records without; remarks: what was not checked."""
 
     verified: int = 0
     digest_only: int = 0
