@@ -17,6 +17,7 @@ types:  ## static types, the plugins one by one
 
 docs:  ## what is written agrees with what is there: README, decisions, committed boards
 	pytest tests/docs
+	brainbench leaderboard leaderboards/records --verify
 
 board:  ## rebuild the committed boards from their records
 	brainbench leaderboard leaderboards/records --leaderboards leaderboards

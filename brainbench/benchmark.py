@@ -94,21 +94,25 @@ def open_dataset(entry: Entry[DatasetCard], settings: Mapping[str, Any], path: P
 
 def write_boards(places: Places, dataset: str | None = None) -> list[Path]:
     """Build the boards of a results folder (of one dataset, or of all); returns the files written."""
-    what = f"no records of {dataset}" if dataset else "no records"
-    nothing = StoreError(f"{places.results}: {what}; make some with `brainbench run --results {places.results}`")
     if not places.results.is_dir():
-        raise nothing
+        raise no_records(places.results, dataset)
     # Read and written under one lock: of two runs that end together, the later one sees the records of both.
     with storage(places.leaderboards), places.locked(places.results, "boards"):
         wanted = [r for r in results.read_records(places.results) if dataset in (None, r.dataset.name)]
         if not wanted:
-            raise nothing
+            raise no_records(places.results, dataset)
         places.leaderboards.mkdir(parents=True, exist_ok=True)
         written = []
         for name, text in sorted(leaderboard.render(wanted).items()):
             results.write_atomically(places.leaderboards / name, text.encode())
             written.append(places.leaderboards / name)
         return written
+
+
+def no_records(folder: Path, dataset: str | None = None) -> StoreError:
+    """What to say of a results folder that holds no records (of one dataset, or of any)."""
+    what = f"no records of {dataset}" if dataset else "no records"
+    return StoreError(f"{folder}: {what}; make some with `brainbench run --results {folder}`")
 
 
 def resolve_device(device: str) -> str:

@@ -82,7 +82,12 @@ def _convert(text: Any, kind: SettingType) -> Any:
 
 @dataclass(frozen=True, kw_only=True)
 class Card:
-    """What every card has. name: ``family/variant`` or ``family``; libraries: distributions whose version matters to the result."""
+    """What every card has.
+
+    name: ``family/variant`` or ``family``; libraries: distributions whose version matters to the result; citation: what to
+    cite for it, one reference a line: ``Ada Lovelace and others (1843). Title. Venue. arXiv:0000.00000`` (venue and arXiv as
+    far as there are any), from which ``brainbench cite --bibtex`` makes its entries.
+    """
 
     name: str
     loader: Callable[..., Any]
@@ -90,6 +95,7 @@ class Card:
     settings: tuple[Setting, ...] = ()
     libraries: tuple[str, ...] = ()
     version: str = "1"
+    citation: str | None = None
 
     @property
     def family(self) -> str:
@@ -226,4 +232,3 @@ class DatasetCard(Card):
     needs_data: bool = False
     takes_data: bool = False
     licence: str | None = None
-    citation: str | None = None

@@ -14,7 +14,6 @@ from brainbench.pipeline.scores import noise_ceiling
 from brainbench.protocols import Fitted
 from brainbench.records import BackboneFacts, Cost, DatasetFacts, EncoderFacts, Failure, MetricResult, Record
 from brainbench.selection import BackbonePick
-from brainbench.types import Responses
 
 
 def record(
@@ -35,7 +34,7 @@ def record(
     return Record(
         key=job.key,
         status=status(failure),
-        dataset=_dataset(job, data, responses),
+        dataset=dataset(data, job.subject),
         backbone=_backbone(job.backbone, weights_sha256),
         encoder=_encoder(job.encoder) if job.encoder else None,
         seed=job.seed,
@@ -68,19 +67,20 @@ def cost(started: float, device: str) -> Cost:
     return Cost(round(time.perf_counter() - started, 3), round(megabytes, 1), device)
 
 
-def _dataset(job: Job, data: DatasetPick, responses: Responses | None) -> DatasetFacts:
-    dataset, stimuli = data.dataset, data.stimuli(job.subject)
+def dataset(data: DatasetPick, subject: str) -> DatasetFacts:
+    """What a record says of its dataset and subject."""
+    opened, stimuli, responses = data.dataset, data.stimuli(subject), data.responses(subject)
     measured = {} if responses is None else {name: int(voxels.sum()) for name, voxels in responses.rois.items()}
     splits: tuple[Literal["train", "val", "test"], ...] = ("train", "val", "test")
     return DatasetFacts(
         name=data.card.name,
-        title=getattr(dataset, "title", None) or data.card.name,
-        version=dataset.version,
-        simulated=data.card.simulated or bool(getattr(dataset, "simulated", False)),
-        subject=job.subject,
+        title=getattr(opened, "title", None) or data.card.name,
+        version=opened.version,
+        simulated=data.card.simulated or bool(getattr(opened, "simulated", False)),
+        subject=subject,
         stimuli=len(stimuli),
         stimuli_key=stimuli.key,
-        licence=getattr(dataset, "licence", None) or data.card.licence,
+        licence=getattr(opened, "licence", None) or data.card.licence,
         responses=0 if responses is None else responses.values.shape[0],
         voxels=0 if responses is None else responses.values.shape[1],
         responses_key=None if responses is None else responses.key,
@@ -89,6 +89,7 @@ def _dataset(job: Job, data: DatasetPick, responses: Responses | None) -> Datase
         dropped_voxels=[] if responses is None else [int(voxel) for voxel in responses.dropped],
         rois=measured,
         noise_ceiling={} if responses is None else noise_ceiling(responses.noise_ceiling, responses.rois),
+        settings=dict(data.settings),
     )
 
 

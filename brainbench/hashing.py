@@ -1,9 +1,16 @@
-"""sha256 of files."""
+"""sha256 of files and of what JSON can hold."""
 
 from __future__ import annotations
 
 import hashlib
+import json
 from pathlib import Path
+from typing import Any
+
+
+def digest(content: Any) -> str:
+    """sha256 of anything JSON can hold, whatever the order of its keys."""
+    return hashlib.sha256(json.dumps(content, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
 def file_sha256(path: str | Path) -> str:

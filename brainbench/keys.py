@@ -7,8 +7,6 @@ job key        features key + encoder key + responses and split + seed
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping
 from functools import cache, partial
 from importlib.metadata import PackageNotFoundError, version
@@ -17,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from brainbench.cards import Card, lazy
-from brainbench.hashing import file_sha256
+from brainbench.hashing import digest, file_sha256
 from brainbench.plugins import Plugin
 from brainbench.types import Weights
 
@@ -27,11 +25,6 @@ EXTRACTOR_VERSION = 2
 JOB_VERSION = 2
 # Settings that change how a result is computed, not what it is.
 _IMMATERIAL = ("batch",)
-
-
-def digest(content: Any) -> str:
-    """sha256 of anything JSON can hold, whatever the order of its keys."""
-    return hashlib.sha256(json.dumps(content, sort_keys=True, separators=(",", ":")).encode()).hexdigest()
 
 
 @cache

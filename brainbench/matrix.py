@@ -162,12 +162,14 @@ def pick_metrics(request: Request, registry: Registry, given: Assignments) -> li
         entries = tuple(entry for entry in registry.metrics if entry.card.default)
     else:
         entries = registry.metrics.select(request.metrics)
-    picks = []
-    for entry in entries:
-        settings, changed = given.resolve(entry.card)
-        suffix = "".join(f" {key}={value}" for key, value in sorted(changed.items()))
-        picks.append(MetricPick(entry, settings, entry.card.version + suffix))
-    return picks
+    return [pick_metric(entry, given) for entry in entries]
+
+
+def pick_metric(entry: Entry[MetricCard], given: Assignments) -> MetricPick:
+    """A metric with its settings; those that were changed are a part of its version."""
+    settings, changed = given.resolve(entry.card)
+    suffix = "".join(f" {key}={value}" for key, value in sorted(changed.items()))
+    return MetricPick(entry, settings, entry.card.version + suffix)
 
 
 def pick_subjects(request: Request, dataset: Dataset) -> list[str]:

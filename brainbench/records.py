@@ -5,12 +5,14 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
+from brainbench.hashing import digest
+
 SCHEMA = 1
 
 
 @dataclass(frozen=True)
 class DatasetFacts:
-    """Which data: card name, title, content version, subject, split and what was left out."""
+    """Which data: card name, settings, title, content version, subject, split and what was left out."""
 
     name: str
     title: str
@@ -28,6 +30,7 @@ class DatasetFacts:
     rois: dict[str, int] = field(default_factory=dict)
     noise_ceiling: dict[str, float] = field(default_factory=dict)
     licence: str | None = None
+    settings: dict[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -131,5 +134,6 @@ class Record:
         return (data.name, data.version, data.split_hash, data.subject, network, encoder, self.seed, self.grid)
 
     def to_json(self) -> dict[str, Any]:
-        """Plain JSON types."""
-        return asdict(self)
+        """Plain JSON types. ``digest``: sha256 of all the rest, so that a digit that somebody changed shows."""
+        content = asdict(self)
+        return {**content, "digest": digest(content)}

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
+if TYPE_CHECKING:
+    from brainbench.places import Places
 
-@click.command(short_help="Build the boards again from records.")
+
+@click.command(short_help="Build the boards again from records, or verify them.")
 @click.argument("results", default="results", type=click.Path(path_type=Path))
 @click.option(
     "--leaderboards",
@@ -18,10 +22,49 @@ import click
     help="Where boards go.",
 )
 @click.option("--dataset", metavar="NAME", help="Only this dataset's board.  [default: all]")
-def leaderboard(results: Path, leaderboards: Path, dataset: str | None) -> None:
-    """Build the leaderboards again from the records in RESULTS; the same records give the same bytes."""
-    from brainbench.benchmark import write_boards
+@click.option(
+    "--verify",
+    "verifying",
+    is_flag=True,
+    help="Write nothing: score the stored predictions again and say what differs, also on the boards.",
+)
+@click.option(
+    "--data",
+    type=click.Path(path_type=Path),
+    metavar="PATH",
+    help="For --verify: where the dataset lies, as for `brainbench run`.",
+)
+def leaderboard(results: Path, leaderboards: Path, dataset: str | None, verifying: bool, data: Path | None) -> int:
+    """Build the leaderboards again from the records in RESULTS; the same records give the same bytes.
+
+    With --verify: digests of records and of what lies beside them, every figure that the stored predictions can give
+    (equal on the machine they were made on, within 1e-6 on others), and the boards, byte for byte. Exit 1 when something differs.
+    """
     from brainbench.places import Places, default_cache
 
-    for path in write_boards(Places(results, leaderboards, default_cache()), dataset):
+    places = Places(results, leaderboards, default_cache())
+    if verifying:
+        return _verify(places, dataset, data)
+    if data is not None:
+        raise click.UsageError(f"--data {data}: boards are built from records alone; did you mean --verify --data?")
+    from brainbench.benchmark import write_boards
+
+    for path in write_boards(places, dataset):
         click.echo(f"wrote {path}")
+    return 0
+
+
+def _verify(places: Places, dataset: str | None, data: Path | None) -> int:
+    from brainbench.registry import installed
+    from brainbench.verification import verify
+
+    found = verify(places, installed(), dataset=dataset, data=data)
+    for problem in found.problems:
+        click.echo(f"{problem.where}: {' '.join(problem.what.split())}")
+    for remark, count in sorted(found.remarks.items()):
+        click.echo(f"{count} x {remark}")
+    click.echo(
+        f"{found.verified} records verified, {found.digest_only} without predictions (digest only), "
+        f"{len(found.problems)} problems"
+    )
+    return int(bool(found.problems))

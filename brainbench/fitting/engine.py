@@ -17,7 +17,7 @@ from brainbench.fitting.prediction import Validation
 from brainbench.fitting.recipes import Recipe
 from brainbench.fitting.soup import greedy_soup
 from brainbench.fitting.state import FitState
-from brainbench.keys import digest
+from brainbench.hashing import digest
 from brainbench.types import FitContext
 
 # Steps between two looks at the losses: on a GPU each makes the machine wait.

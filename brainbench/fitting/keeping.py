@@ -16,8 +16,7 @@ from safetensors.torch import load_file, save_file
 
 from brainbench.errors import StoreError
 from brainbench.fitting.state import Snapshot
-from brainbench.hashing import file_sha256
-from brainbench.keys import digest
+from brainbench.hashing import digest, file_sha256
 from brainbench.places import storage
 
 # Not before so many seconds after the last time, and never more than a twentieth of a fit's time.

@@ -20,9 +20,12 @@ from pydantic import TypeAdapter, ValidationError
 from zarr.codecs import Crc32cCodec
 
 from brainbench.errors import StoreError
+from brainbench.hashing import digest, file_sha256
 from brainbench.records import Record
 
 _RECORD = TypeAdapter(Record)
+# What zarr raises when a group, an array or a chunk is gone, cut short or not what its metadata say.
+_DAMAGED = (OSError, ValueError, KeyError, TypeError)
 
 
 def write_record(folder: Path, record: Record) -> Path:
@@ -47,6 +50,12 @@ def read_record(path: Path) -> Record:
 def read_records(folder: Path) -> list[Record]:
     """All records of a folder, by key; raises StoreError on the first damaged one."""
     return [read_record(path) for path in sorted(folder.glob("*.json"))]
+
+
+def read_digests(path: Path) -> tuple[str | None, str]:
+    """(the digest that a record states, None in one of an earlier version; the digest of what it says)."""
+    content = json.loads(path.read_bytes())
+    return content.pop("digest", None), digest(content)
 
 
 def write_arrays(
@@ -75,11 +84,38 @@ def read_arrays(folder: Path, record: Record) -> tuple[dict[str, np.ndarray], di
     try:
         group = zarr.open_group(folder / f"{record.key}.zarr", mode="r")
         arrays = {name: np.asarray(group[name][...]) for name in wanted}  # type: ignore[index]
-    except (OSError, ValueError, KeyError):
+    except _DAMAGED:
         return None
     if not wanted or any(array_digest(arrays[name]) != sha for name, sha in wanted.items()):
         return None
     return arrays, dict(group.attrs)
+
+
+def read_ids(folder: Path, key: str) -> list[str] | None:
+    """Names of the test stimuli that the stored predictions are about; None when they cannot be read."""
+    try:
+        ids = zarr.open_group(folder / f"{key}.zarr", mode="r").attrs["ids"]
+    except _DAMAGED:
+        return None
+    return [str(name) for name in ids] if isinstance(ids, list) else None
+
+
+def artifact_digests(folder: Path, record: Record) -> dict[str, str | None]:
+    """sha256 of every artifact a record names, as it lies there now; None for one that is gone or cannot be read."""
+    return {name: _artifact_digest(folder, record.key, name) for name in record.artifacts}
+
+
+def _artifact_digest(folder: Path, key: str, name: str) -> str | None:
+    store, _, array = name.partition("/")
+    try:
+        if name == f"{key}.safetensors":
+            return file_sha256(folder / name)
+        # Nothing is read from the stores of other records.
+        if store == f"{key}.zarr" and array:
+            return array_digest(np.asarray(zarr.open_group(folder / store, mode="r")[array][...]))  # type: ignore[index]
+    except _DAMAGED:
+        pass
+    return None
 
 
 def discard(folder: Path, key: str) -> None:

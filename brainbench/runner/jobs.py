@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -26,7 +27,7 @@ from brainbench.records import Failure, MetricResult, Record
 from brainbench.reporting import Reporter
 from brainbench.runner.blame import JobError, blamed
 from brainbench.runner.reading import FeatureReader
-from brainbench.types import FitContext, MetricInputs, Predictions, Selectors
+from brainbench.types import FitContext, MetricInputs, Predictions, Responses, Selectors
 
 _SELECTORS = ("layer", "space", "scale", "channel", "correlation", "likeness")
 
@@ -99,7 +100,7 @@ class Run:
         if job.encoder:
             encoding = self._encode(job, inputs)
             inputs = replace(inputs, predictions=encoding.predictions, selectors=encoding.selectors)
-        scored, per_voxel, failure = _score(job.metrics, inputs)
+        scored, per_voxel, failure = score_all(job.metrics, inputs)
         artifacts: dict[str, str] = {}
         if job.encoder and encoding and self.keep == "all":
             artifacts = self._store(job, job.encoder, encoding, per_voxel)
@@ -167,15 +168,11 @@ class Run:
         if before is None or found is None or inputs.responses is None:
             return None
         arrays, attributes = found
-        observed = np.asarray(inputs.responses.values[inputs.responses.rows("test")], dtype=np.float32)
-        inputs = replace(inputs, predictions=Predictions(arrays["predictions"], observed, tuple(attributes["ids"])))
-        if "layers" in attributes:
-            parts = {kind: arrays.get(f"selectors.{kind}") for kind in _SELECTORS}
-            inputs = replace(inputs, selectors=Selectors(tuple(attributes["layers"]), **parts))
+        inputs = stored_inputs(arrays, attributes, inputs.responses, inputs)
         picks = _unscored(job, before)
         if any("tokens" in pick.entry.card.needs for pick in picks):
             inputs = replace(inputs, features=self._features.of(job))
-        scored, per_voxel, failure = _score(picks, inputs)
+        scored, per_voxel, failure = score_all(picks, inputs)
         artifacts = before.artifacts
         if per_voxel:
             arrays |= {f"per_voxel.{name}": values for name, values in per_voxel.items()}
@@ -198,7 +195,19 @@ def _unscored(job: Job, record: Record) -> list[MetricPick]:
     return [m for m in job.metrics if getattr(record.metrics.get(m.entry.name), "version", None) != m.version]
 
 
-def _score(
+def stored_inputs(
+    arrays: Mapping[str, np.ndarray], attributes: Mapping[str, Any], responses: Responses, inputs: MetricInputs
+) -> MetricInputs:
+    """``inputs`` with the predictions and selectors that were stored beside a record, and what was measured."""
+    observed = np.asarray(responses.values[responses.rows("test")], dtype=np.float32)
+    inputs = replace(inputs, predictions=Predictions(arrays["predictions"], observed, tuple(attributes["ids"])))
+    if "layers" in attributes:
+        parts = {kind: arrays.get(f"selectors.{kind}") for kind in _SELECTORS}
+        inputs = replace(inputs, selectors=Selectors(tuple(attributes["layers"]), **parts))
+    return inputs
+
+
+def score_all(
     picks: Sequence[MetricPick], inputs: MetricInputs
 ) -> tuple[dict[str, MetricResult], dict[str, np.ndarray], Failure | None]:
     """Every metric in its own ``try``: (figures, per-voxel figures, the last failure)."""

@@ -16,6 +16,12 @@ _RECIPE = (
         "memory", float, 0.0, "GB of tokens held at once, the rest is read again; 0: half of the machine's", minimum=0
     ),
 )
+_PAPER = "Huzheng Yang and James Gee and Jianbo Shi (2024). Brain Decodes Deep Nets. CVPR. arXiv:2312.01280"
+# The pooling fields of F.1 are in the style of the GNet that came with the Natural Scenes Dataset.
+_GNET = (
+    "Emily J. Allen and others (2022). A massive 7T fMRI dataset to bridge cognitive neuroscience and artificial "
+    "intelligence. Nature Neuroscience 25, 116-126"
+)
 _ALIGN = Setting(
     "align", str, "shared", "local and global tokens of a layer: one channel align, or two", ("shared", "separate")
 )
@@ -33,6 +39,7 @@ def _factortopy(
         default=default,
         demo_steps=300,
         selectors=(*selectors, "channel"),
+        citation=_PAPER,
     )
 
 
@@ -58,6 +65,7 @@ CLASSTOKEN = EncoderCard(
     settings=_RECIPE,
     libraries=("torch",),
     demo_steps=600,
+    citation=_PAPER,
 )
 
 PATCHTOKEN = EncoderCard(
@@ -67,6 +75,7 @@ PATCHTOKEN = EncoderCard(
     settings=_RECIPE,
     libraries=("torch",),
     demo_steps=300,
+    citation=_PAPER,
 )
 
 GNETVIT = EncoderCard(
@@ -76,4 +85,5 @@ GNETVIT = EncoderCard(
     settings=_RECIPE,
     libraries=("torch",),
     demo_steps=300,
+    citation=f"{_PAPER}\n{_GNET}",
 )

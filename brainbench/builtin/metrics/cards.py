@@ -4,6 +4,12 @@ from __future__ import annotations
 
 from brainbench import MetricCard, lazy
 
+_PAPER = "Huzheng Yang and James Gee and Jianbo Shi (2024). Brain Decodes Deep Nets. CVPR. arXiv:2312.01280"
+_CKA = (
+    "Simon Kornblith and Mohammad Norouzi and Honglak Lee and Geoffrey Hinton (2019). Similarity of Neural Network "
+    "Representations Revisited. ICML. arXiv:1905.00414"
+)
+
 R2 = MetricCard(
     name="r2",
     loader=lazy("brainbench.builtin.metrics.r2:load"),
@@ -13,6 +19,7 @@ R2 = MetricCard(
     version="2",
     default=True,
     roi_columns=True,
+    citation=_PAPER,
 )
 
 HIERARCHY = MetricCard(
@@ -24,6 +31,7 @@ HIERARCHY = MetricCard(
     opposite=("b0",),
     default=True,
     digits=2,
+    citation=_PAPER,
 )
 
 CONFIDENCE = MetricCard(
@@ -34,6 +42,7 @@ CONFIDENCE = MetricCard(
     columns={"all": "confidence"},
     default=True,
     digits=2,
+    citation=_PAPER,
 )
 
 LAYERS = MetricCard(
@@ -45,6 +54,7 @@ LAYERS = MetricCard(
     direction="none",
     default=True,
     digits=2,
+    citation=_CKA,
 )
 
 TRUST = MetricCard(

@@ -9,6 +9,14 @@ from brainbench import BackboneCard, hookimpl, lazy
 
 # The names open_clip gives its checkpoints on the hub, the safe format first.
 FILES = ("open_clip_model.safetensors", "open_clip_pytorch_model.bin")
+CLIP = (
+    "Alec Radford and others (2021). Learning Transferable Visual Models From Natural Language Supervision. ICML. "
+    "arXiv:2103.00020"
+)
+DATACOMP = (
+    "Samir Yitzhak Gadre and others (2023). DataComp: In search of the next generation of multimodal datasets. NeurIPS. "
+    "arXiv:2304.14108"
+)
 
 
 def _card(name: str, architecture: str, tag: str | None = None, **facts: Any) -> BackboneCard:
@@ -22,6 +30,7 @@ def _card(name: str, architecture: str, tag: str | None = None, **facts: Any) ->
         taps=("block", "attention"),
         objective="contrastive, image and text",
         licence="MIT",
+        citation=f"{CLIP}\n{DATACOMP}" if "datacomp" in name else CLIP,
         **facts,
     )
 

@@ -9,6 +9,14 @@ from brainbench import BackboneCard, hookimpl, lazy
 
 # The names timm gives its checkpoints on the hub, the safe format first.
 FILES = ("model.safetensors", "pytorch_model.bin")
+DINOV2 = (
+    "Maxime Oquab and others (2024). DINOv2: Learning Robust Visual Features without Supervision. "
+    "Transactions on Machine Learning Research. arXiv:2304.07193"
+)
+REGISTERS = (
+    "Timothée Darcet and Maxime Oquab and Julien Mairal and Piotr Bojanowski (2024). Vision Transformers Need Registers. "
+    "ICLR. arXiv:2309.16588"
+)
 
 
 def _card(name: str, architecture: str, **facts: Any) -> BackboneCard:
@@ -20,6 +28,7 @@ def _card(name: str, architecture: str, **facts: Any) -> BackboneCard:
         taps=("block", "attention"),
         objective="self-distillation",
         licence="Apache-2.0",
+        citation=f"{DINOV2}\n{REGISTERS}" if "reg" in architecture or architecture == "mini" else DINOV2,
         **facts,
     )
 

@@ -7,6 +7,11 @@ from typing import Any
 
 from brainbench import BackboneCard, hookimpl, lazy
 
+VIT = (
+    "Alexey Dosovitskiy and others (2021). An Image is Worth 16x16 Words: Transformers for Image Recognition at Scale. "
+    "ICLR. arXiv:2010.11929"
+)
+
 
 def _card(name: str, architecture: str, **facts: Any) -> BackboneCard:
     return BackboneCard(
@@ -16,6 +21,7 @@ def _card(name: str, architecture: str, **facts: Any) -> BackboneCard:
         normalisation="ImageNet",
         taps=("block", "attention"),
         objective="supervised classification",
+        citation=VIT,
         licence="BSD-3-Clause (code); none stated for the weights",
         **facts,
     )

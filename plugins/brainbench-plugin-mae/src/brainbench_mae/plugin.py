@@ -9,6 +9,10 @@ from brainbench import BackboneCard, hookimpl, lazy
 
 # The names timm gives its checkpoints on the hub, the safe format first.
 FILES = ("model.safetensors", "pytorch_model.bin")
+MAE = (
+    "Kaiming He and Xinlei Chen and Saining Xie and Yanghao Li and Piotr Dollár and Ross Girshick (2022). "
+    "Masked Autoencoders Are Scalable Vision Learners. CVPR. arXiv:2111.06377"
+)
 
 
 def _card(name: str, architecture: str, **facts: Any) -> BackboneCard:
@@ -19,6 +23,7 @@ def _card(name: str, architecture: str, **facts: Any) -> BackboneCard:
         normalisation="ImageNet",
         taps=("block", "attention"),
         objective="masked autoencoding",
+        citation=MAE,
         **facts,
     )
 

@@ -9,6 +9,10 @@ from brainbench import BackboneCard, Setting, hookimpl, lazy
 
 OPENMMLAB = "https://download.openmmlab.com/mmselfsup/1.x/mocov3/"
 FACEBOOK = "https://dl.fbaipublicfiles.com/moco-v3/"
+MOCOV3 = (
+    "Xinlei Chen and Saining Xie and Kaiming He (2021). An Empirical Study of Training Self-Supervised Vision Transformers. "
+    "ICCV. arXiv:2104.02057"
+)
 LIBRARY = Setting(
     "library",
     str,
@@ -25,6 +29,7 @@ def _card(name: str, architecture: str, layout: str, source: str | None = None, 
         normalisation="ImageNet",
         taps=("block", "attention"),
         objective="contrastive, without labels",
+        citation=MOCOV3,
         source=source,
         training_data="ImageNet-1k without labels (1.28 million images)" if source else None,
         **facts,

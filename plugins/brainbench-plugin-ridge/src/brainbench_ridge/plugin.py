@@ -12,6 +12,12 @@ _SETTINGS = (
 )
 
 
+HIMALAYA = (
+    "Tom Dupré la Tour and Michael Eickenberg and Anwar O. Nunez-Elizalde and Jack L. Gallant (2022). "
+    "Feature-space selection with banded ridge regression. NeuroImage 264, 119728"
+)
+
+
 def _card(name: str, kind: str, summary: str, *more: Setting, selectors: tuple[str, ...] = ()) -> EncoderCard:
     return EncoderCard(
         name=name,
@@ -19,6 +25,7 @@ def _card(name: str, kind: str, summary: str, *more: Setting, selectors: tuple[s
         summary=summary,
         settings=(*_SETTINGS, *more),
         libraries=("himalaya",),
+        citation=HIMALAYA,
         selectors=selectors,
     )
 

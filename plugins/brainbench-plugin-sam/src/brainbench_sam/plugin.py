@@ -8,6 +8,7 @@ from typing import Any
 from brainbench import BackboneCard, Setting, hookimpl, lazy
 
 HOST = "https://dl.fbaipublicfiles.com/segment_anything/"
+SAM = "Alexander Kirillov and others (2023). Segment Anything. ICCV. arXiv:2304.02643"
 LIBRARY = Setting(
     "library",
     str,
@@ -26,6 +27,7 @@ def _card(name: str, architecture: str, file: str | None = None, **facts: Any) -
         normalisation="ImageNet",
         taps=("block", "attention"),
         objective="promptable segmentation",
+        citation=SAM,
         licence="Apache-2.0",
         weights="sa1b" if file else "untrained",
         source=HOST + file if file else None,

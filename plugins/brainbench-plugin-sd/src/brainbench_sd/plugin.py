@@ -14,6 +14,10 @@ _FACTS: dict[str, Any] = {
     "libraries": ("diffusers", "transformers"),
     "taps": ("block", "resnet", "conv2"),
     "objective": "denoising diffusion, text to image",
+    "citation": (
+        "Robin Rombach and Andreas Blattmann and Dominik Lorenz and Patrick Esser and Björn Ommer (2022). "
+        "High-Resolution Image Synthesis with Latent Diffusion Models. CVPR. arXiv:2112.10752"
+    ),
 }
 
 
