@@ -21,12 +21,14 @@ from brainbench.pipeline import leaderboard, results
 from brainbench.places import Places
 from brainbench.records import Record
 from brainbench.registry import Registry
+from brainbench.resampling import unpacked
 from brainbench.runner import score_all, stored_inputs
 from brainbench.settings import Assignments
 from brainbench.types import MetricInputs
 
 # What lies beside a record, or in its dataset: metrics that need nothing else are scored again.
 STORED: frozenset[Need] = frozenset({"predictions", "selectors", "responses"})
+HALF = 2**-10  # a step of half precision
 _IDENTITY = ("version", "stimuli_key", "responses_key", "split_hash")
 
 
@@ -197,6 +199,7 @@ class _Auditor:
                 yield f"metrics.{name}: cannot be scored again: {failure.type}: {failure.message}"
                 continue
             before, after = asdict(record.metrics[name]), asdict(scored[name])
+            yield from _draws(before.pop("draws"), after.pop("draws"), f"metrics.{name}.draws")
             yield from _told(before, after, f"metrics.{name}", "recomputed")
             yield from _voxels(arrays.get(f"per_voxel.{name}"), per_voxel.get(name), f"per_voxel.{name}")
 
@@ -211,6 +214,23 @@ def _dataset_facts(record: Record, data: DatasetPick) -> tuple[dict[str, Any], d
 def _told(stored: Mapping[str, Any], found: Mapping[str, Any], name: str, verb: str) -> Iterator[str]:
     for what, one, other in differences(stored, found, name):
         yield f"{what}: stored {one}, {verb} {other}"
+
+
+def _draws(stored: Mapping[str, str], found: Mapping[str, str], name: str) -> Iterator[str]:
+    """Draws are kept in half precision, in which another order of adding up may show as one step."""
+    if stored.keys() != found.keys():
+        yield f"{name}: stored {', '.join(stored) or 'none'}, recomputed {', '.join(found) or 'none'}"
+        return
+    for figure, text in stored.items():
+        try:
+            before = unpacked(text)
+        except ValueError as error:
+            yield f"{name}.{figure}: {error}"
+            continue
+        after = unpacked(found[figure])
+        off = np.flatnonzero(~np.isclose(before, after, rtol=2 * HALF, atol=HALF * float(np.abs(after).max())))
+        if len(off):
+            yield f"{name}.{figure}[{off[0]}]: stored {before[off[0]]:.4g}, recomputed {after[off[0]]:.4g}"
 
 
 def _voxels(stored: np.ndarray | None, found: np.ndarray | None, name: str) -> Iterator[str]:

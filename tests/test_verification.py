@@ -256,7 +256,7 @@ def test_without_predictions_digest_and_boards_are_checked(bench: Bench) -> None
     bench.edit(record, _set("metrics", "r2", "values", "all", value=0.5), signed=False)
     digests, *boards = bench.verify().problems
     assert digests.what.startswith("digest: ")
-    assert [Path(board.where).name for board in boards] == ["toydata.csv", "toydata.md"]
+    assert [Path(board.where).suffix for board in boards] == [".csv", ".json", ".md", ".tex"]
 
 
 def test_changed_and_missing_boards_are_named(bench: Bench, fitted: Record) -> None:

@@ -11,6 +11,7 @@ import pytest
 from experiment import write_experiment
 
 from brainbench.cli import main
+from brainbench.resampling import packed, unpacked
 
 Shell = Callable[[str], tuple[int, str, str]]
 RUN = (
@@ -50,15 +51,27 @@ def test_verify_ends_with_0_then_names_a_changed_digit_and_ends_with_1(shell: Sh
     path.write_text(json.dumps(record))
     code, out, err = shell("leaderboard results --verify --data mine")
     where = f"{path.stem[:16]} pixels x classtoken, subject 1, seed 0: "
-    digest, figure, csv, md, _, summary = out.splitlines()
+    digest, figure, csv, document, md, tex, _, summary = out.splitlines()
     assert (code, err) == (1, "")
     assert digest.startswith(f"{where}digest: stored ")
     assert figure.startswith(
         f"{where}metrics.r2.values.all: stored {record['metrics']['r2']['values']['all']}, recomputed "
     )
-    assert csv.startswith("leaderboards/folder.csv: is not what the records make; ")
-    assert md.startswith("leaderboards/folder.md: is not what the records make; ")
-    assert summary == "0 records verified, 1 without predictions (digest only), 4 problems"
+    for ending, line in {"csv": csv, "json": document, "md": md, "tex": tex}.items():
+        assert line.startswith(f"leaderboards/folder.{ending}: is not what the records make; ")
+    assert summary == "0 records verified, 1 without predictions (digest only), 6 problems"
+
+
+def test_draws_that_were_changed_are_found_and_rounding_is_not(shell: Shell, tmp_path: Path) -> None:
+    shell(RUN)
+    path = fitted(tmp_path / "results")
+    record = json.loads(path.read_text())
+    draws = unpacked(record["metrics"]["r2"]["draws"]["all"])
+    for factor, problem in ((1 + 2**-11, False), (1.02, True)):
+        record["metrics"]["r2"]["draws"]["all"] = packed(draws * factor)
+        path.write_text(json.dumps(record))
+        _, out, _ = shell("leaderboard results --verify --data mine")
+        assert ("metrics.r2.draws.all[0]: stored " in out) is problem
 
 
 def test_bad_usage_of_verify_is_one_line_and_2(shell: Shell) -> None:
