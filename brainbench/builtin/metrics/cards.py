@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from brainbench import MetricCard, lazy
+from brainbench import MetricCard, Setting, lazy
 
 R2 = MetricCard(
     name="r2",
@@ -11,6 +11,15 @@ R2 = MetricCard(
     needs=frozenset({"predictions", "responses"}),
     columns={"all": "R2"},
     default=True,
+    roi_columns=True,
+)
+
+PEARSON = MetricCard(
+    name="pearson",
+    loader=lazy("brainbench.builtin.metrics.pearson:load"),
+    summary="correlation of a voxel's predicted and measured responses over the test split",
+    needs=frozenset({"predictions", "responses"}),
+    columns={"all": "Pearson r"},
     roi_columns=True,
 )
 
@@ -23,6 +32,7 @@ HIERARCHY = MetricCard(
     opposite=("b0",),
     default=True,
     digits=2,
+    version="2",
 )
 
 CONFIDENCE = MetricCard(
@@ -64,4 +74,17 @@ RECOVERY = MetricCard(
     needs=frozenset({"selectors", "responses"}),
     columns={"layer_r": "layer r", "slope_ratio": "slope ratio", "space_error": "space error"},
     opposite=("space_error",),
+)
+
+RSA = MetricCard(
+    name="rsa",
+    loader=lazy("brainbench.builtin.metrics.rsa:load"),
+    summary="do a layer's tokens tell apart the images that a brain tells apart? dissimilarities compared, nothing fitted",
+    needs=frozenset({"tokens", "dissimilarities"}),
+    columns={"best": "rsa", "ceiling_lower": "rsa ceiling"},
+    settings=(
+        Setting("tokens", str, "local", "which tokens stand for an image", ("local", "global")),
+        Setting("compare", str, "spearman", "how dissimilarities are correlated", ("spearman", "pearson", "kendall")),
+        Setting("images", int, 1000, "images at most, drawn with the job's seed", minimum=3),
+    ),
 )
