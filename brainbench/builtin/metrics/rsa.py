@@ -25,8 +25,9 @@ class Rsa:
     that were asked for.
 
     With more than ``images`` images, so many are drawn with the job's seed and kept in the order of the stimuli: the same for
-    every layer, backbone and subject. Memory in bytes, for n images: 8 n C_l H_l W_l, twice over, for one layer's tokens and
-    about 40 n^2 for distances and ranks. 1,000 images of a ViT-B take 0.8 GB, 10,000 would take 12 GB.
+    every layer, backbone and subject. Memory in bytes, for n images: 8 n C_l H_l W_l, twice over, for one layer's tokens, or
+    some 70 n^2 for the distances and ranks of four subjects, whichever is more. 1,000 images of a ViT-B take 0.9 GB, 10,000
+    would take 9 GB and the measured matrices 0.8 GB each.
     """
 
     def __init__(self, tokens: str, compare: str, images: int) -> None:
@@ -70,7 +71,8 @@ class Rsa:
             notes.append(f"on {images} of {len(features)} images, drawn with seed {seed}; rsa.images takes more")
         missing = [name for name in features.layers if name not in layers]
         if missing:
-            notes.append(f"left out, since an image has flat {self.tokens} tokens there: {', '.join(missing)}")
+            reason = f"an image has flat {self.tokens} tokens there or all are equally far apart"
+            notes.append(f"left out, since {reason}: {', '.join(missing)}")
         return tuple(notes)
 
 
@@ -82,4 +84,4 @@ def draw(total: int, wanted: int, seed: int) -> np.ndarray:
 
 
 def _varies(rdm: np.ndarray) -> bool:
-    return rdm.size > 1 and bool(np.ptp(rdm) > 0)
+    return rdm.size > 0 and bool(np.ptp(rdm) > 0)
