@@ -117,5 +117,8 @@ class Dataset(Protocol):
         ...
 
     def dissimilarities(self, subject: str) -> np.ndarray | None:
-        """[S, S] measured dissimilarities between the stimuli, if there are any."""
+        """[S, S] measured dissimilarities between the stimuli, if there are any.
+
+        Subjects who saw the same images in the same order bound one another's: they give a noise ceiling.
+        """
         ...

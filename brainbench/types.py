@@ -207,7 +207,11 @@ class Selectors:
 
 @dataclass(frozen=True)
 class MetricInputs:
-    """Everything a metric may ask for; what its card does not need is None."""
+    """Everything a metric may ask for; what its card does not need is None.
+
+    dissimilarities: [S, S], measured in the job's subject; other_dissimilarities: [S, S] each, measured in the dataset's other
+    subjects who saw the same images in the same order, and empty where the card does not need dissimilarities.
+    """
 
     predictions: Predictions | None = None
     selectors: Selectors | None = None
@@ -215,6 +219,7 @@ class MetricInputs:
     features: Features | None = None
     masks: Masks | None = None
     dissimilarities: np.ndarray | None = None
+    other_dissimilarities: tuple[np.ndarray, ...] = ()
     seed: int = 0
 
 

@@ -11,7 +11,7 @@ import pytest
 import torch
 import toy
 
-from brainbench import PluginError, Selectors, StoreError, Tokens, UsageError
+from brainbench import PluginError, Score, Selectors, StoreError, Tokens, UsageError
 from brainbench.benchmark import Benchmark
 from brainbench.matrix import Request
 from brainbench.places import Places
@@ -389,6 +389,36 @@ def test_a_dataset_that_fails_to_give_masks_fails_jobs_and_not_the_run(runs: Run
     records = runs(toy.registry(datasets=[toy.dataset(Maskless())]))
     assert {r.failure.stage for r in records if r.failure} == {"masks and dissimilarities"}
     assert all(r.failure for r in records)
+
+
+def test_a_metric_of_dissimilarities_sees_those_of_others_who_saw_the_same_images(runs: Runs) -> None:
+    class Dissimilar(toy.ToyData):
+        def stimuli(self, subject: str) -> Any:
+            stimuli = super().stimuli(subject)
+            return replace(stimuli, digests=stimuli.digests[::-1]) if subject == "4" else stimuli
+
+        def dissimilarities(self, subject: str) -> Any:
+            return None if subject == "3" else np.full((100, 100), float(subject))
+
+    class Listing:
+        def score(self, inputs: Any) -> Score:
+            return Score(
+                {"own": inputs.dissimilarities[0, 0], "others": sum(m[0, 0] for m in inputs.other_dissimilarities)}
+            )
+
+    facts: Any = {"needs": frozenset({"dissimilarities"}), "loader": lambda *, settings: Listing()}
+    data = Dissimilar(subjects=("1", "2", "3", "4", "5"), provides=frozenset({"dissimilarities"}))
+    registry = toy.registry(metrics=[replace(toy.COUNT, name="listing", **facts)], datasets=[toy.dataset(data)])
+    found = {r.dataset.subject: r.metrics["listing"].values for r in runs(registry)}
+    assert found == {
+        "1": {"own": 1, "others": 7},
+        "2": {"own": 2, "others": 6},
+        "3": {},
+        "4": {"own": 4, "others": 0},
+        "5": {"own": 5, "others": 3},
+    }
+    # Whoever else is asked for does not change what a subject is held against.
+    assert [r.metrics["listing"].values for r in runs(registry, subjects="5", fresh=True)] == [found["5"]]
 
 
 class Keeping(toy.ToyEncoder):

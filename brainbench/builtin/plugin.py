@@ -8,7 +8,7 @@ from brainbench.builtin.datasets.demo.card import DEMO
 from brainbench.builtin.datasets.folder.card import FOLDER
 from brainbench.builtin.datasets.planted.card import PLANTED
 from brainbench.builtin.encoders.cards import CLASSTOKEN, FACTORTOPY, GNETVIT, PATCHTOKEN
-from brainbench.builtin.metrics.cards import CONFIDENCE, HIERARCHY, LAYERS, R2, RECOVERY, TRUST
+from brainbench.builtin.metrics.cards import CONFIDENCE, HIERARCHY, LAYERS, PEARSON, R2, RECOVERY, RSA, TRUST
 
 
 @hookimpl
@@ -25,8 +25,8 @@ def register_encoders() -> list[EncoderCard]:
 
 @hookimpl
 def register_metrics() -> list[MetricCard]:
-    """Brain score, hierarchy, confidence, how alike the layers are, and recovery of what was planted."""
-    return [R2, HIERARCHY, CONFIDENCE, LAYERS, TRUST, RECOVERY]
+    """Brain scores, hierarchy, confidence, how alike the layers are, recovery of what was planted, and similarity without a fit."""
+    return [R2, PEARSON, HIERARCHY, CONFIDENCE, LAYERS, TRUST, RECOVERY, RSA]
 
 
 @hookimpl

@@ -86,4 +86,5 @@ def _only_needed(card: MetricCard, inputs: MetricInputs) -> MetricInputs:
         features=inputs.features if "tokens" in needs else None,
         masks=inputs.masks if "masks" in needs else None,
         dissimilarities=inputs.dissimilarities if "dissimilarities" in needs else None,
+        other_dissimilarities=inputs.other_dissimilarities if "dissimilarities" in needs else (),
     )

@@ -122,8 +122,18 @@ class Run:
                 responses=data.responses(job.subject),
                 masks=dataset.masks(job.subject),
                 dissimilarities=dataset.dissimilarities(job.subject),
+                other_dissimilarities=self._other_dissimilarities(job),
                 seed=job.seed,
             )
+
+    def _other_dissimilarities(self, job: Job) -> tuple[np.ndarray, ...]:
+        """Those of the subjects who saw the same images in the same order."""
+        if not any("dissimilarities" in metric.entry.card.needs for metric in job.metrics):
+            return ()
+        data = self.plan.data
+        images = data.stimuli(job.subject).key
+        others = [s for s in data.dataset.subjects if s != job.subject and data.stimuli(s).key == images]
+        return tuple(m for m in map(data.dataset.dissimilarities, others) if m is not None)
 
     def _encode(self, job: Job, inputs: MetricInputs) -> Encoding:
         if job.encoder is None or inputs.responses is None or inputs.features is None:

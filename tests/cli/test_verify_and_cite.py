@@ -63,14 +63,15 @@ def test_verify_ends_with_0_then_names_a_changed_digit_and_ends_with_1(shell: Sh
 
 
 def test_draws_that_were_changed_are_found_and_rounding_is_not(shell: Shell, tmp_path: Path) -> None:
-    shell(RUN)
+    write_experiment(tmp_path / "many", images=99)
+    shell(RUN.replace("mine", "many"))
     path = fitted(tmp_path / "results")
     record = json.loads(path.read_text())
     draws = unpacked(record["metrics"]["r2"]["draws"]["all"])
     for factor, problem in ((1 + 2**-11, False), (1.02, True)):
         record["metrics"]["r2"]["draws"]["all"] = packed(draws * factor)
         path.write_text(json.dumps(record))
-        _, out, _ = shell("leaderboard results --verify --data mine")
+        _, out, _ = shell("leaderboard results --verify --data many")
         assert ("metrics.r2.draws.all[0]: stored " in out) is problem
 
 

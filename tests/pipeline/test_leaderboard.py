@@ -149,6 +149,12 @@ def test_metric_versions_never_share_a_column() -> None:
     assert frame["R2 (v1)"].notna().tolist() != frame["R2 (v2)"].notna().tolist()
 
 
+def test_two_metrics_with_a_figure_for_each_roi_keep_their_own_columns() -> None:
+    correlation = MetricResult("1", Display({"all": "r"}, roi_columns=True), {"all": 0.7, "V1": 0.8, "hV4": 0.6})
+    frame = table(record(metrics=record().metrics | {"corr": correlation}))
+    assert frame.loc[0, ["V1", "hV4", "r", "corr V1", "corr hV4"]].tolist() == [0.6, 0.4, 0.7, 0.8, 0.6]
+
+
 def test_two_records_for_one_cell_are_refused() -> None:
     with pytest.raises(StoreError, match="two records for subject 1, seed 0 of net/a x fit: delete one"):
         page(record(), record(key="other"))

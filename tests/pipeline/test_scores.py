@@ -36,6 +36,15 @@ def test_a_metric_sees_what_its_card_needs_and_nothing_else() -> None:
     assert spy.seen.seed == 4
 
 
+def test_other_subjects_dissimilarities_go_with_the_own() -> None:
+    inputs = MetricInputs(dissimilarities=np.zeros((2, 2)), other_dissimilarities=(np.ones((2, 2)),))
+    blind, seeing = Spy(), Spy()
+    score(loaded(blind), inputs)
+    score(loaded(seeing, "dissimilarities"), inputs)
+    assert blind.seen.other_dissimilarities == ()
+    assert seeing.seen.other_dissimilarities is inputs.other_dissimilarities
+
+
 def test_what_is_missing_makes_it_not_applicable_without_asking_the_metric() -> None:
     spy = Spy()
     result, _ = score(loaded(spy, "selectors", "masks", "tokens"), INPUTS)

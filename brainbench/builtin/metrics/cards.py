@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
-from brainbench import MetricCard, lazy
+from brainbench import MetricCard, Setting, lazy
 
 _PAPER = "Huzheng Yang and James Gee and Jianbo Shi (2024). Brain Decodes Deep Nets. CVPR. arXiv:2312.01280"
+_RSA = (
+    "Hamed Nili and Cai Wingfield and Alexander Walther and Li Su and William Marslen-Wilson and Nikolaus Kriegeskorte (2014). "
+    "A Toolbox for Representational Similarity Analysis. PLoS Computational Biology"
+)
 _CKA = (
     "Simon Kornblith and Mohammad Norouzi and Honglak Lee and Geoffrey Hinton (2019). Similarity of Neural Network "
     "Representations Revisited. ICML. arXiv:1905.00414"
@@ -22,6 +26,15 @@ R2 = MetricCard(
     citation=_PAPER,
 )
 
+PEARSON = MetricCard(
+    name="pearson",
+    loader=lazy("brainbench.builtin.metrics.pearson:load"),
+    summary="correlation of a voxel's predicted and measured responses over the test split",
+    needs=frozenset({"predictions", "responses"}),
+    columns={"all": "Pearson r"},
+    roi_columns=True,
+)
+
 HIERARCHY = MetricCard(
     name="hierarchy",
     loader=lazy("brainbench.builtin.metrics.hierarchy:load"),
@@ -31,6 +44,7 @@ HIERARCHY = MetricCard(
     opposite=("b0",),
     default=True,
     digits=2,
+    version="2",
     citation=_PAPER,
 )
 
@@ -75,4 +89,18 @@ RECOVERY = MetricCard(
     needs=frozenset({"selectors", "responses"}),
     columns={"layer_r": "layer r", "slope_ratio": "slope ratio", "space_error": "space error"},
     opposite=("space_error",),
+)
+
+RSA = MetricCard(
+    name="rsa",
+    loader=lazy("brainbench.builtin.metrics.rsa:load"),
+    summary="do a layer's tokens tell apart the images that a brain tells apart? dissimilarities compared, nothing fitted",
+    needs=frozenset({"tokens", "dissimilarities"}),
+    columns={"best": "rsa", "ceiling_lower": "rsa ceiling"},
+    settings=(
+        Setting("tokens", str, "local", "which tokens stand for an image", ("local", "global")),
+        Setting("compare", str, "spearman", "how dissimilarities are correlated", ("spearman", "pearson", "kendall")),
+        Setting("images", int, 1000, "images at most, drawn with the job's seed", minimum=3),
+    ),
+    citation=_RSA,
 )

@@ -22,7 +22,11 @@ class Hierarchy:
     """Ordinary least squares of the place a voxel selects on the ideal place of its ROI (section 4.3)."""
 
     def score(self, inputs: MetricInputs) -> Score:
-        """Figures: slope; b0, the fitted place at V1; b1 = slope + b0, the fitted place at EBA. per_voxel: the places, [V]."""
+        """Figures: slope; b0, the fitted place at V1; b1 = slope + b0, the fitted place at EBA. per_voxel: the places, [V].
+
+        slope_se, b0_se, b1_se: their standard errors over voxels. Neighbouring voxels are not independent, so the true
+        uncertainty is larger: these are lower bounds.
+        """
         assert inputs.responses is not None
         layer = inputs.selectors.layer if inputs.selectors else None
         if layer is None:
@@ -35,7 +39,9 @@ class Hierarchy:
             return Score(not_applicable=f"no voxels in {', '.join(missing)}")
         place = layer_place(layer)
         slope, b0 = hierarchy_fit(place, rois)
-        return Score(values={"slope": slope, "b0": b0, "b1": slope + b0}, per_voxel=place.astype(np.float32))
+        errors = zip(("slope_se", "b0_se", "b1_se"), hierarchy_errors(place, rois), strict=True)
+        values = {"slope": slope, "b0": b0, "b1": slope + b0, **dict(errors)}
+        return Score(values=values, per_voxel=place.astype(np.float32))
 
 
 def missing_levels(rois: Mapping[str, np.ndarray]) -> list[str]:
@@ -50,8 +56,27 @@ def layer_place(layer: np.ndarray) -> np.ndarray:
 
 def hierarchy_fit(place: np.ndarray, rois: Mapping[str, np.ndarray]) -> tuple[float, float]:
     """(slope, b0) of the places [V] of the voxels in all four levels' ROIs."""
-    masks = {ideal: np.logical_or.reduce([rois[name] for name in level]) for level, ideal in LEVELS.items()}
-    x = np.concatenate([np.full(mask.sum(), ideal) for ideal, mask in masks.items()])
-    y = np.concatenate([place[mask] for mask in masks.values()])
+    x, y = _ideal_and_found(place, rois)
     slope = float(np.dot(x - x.mean(), y - y.mean()) / np.square(x - x.mean()).sum())
     return slope, float(y.mean() - slope * x.mean())
+
+
+def hierarchy_errors(place: np.ndarray, rois: Mapping[str, np.ndarray]) -> tuple[float, float, float]:
+    """Standard errors of (slope, b0, b1), ordinary least squares, as if the n voxels were independent and alike in spread.
+
+    That of the fitted place at x is s sqrt(1/n + (x - mean)^2 / S_xx), with s^2 = SS_res / (n - 2).
+    """
+    x, y = _ideal_and_found(place, rois)
+    slope, b0 = hierarchy_fit(place, rois)
+    spread = np.square(x - x.mean()).sum()
+    variance = np.square(y - b0 - slope * x).sum() / (len(x) - 2)
+    ends = np.square(np.array([0.0, 1.0]) - x.mean())
+    b0_se, b1_se = np.sqrt(variance * (1 / len(x) + ends / spread))
+    return float(np.sqrt(variance / spread)), float(b0_se), float(b1_se)
+
+
+def _ideal_and_found(place: np.ndarray, rois: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """Ideal and found places of the n voxels in all four levels' ROIs, [n] each."""
+    masks = {ideal: np.logical_or.reduce([rois[name] for name in level]) for level, ideal in LEVELS.items()}
+    x = np.concatenate([np.full(mask.sum(), ideal) for ideal, mask in masks.items()])
+    return x, np.concatenate([place[mask] for mask in masks.values()])

@@ -159,7 +159,7 @@ def columns(edition: Edition) -> list[Column]:
             shown[metric, result.version] = result.display
     several = {m for m, _ in shown if sum(name == m for name, _ in shown) > 1}
     idle = _idle(edition, shown)
-    found = []
+    found: list[Column] = []
     for (metric, version), display in sorted(
         shown.items(), key=lambda item: (_rank(METRIC_ORDER, item[0][0]), item[0][1])
     ):
@@ -167,10 +167,11 @@ def columns(edition: Edition) -> list[Column]:
         headings = {v: h for v, h in display.columns.items() if (metric, version, v) not in idle}
         if display.roi_columns:
             headings |= {roi: roi for roi in sorted(rois, key=roi_rank)}
-        found += [
-            Column(metric, version, value, heading + mark, _direction(display, value), display.digits)
-            for value, heading in headings.items()
-        ]
+        taken = {column.heading for column in found}
+        for value, heading in headings.items():
+            # ROI names belong to the first metric that has a figure for each, R2 where there is one.
+            own = f"{metric} {heading}" if heading + mark in taken else heading
+            found.append(Column(metric, version, value, own + mark, _direction(display, value), display.digits))
     return found
 
 

@@ -33,16 +33,33 @@ def test_agrees_with_scipy(rois: dict[str, np.ndarray]) -> None:
     used = ROI_OF_VOXEL != "FFA"
     oracle = linregress([IDEAL[name] for name in ROI_OF_VOXEL[used]], place[used])
     result = score(layer, rois)
-    assert result.values == pytest.approx(
-        {"slope": oracle.slope, "b0": oracle.intercept, "b1": oracle.slope + oracle.intercept}, abs=1e-6
-    )
+    figures = {"slope": oracle.slope, "b0": oracle.intercept, "b1": oracle.slope + oracle.intercept}
+    assert {name: result.values[name] for name in figures} == pytest.approx(figures, abs=1e-6)
+    assert result.values["slope_se"] == pytest.approx(oracle.stderr)
+    assert result.values["b0_se"] == pytest.approx(oracle.intercept_stderr)
     assert result.per_voxel is not None
     np.testing.assert_allclose(result.per_voxel, place, atol=1e-6)
 
 
+def test_standard_errors_are_those_of_least_squares(rois: dict[str, np.ndarray]) -> None:
+    layer = np.random.default_rng(1).dirichlet(np.ones(5), size=60)
+    used = ROI_OF_VOXEL != "FFA"
+    ideal = np.array([IDEAL[name] for name in ROI_OF_VOXEL[used]])
+    design = np.stack([ideal, np.ones(used.sum())], axis=1)
+    _, (residual,), _, _ = np.linalg.lstsq(design, layer[used] @ np.linspace(0, 1, 5), rcond=None)
+    covariance = residual / (used.sum() - 2) * np.linalg.inv(design.T @ design)
+    result = score(layer, rois)
+    variances = {"slope_se": covariance[0, 0], "b0_se": covariance[1, 1], "b1_se": covariance.sum()}
+    assert {name: result.values[name] for name in variances} == pytest.approx(
+        {name: np.sqrt(variance) for name, variance in variances.items()}
+    )
+
+
 def test_a_perfect_hierarchy_has_slope_one(rois: dict[str, np.ndarray]) -> None:
     index = np.array([round(3 * IDEAL.get(name, 0.0)) for name in ROI_OF_VOXEL])
-    assert score(np.eye(4)[index], rois).values == pytest.approx({"slope": 1, "b0": 0, "b1": 1})
+    assert score(np.eye(4)[index], rois).values == pytest.approx(
+        {"slope": 1, "b0": 0, "b1": 1, "slope_se": 0, "b0_se": 0, "b1_se": 0}
+    )
 
 
 def test_a_voxel_in_v2_and_v3_counts_once(rois: dict[str, np.ndarray]) -> None:
