@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from brainbench.boards import Asked, board_files
 from brainbench.cards import DatasetCard
 from brainbench.errors import BrainbenchError, PluginError, StoreError, UsageError
 from brainbench.matrix import DatasetPick, Plan, Request, choose, plan
-from brainbench.pipeline import leaderboard, results
+from brainbench.pipeline import results
 from brainbench.places import Places, storage
 from brainbench.plugins import describe
 from brainbench.protocols import Dataset
@@ -67,7 +68,7 @@ class Benchmark:
                 replaced = results.supersede(self.places.results, {job.key for job in self.plan.jobs})
             if replaced:
                 report.message(f"moved {len(replaced)} outdated records to {self.places.results / 'superseded'}")
-            for path in write_boards(self.places, self.plan.data.card.name):
+            for path in write_boards(self.places, self.plan.data.card.name, Asked(self.plan.computed)):
                 report.message(f"wrote {path}")
 
 
@@ -92,8 +93,11 @@ def open_dataset(entry: Entry[DatasetCard], settings: Mapping[str, Any], path: P
     return DatasetPick(entry, settings, dataset)
 
 
-def write_boards(places: Places, dataset: str | None = None) -> list[Path]:
-    """Build the boards of a results folder (of one dataset, or of all); returns the files written."""
+def write_boards(places: Places, dataset: str | None = None, asked: Asked | None = None) -> list[Path]:
+    """Build the boards of a results folder (of one dataset, or of all); returns the files written.
+
+    asked: which metrics they show; None: all that the records hold.
+    """
     what = f"no records of {dataset}" if dataset else "no records"
     nothing = StoreError(f"{places.results}: {what}; make some with `brainbench run --results {places.results}`")
     if not places.results.is_dir():
@@ -105,7 +109,7 @@ def write_boards(places: Places, dataset: str | None = None) -> list[Path]:
             raise nothing
         places.leaderboards.mkdir(parents=True, exist_ok=True)
         written = []
-        for name, text in sorted(leaderboard.render(wanted).items()):
+        for name, text in sorted(board_files(wanted, places.results, asked or Asked()).items()):
             results.write_atomically(places.leaderboards / name, text.encode())
             written.append(places.leaderboards / name)
         return written

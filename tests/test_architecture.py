@@ -23,7 +23,7 @@ LEVELS = [
     {"settings"},
     {"selection"},
     {"matrix", "fitting", "pipeline"},
-    {"facts", "estimate", "testing"},
+    {"facts", "estimate", "testing", "boards"},
     {"runner"},
     {"benchmark"},
     {"api", "checking", "extraction", "scaffold", "weights"},
@@ -83,10 +83,10 @@ def test_stages_do_not_import_each_other(path: Path) -> None:
     assert not [m for m in imports(path) if any(m == o or m.startswith(o + ".") for o in others)]
 
 
-def test_only_the_runner_and_the_benchmark_join_stages() -> None:
+def test_only_the_runner_the_boards_and_the_benchmark_join_stages() -> None:
     for path in MODULES:
         stages = {m.split(".")[2] for m in imports(path) if m.startswith("brainbench.pipeline.")}
-        if name_of(path) not in ("pipeline", "runner", "benchmark"):
+        if name_of(path) not in ("pipeline", "runner", "boards", "benchmark"):
             assert len(stages) <= 1, f"{path} joins {sorted(stages)}"
 
 

@@ -8,7 +8,17 @@ from brainbench.builtin.datasets.demo.card import DEMO
 from brainbench.builtin.datasets.folder.card import FOLDER
 from brainbench.builtin.datasets.planted.card import PLANTED
 from brainbench.builtin.encoders.cards import CLASSTOKEN, FACTORTOPY, GNETVIT, PATCHTOKEN
-from brainbench.builtin.metrics.cards import CONFIDENCE, HIERARCHY, LAYERS, R2, RECOVERY, TRUST
+from brainbench.builtin.metrics.cards import (
+    CONFIDENCE,
+    CONSISTENCY,
+    COST,
+    HIERARCHY,
+    LAYERS,
+    R2,
+    RECOVERY,
+    RSSD,
+    TRUST,
+)
 
 
 @hookimpl
@@ -25,8 +35,8 @@ def register_encoders() -> list[EncoderCard]:
 
 @hookimpl
 def register_metrics() -> list[MetricCard]:
-    """Brain score, hierarchy, confidence, how alike the layers are, and recovery of what was planted."""
-    return [R2, HIERARCHY, CONFIDENCE, LAYERS, TRUST, RECOVERY]
+    """Brain score, hierarchy, confidence, how alike the layers are, recovery of what was planted, and what records tell."""
+    return [R2, HIERARCHY, CONFIDENCE, LAYERS, TRUST, RECOVERY, RSSD, CONSISTENCY, COST]
 
 
 @hookimpl
