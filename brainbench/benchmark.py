@@ -107,9 +107,10 @@ def write_boards(places: Places, dataset: str | None = None, asked: Asked | None
         wanted = [r for r in results.read_records(places.results) if dataset in (None, r.dataset.name)]
         if not wanted:
             raise nothing
+        files = board_files(wanted, places.results, asked or Asked())
         places.leaderboards.mkdir(parents=True, exist_ok=True)
         written = []
-        for name, text in sorted(board_files(wanted, places.results, asked or Asked()).items()):
+        for name, text in sorted(files.items()):
             results.write_atomically(places.leaderboards / name, text.encode())
             written.append(places.leaderboards / name)
         return written

@@ -25,9 +25,9 @@ class Asked:
 
     def among(self, records: Iterable[Record]) -> Shown:
         """What that means for these records; raises UsageError for a name that is neither in them nor computed from them."""
-        held = {name for record in records for name in record.metrics}
         if self.names is None:
-            return Shown(frozenset(held), self.computed)
+            return Shown(None, self.computed)
+        held = {name for record in records for name in record.metrics}
         computed = {pick.entry.name for pick in self.computed}
         wanted = frozenset(
             name for pattern in split_list(self.names, "metrics") for name in _matches(pattern, held, computed)
@@ -37,9 +37,9 @@ class Asked:
 
 @dataclass(frozen=True)
 class Shown:
-    """held: names of the records' metrics that are shown; computed: the metrics over records."""
+    """held: names of the records' metrics that are shown, None for all; computed: the metrics over records."""
 
-    held: frozenset[str]
+    held: frozenset[str] | None
     computed: tuple[MetricPick, ...]
 
     @property
@@ -58,9 +58,12 @@ class Shown:
         When none of those is of a fitted encoder, the rows are the backbones alone. A fit that lacks what others have stays, as
         a cell that is missing.
         """
-        if not (self.held or self.beside):
+        held = self.held
+        if held is None:
+            return list(records)
+        if not (held or self.beside):
             return []
-        kept = [replace(r, metrics={n: m for n, m in r.metrics.items() if n in self.held}) for r in records]
+        kept = [replace(r, metrics={n: m for n, m in r.metrics.items() if n in held}) for r in records]
         fitted = bool(self.beside) or any(r.metrics for r in kept if r.encoder)
         return [r for r in kept if (fitted if r.encoder else r.metrics or r.failure)]
 

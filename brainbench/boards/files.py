@@ -9,6 +9,7 @@ from pathlib import Path
 from brainbench.boards.apart import own_table
 from brainbench.boards.choice import Asked
 from brainbench.boards.computed import compute
+from brainbench.errors import UsageError
 from brainbench.pipeline import leaderboard
 from brainbench.pipeline.leaderboard.rows import Edition, editions
 from brainbench.records import MetricResult, Record
@@ -39,6 +40,10 @@ def board_files(records: Sequence[Record], results: Path, asked: Asked) -> dict[
                 tables.setdefault(edition.dataset, []).append(replace(edition, records=tuple(joined)))
         for dataset, some in tables.items():
             files |= own_table(dataset, pick.entry.card, some)
+    if not files:
+        raise UsageError(
+            f"--metrics {asked.names}: these records are of networks alone, without an encoder to say it of"
+        )
     return files
 
 
