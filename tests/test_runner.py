@@ -39,8 +39,9 @@ def runs(places: Places) -> Runs:
 
 
 def test_every_backbone_encoder_subject_and_seed_becomes_a_record(runs: Runs, places: Places) -> None:
-    records = runs(seeds=2)
+    records = runs(toy.registry([toy.backbone(parameters=7)]), seeds=2)
     fitted = [r for r in records if r.encoder]
+    assert {r.backbone.parameters for r in records} == {7}
     assert {(r.dataset.subject, r.seed) for r in fitted} == {("1", 0), ("1", 1), ("2", 0), ("2", 1)}
     assert all(r.status == "done" and r.metrics["r2"].values["all"] > 0.99 for r in fitted)
     # One set of images for both subjects: the token metric runs once.

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -39,7 +40,7 @@ def computed(
     )
     (pick,) = installed_computed(toy.registry(metrics=[card]))
     (edition,) = editions(records)
-    return compute(pick, edition, folder)
+    return compute(replace(pick, version=f"{pick.version} x=1"), edition, folder)
 
 
 def test_a_cell_is_a_done_fit_with_what_is_known_of_it(tmp_path: Path) -> None:
@@ -68,7 +69,7 @@ def test_a_cell_is_a_done_fit_with_what_is_known_of_it(tmp_path: Path) -> None:
 
 def test_roi_columns_have_headings_of_their_own(tmp_path: Path) -> None:
     (result,) = computed([fit("a", 0.1)], tmp_path, lambda cells: [Score({"all": 1.0})]).values()
-    assert result.version == "3"
+    assert result.version == "3 x=1"
     assert result.display.columns == {"all": "Spied", "V1": "Spied V1"}
     assert not result.display.roi_columns
 

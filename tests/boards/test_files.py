@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import random
+from dataclasses import replace
 from io import StringIO
 from math import sqrt
 from pathlib import Path
@@ -100,10 +101,13 @@ def test_cost_has_a_table_of_its_own_and_no_place_on_the_board(tmp_path: Path) -
     assert "rank" not in found
     assert files[Path("data.cost.md")].startswith("# cost: data\n\nSeconds, peak memory and number of parameters")
     assert "| 2.00 ± 0.71 |" in files[Path("data.cost.md")]
+    assert "noise ceiling" in files[Path("data.md")]
+    assert "noise ceiling" not in files[Path("data.cost.md")]
 
 
 def test_cost_alone_leaves_the_board_alone(tmp_path: Path) -> None:
-    files = board_files([*two(tmp_path), tokens("a")], tmp_path, Asked(COMPUTED, "cost"))
+    unread = replace(failed("c"), encoder=None)
+    files = board_files([*two(tmp_path), tokens("a"), unread], tmp_path, Asked(COMPUTED, "cost"))
     assert set(files) == {Path("data.cost.md"), Path("data.cost.csv")}
 
 
