@@ -238,9 +238,9 @@ class Cell:
 
     row: the row of the leaderboard it belongs to, everything but subject and seed; control: whether that row is a yardstick;
     versions: metric -> version of what the job's record holds of it; cost: ``wall_s`` (seconds), ``peak_memory_mb``, and
-    where they are known ``fitted_parameters`` and ``backbone_parameters`` (how many numbers); arrays: what is stored beside the
-    record, read when asked for: ``predictions`` [N, V], ``per_voxel.<metric>`` [V], ``selectors.<kind>``, ``roi.<name>`` bool [V].
-    What was not kept or is damaged is not among them.
+    where they are known ``fitted_parameters`` and ``backbone_parameters`` (how many numbers); rois: names; arrays: what is
+    stored beside the record, ``predictions`` [N, V], ``per_voxel.<metric>`` [V], ``selectors.<kind>``, ``roi.<name>`` bool [V],
+    read each time one is asked for, so ask by name. What was not kept or is damaged is not among them.
     """
 
     row: str
@@ -251,6 +251,7 @@ class Cell:
     seed: int
     versions: Mapping[str, str] = field(default_factory=dict)
     cost: Mapping[str, float] = field(default_factory=dict)
+    rois: tuple[str, ...] = ()
     arrays: Mapping[str, np.ndarray] = field(default_factory=dict)
 
 

@@ -61,6 +61,7 @@ def cell(record: Record, encoder: EncoderFacts, results: Path) -> Cell:
         versions={name: result.version for name, result in record.metrics.items()},
         cost={"wall_s": spent.wall_s, "peak_memory_mb": spent.peak_memory_mb}
         | {name: float(count) for name, count in counts.items() if count is not None},
+        rois=tuple(record.dataset.rois),
         arrays=StoredArrays(results, record),
     )
 

@@ -58,7 +58,7 @@ def test_a_cell_is_a_done_fit_with_what_is_known_of_it(tmp_path: Path) -> None:
     first, control = seen["a"], seen["pixels"]
     assert (first.row, first.encoder, first.subject, first.seed) == ("a (v1) x fit", "fit", "1", 2)
     assert (first.control, control.control) == (False, True)
-    assert first.versions == {"r2": "1"}
+    assert (first.versions, first.rois) == ({"r2": "1"}, ("V1",))
     assert first.cost == {
         "wall_s": 3.5, "peak_memory_mb": 700.0, "fitted_parameters": 5.0, "backbone_parameters": 2e6
     }  # fmt: skip

@@ -10,7 +10,6 @@ import numpy as np
 from brainbench import Cell, Score
 
 R2 = "per_voxel.r2"
-ROI = "roi."
 
 
 def load(*, settings: Mapping[str, Any]) -> Rssd:
@@ -64,9 +63,8 @@ def _score(cell: Cell, best: np.ndarray, notes: tuple[str, ...]) -> Score:
     r2 = cell.arrays.get(R2)
     if r2 is None:
         return Score(not_applicable="voxel-wise R2 was not kept (--keep scores), or is damaged")
-    regions = {"all": np.ones(len(r2), bool)}
-    regions |= {name.removeprefix(ROI): cell.arrays[name] for name in cell.arrays if name.startswith(ROI)}
-    figures = {name: lacking(best, r2, voxels) for name, voxels in regions.items()}
+    regions = {"all": np.ones(len(r2), bool)} | {name: cell.arrays.get(f"roi.{name}") for name in cell.rois}
+    figures = {name: lacking(best, r2, voxels) for name, voxels in regions.items() if voxels is not None}
     values = {name: figure for name, figure in figures.items() if figure is not None}
     return Score(values, notes=notes) if values else Score(not_applicable="no voxel has an R2")
 

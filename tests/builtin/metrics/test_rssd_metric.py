@@ -16,7 +16,7 @@ EBA = ~V1
 
 def cell(row: str, r2: list[float] | None, *, subject: str = "1", seed: int = 0, control: bool = False) -> Cell:
     arrays = {} if r2 is None else {"per_voxel.r2": np.array(r2, np.float32), "roi.V1": V1, "roi.EBA": EBA}
-    return Cell(row, row, "fit", control, subject, seed, {"r2": "1"}, {}, arrays)
+    return Cell(row, row, "fit", control, subject, seed, {"r2": "1"}, {}, ("V1", "EBA"), arrays)
 
 
 def scores(*cells: Cell) -> list[Score]:
@@ -112,6 +112,11 @@ def test_a_voxel_without_r2_is_left_out() -> None:
 def test_what_cannot_be_compared_is_not_applicable(cells: list[Cell], reason: str) -> None:
     assert [s.not_applicable for s in scores(*cells)] == [reason] * len(cells)
     assert not any(s.values for s in scores(*cells))
+
+
+def test_an_roi_whose_mask_was_not_kept_has_no_figure() -> None:
+    bare = replace(A, arrays={"per_voxel.r2": A.arrays["per_voxel.r2"]})
+    assert set(scores(bare)[0].values) == {"all"}
 
 
 def test_no_cells_no_scores() -> None:
