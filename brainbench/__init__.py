@@ -17,8 +17,9 @@ from brainbench.errors import (
 )
 from brainbench.hashing import file_sha256
 from brainbench.hookspecs import hookimpl
-from brainbench.protocols import Backbone, Dataset, Encoder, Fitted, JointBackbone, Metric
+from brainbench.protocols import Backbone, Dataset, Encoder, Fitted, JointBackbone, Metric, RecordsMetric
 from brainbench.types import (
+    Cell,
     Features,
     FitContext,
     Masks,
@@ -69,6 +70,7 @@ __all__ = [
     "Backbone",
     "BackboneCard",
     "BrainbenchError",
+    "Cell",
     "DataError",
     "Dataset",
     "DatasetCard",
@@ -85,6 +87,7 @@ __all__ = [
     "ModuleBackbone",
     "PluginError",
     "Predictions",
+    "RecordsMetric",
     "Responses",
     "Score",
     "Selectors",

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from brainbench.boards import Asked, board_files
 from brainbench.cards import DatasetCard
 from brainbench.errors import BrainbenchError, PluginError, StoreError, UsageError
 from brainbench.matrix import DatasetPick, Plan, Request, choose, plan
-from brainbench.pipeline import leaderboard, results
+from brainbench.pipeline import results
 from brainbench.places import Places, storage
 from brainbench.plugins import describe
 from brainbench.protocols import Dataset
@@ -67,7 +68,7 @@ class Benchmark:
                 replaced = results.supersede(self.places.results, {job.key for job in self.plan.jobs})
             if replaced:
                 report.message(f"moved {len(replaced)} outdated records to {self.places.results / 'superseded'}")
-            for path in write_boards(self.places, self.plan.data.card.name):
+            for path in write_boards(self.places, self.plan.data.card.name, Asked(self.plan.computed)):
                 report.message(f"wrote {path}")
 
 
@@ -92,8 +93,11 @@ def open_dataset(entry: Entry[DatasetCard], settings: Mapping[str, Any], path: P
     return DatasetPick(entry, settings, dataset)
 
 
-def write_boards(places: Places, dataset: str | None = None) -> list[Path]:
-    """Build the boards of a results folder (of one dataset, or of all); returns the files written."""
+def write_boards(places: Places, dataset: str | None = None, asked: Asked | None = None) -> list[Path]:
+    """Build the boards of a results folder (of one dataset, or of all); returns the files written.
+
+    asked: which metrics they show; None: all that the records hold.
+    """
     if not places.results.is_dir():
         raise no_records(places.results, dataset)
     # Read and written under one lock: of two runs that end together, the later one sees the records of both.
@@ -101,9 +105,10 @@ def write_boards(places: Places, dataset: str | None = None) -> list[Path]:
         wanted = [r for r in results.read_records(places.results) if dataset in (None, r.dataset.name)]
         if not wanted:
             raise no_records(places.results, dataset)
+        files = board_files(wanted, places.results, asked or Asked())
         places.leaderboards.mkdir(parents=True, exist_ok=True)
         written = []
-        for name, text in sorted(leaderboard.render(wanted).items()):
+        for name, text in sorted(files.items()):
             results.write_atomically(places.leaderboards / name, text.encode())
             written.append(places.leaderboards / name)
         return written

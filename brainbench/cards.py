@@ -196,11 +196,12 @@ class EncoderCard(Card):
 
 @dataclass(frozen=True, kw_only=True)
 class MetricCard(Card):
-    """A figure of merit. Loader: ``load(*, settings: Mapping) -> Metric``.
+    """A figure of merit. Loader: ``load(*, settings: Mapping) -> Metric``, or ``-> RecordsMetric`` if it needs records.
 
-    needs: what it reads; without predictions and selectors it needs no encoder. columns: score name -> heading on the board;
-    roi_columns: a column for each ROI too; direction: which way is better; opposite: score names for which it is the other
-    way; digits: decimals shown.
+    needs: what it reads; without predictions and selectors it needs no encoder; ``records``, and then nothing else: computed
+    whenever a board is built, never stored in a record. columns: score name -> heading on the board; roi_columns: a column for
+    each ROI too; direction: which way is better; opposite: score names for which it is the other way; digits: decimals shown;
+    own_table: of a metric over records, shown in ``<dataset>.<name>.md`` and ``.csv``, not on the board.
     """
 
     needs: frozenset[Need]
@@ -212,6 +213,21 @@ class MetricCard(Card):
     grid: Literal["8", "native"] = "8"
     roi_columns: bool = False
     digits: int = 3
+    own_table: bool = False
+
+    def __post_init__(self) -> None:
+        """Raises ValueError for needs that nothing could meet at one time."""
+        if self.needs_records and len(self.needs) > 1:
+            raise ValueError(
+                f"{self.name}: needs records, which are there only when every job is done: need nothing else"
+            )
+        if self.own_table and not self.needs_records:
+            raise ValueError(f"{self.name}: own_table is for metrics that need records")
+
+    @property
+    def needs_records(self) -> bool:
+        """Whether the figure is about the records of a board and not about one job."""
+        return "records" in self.needs
 
     @property
     def needs_encoder(self) -> bool:

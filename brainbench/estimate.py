@@ -102,9 +102,9 @@ def _results_mb(job: Job, plan: Plan, keep: str) -> float:
     voxels, layers = responses.values.shape[1], job.backbone.entry.card.layers or 12
     channels = job.encoder.settings.get("dim") or _CHANNELS
     width = job.backbone.entry.card.width or 768
-    # Predictions, selectors with the read-out twice (array and parameters), the channel align.
+    # Predictions, selectors with the read-out twice (array and parameters), the channel align; a byte a voxel of ROI masks.
     figures = voxels * (len(responses.rows("test")) + layers + 6 + 2 * channels) + layers * width * channels
-    return float(round(figures * 4 / 1e6, 2))
+    return float(round((figures * 4 + voxels * len(responses.rois)) / 1e6, 2))
 
 
 def _download(pick: BackbonePick) -> str:

@@ -107,6 +107,7 @@ def _backbone(pick: BackbonePick, weights_sha256: str | None) -> BackboneFacts:
         settings=dict(pick.settings),
         changed=dict(pick.changed),
         licence=card.licence,
+        parameters=card.parameters,
     )
 
 

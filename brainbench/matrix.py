@@ -140,11 +140,15 @@ class Job:
 
 @dataclass(frozen=True)
 class Plan:
-    """All jobs of a run, in the order they run: by backbone, then subject, so that features are read once."""
+    """All jobs of a run, in the order they run: by backbone, then subject, so that features are read once.
+
+    computed: the metrics asked for that are computed from records when the board is built.
+    """
 
     data: DatasetPick
     backbones: tuple[BackbonePick, ...]
     jobs: tuple[Job, ...]
+    computed: tuple[MetricPick, ...] = ()
 
 
 def pick_encoders(request: Request, registry: Registry, given: Assignments, simulated: bool) -> list[EncoderPick]:
@@ -208,9 +212,16 @@ def choose(request: Request, registry: Registry, given: Assignments, card: Datas
 def plan(request: Request, registry: Registry, choice: Choice, data: DatasetPick) -> Plan:
     """Expand a request into jobs. Raises UsageError when the dataset cannot give what it asks for."""
     subjects, encoders = pick_subjects(request, data.dataset), choice.encoders
+    computed = tuple(m for m in choice.metrics if m.entry.card.needs_records)
+    metrics = tuple(m for m in choice.metrics if not m.entry.card.needs_records)
+    if computed and not metrics:
+        raise UsageError(
+            f"--metrics {request.metrics}: computed from the records of other metrics, which have to be asked for too, e.g. "
+            f"r2,{request.metrics}; of records that are there: `brainbench leaderboard --metrics {request.metrics}`"
+        )
     if "responses" not in data.dataset.provides:
-        if all(m.entry.card.needs_encoder for m in choice.metrics):
-            free = ", ".join(e.name for e in registry.metrics if not e.card.needs_encoder) or "none installed"
+        if all(m.entry.card.needs_encoder for m in metrics):
+            free = ", ".join(e.name for e in registry.metrics if _free(e.card)) or "none installed"
             raise UsageError(
                 f"{data.card.name} has no responses, and every metric asked for needs some; without: {free}"
             )
@@ -218,14 +229,19 @@ def plan(request: Request, registry: Registry, choice: Choice, data: DatasetPick
     jobs = [
         job
         for backbone in choice.backbones
-        for job in _jobs(backbone, encoders, choice.metrics, subjects, range(request.seeds), data)
+        for job in _jobs(backbone, encoders, metrics, subjects, range(request.seeds), data)
     ]
-    return Plan(data, choice.backbones, tuple(jobs))
+    return Plan(data, choice.backbones, tuple(jobs), computed)
 
 
 def tokens_job(backbone: BackbonePick, subject: str, grid: Grid, data: DatasetPick) -> Job:
     """A job that asks for a backbone's tokens and nothing else."""
     return _job(backbone, None, (), subject, 0, grid, data)
+
+
+def _free(card: MetricCard) -> bool:
+    """Whether a metric says something of a backbone alone."""
+    return not (card.needs_encoder or card.needs_records)
 
 
 def _jobs(

@@ -5,7 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
-from brainbench.types import Features, FitContext, Masks, MetricInputs, Responses, Score, Selectors, Stimuli, Tokens
+from brainbench.types import (
+    Cell,
+    Features,
+    FitContext,
+    Masks,
+    MetricInputs,
+    Responses,
+    Score,
+    Selectors,
+    Stimuli,
+    Tokens,
+)
 
 if TYPE_CHECKING:
     import numpy as np
@@ -89,6 +100,15 @@ class Metric(Protocol):
 
     def score(self, inputs: MetricInputs) -> Score:
         """Score one job; a figure that cannot be had is ``Score(not_applicable=reason)``, never zero."""
+        ...
+
+
+@runtime_checkable
+class RecordsMetric(Protocol):
+    """A figure of merit over the records of a board, for a card that needs ``records``."""
+
+    def score(self, cells: Sequence[Cell]) -> Sequence[Score]:
+        """One Score a cell, in their order; the cells are all of one version of a dataset and one split a subject."""
         ...
 
 

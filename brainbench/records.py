@@ -35,7 +35,7 @@ class DatasetFacts:
 
 @dataclass(frozen=True)
 class BackboneFacts:
-    """Which network: name as selected, weights as shown on a board, sha256 of the loaded tensors, settings."""
+    """Which network: name as selected, weights as shown on a board, sha256 of the loaded tensors, settings, how many parameters."""
 
     name: str
     family: str
@@ -47,6 +47,7 @@ class BackboneFacts:
     settings: dict[str, Any]
     changed: dict[str, Any]
     licence: str | None = None
+    parameters: int | None = None
 
 
 @dataclass(frozen=True)

@@ -240,6 +240,29 @@ class Score:
 
 
 @dataclass(frozen=True)
+class Cell:
+    """One done job with an encoder, as a metric over records sees it.
+
+    row: the row of the leaderboard it belongs to, everything but subject and seed; control: whether that row is a yardstick;
+    versions: metric -> version of what the job's record holds of it; cost: ``wall_s`` (seconds), ``peak_memory_mb``, and
+    where they are known ``fitted_parameters`` and ``backbone_parameters`` (how many numbers); rois: names; arrays: what is
+    stored beside the record, ``predictions`` [N, V], ``per_voxel.<metric>`` [V], ``selectors.<kind>``, ``roi.<name>`` bool [V],
+    read each time one is asked for, so ask by name. What was not kept or is damaged is not among them.
+    """
+
+    row: str
+    backbone: str
+    encoder: str
+    control: bool
+    subject: str
+    seed: int
+    versions: Mapping[str, str] = field(default_factory=dict)
+    cost: Mapping[str, float] = field(default_factory=dict)
+    rois: tuple[str, ...] = ()
+    arrays: Mapping[str, np.ndarray] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
 class FitContext:
     """What an encoder is told besides its data.
 

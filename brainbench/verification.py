@@ -13,11 +13,12 @@ import numpy as np
 
 from brainbench import facts
 from brainbench.benchmark import no_records, open_dataset
+from brainbench.boards import Asked, board_files
 from brainbench.cards import Need
 from brainbench.differences import ABSOLUTE, RELATIVE, differences
 from brainbench.errors import StoreError, UsageError
 from brainbench.matrix import DatasetPick, MetricPick, pick_metric
-from brainbench.pipeline import leaderboard, results
+from brainbench.pipeline import results
 from brainbench.places import Places
 from brainbench.records import Record
 from brainbench.registry import Registry
@@ -50,10 +51,18 @@ class Verification:
     remarks: Counter[str] = field(default_factory=Counter)
 
 
-def verify(places: Places, registry: Registry, *, dataset: str | None = None, data: Path | None = None) -> Verification:
+def verify(
+    places: Places,
+    registry: Registry,
+    *,
+    dataset: str | None = None,
+    data: Path | None = None,
+    asked: Asked | None = None,
+) -> Verification:
     """Check the records of a results folder (of one dataset, or of all), what lies beside them, and their boards.
 
-    data: where the dataset lies, for those that need it; its settings are in the records. Raises UsageError when data
+    data: where the dataset lies, for those that need it; its settings are in the records; asked: which metrics the boards
+    show. Raises UsageError when data
     is needed and not given, StoreError when there are no records.
     """
     outcome, records = Verification(), []
@@ -76,7 +85,7 @@ def verify(places: Places, registry: Registry, *, dataset: str | None = None, da
             outcome.digest_only += 1
         elif not found:
             outcome.verified += 1
-    outcome.problems += _boards(places, [record for _, record in records])
+    outcome.problems += _boards(places, [record for _, record in records], asked or Asked())
     return outcome
 
 
@@ -246,10 +255,10 @@ def _voxels(stored: np.ndarray | None, found: np.ndarray | None, name: str) -> I
         yield f"{name}[{voxel}]: stored {stored[voxel]}, recomputed {found[voxel]} ({len(off)} of {len(stored)} voxels)"
 
 
-def _boards(places: Places, records: list[Record]) -> Iterator[Problem]:
+def _boards(places: Places, records: list[Record], asked: Asked) -> Iterator[Problem]:
     """The board files beside what these records make."""
     try:
-        made = leaderboard.render(records)
+        made = board_files(records, places.results, asked)
     except StoreError as error:
         yield Problem(str(places.results), f"no board can be made: {error}")
         return

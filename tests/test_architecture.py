@@ -23,7 +23,7 @@ LEVELS = [
     {"settings"},
     {"selection"},
     {"matrix", "fitting", "pipeline"},
-    {"facts", "estimate", "testing"},
+    {"facts", "estimate", "testing", "boards"},
     {"runner"},
     {"benchmark"},
     {"api", "checking", "citations", "extraction", "scaffold", "verification", "weights"},
@@ -83,11 +83,11 @@ def test_stages_do_not_import_each_other(path: Path) -> None:
     assert not [m for m in imports(path) if any(m == o or m.startswith(o + ".") for o in others)]
 
 
-def test_only_runner_benchmark_and_verification_join_stages() -> None:
+def test_only_runner_boards_benchmark_and_verification_join_stages() -> None:
     # What verifies goes the way of a run once more, from stored predictions to boards.
     for path in MODULES:
         stages = {m.split(".")[2] for m in imports(path) if m.startswith("brainbench.pipeline.")}
-        if name_of(path) not in ("pipeline", "runner", "benchmark", "verification"):
+        if name_of(path) not in ("pipeline", "runner", "boards", "benchmark", "verification"):
             assert len(stages) <= 1, f"{path} joins {sorted(stages)}"
 
 

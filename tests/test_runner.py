@@ -39,8 +39,9 @@ def runs(places: Places) -> Runs:
 
 
 def test_every_backbone_encoder_subject_and_seed_becomes_a_record(runs: Runs, places: Places) -> None:
-    records = runs(seeds=2)
+    records = runs(toy.registry([toy.backbone(parameters=7)]), seeds=2)
     fitted = [r for r in records if r.encoder]
+    assert {r.backbone.parameters for r in records} == {7}
     assert {(r.dataset.subject, r.seed) for r in fitted} == {("1", 0), ("1", 1), ("2", 0), ("2", 1)}
     assert all(r.status == "done" and r.metrics["r2"].values["all"] > 0.99 for r in fitted)
     # One set of images for both subjects: the token metric runs once.
@@ -74,6 +75,38 @@ def test_another_metric_version_scores_the_stored_predictions_without_a_fit(runs
     assert first.metrics["r2"].values["all"] == pytest.approx(3, abs=0.01)
 
 
+def test_scored_anew_the_stored_arrays_keep_their_rois(runs: Runs, places: Places) -> None:
+    from brainbench.pipeline.results import StoredArrays
+
+    runs()
+    (first, *_) = [r for r in runs(settings=("r2.bonus=2",)) if r.encoder]
+    stored = StoredArrays(places.results, first)
+    assert {"predictions", "per_voxel.r2", "selectors.layer", "roi.V1", "roi.EBA"} == set(stored)
+
+
+def test_a_metric_over_records_makes_no_job_and_is_in_no_record(runs: Runs, places: Places) -> None:
+    from brainbench.builtin.metrics.cards import RSSD
+
+    registry = toy.registry(metrics=[toy.R2, toy.COUNT, RSSD])
+    records = runs(registry, metrics="r2,count,rssd")
+    assert {name for record in records for name in record.metrics} == {"r2", "count"}
+    assert {record.key for record in records} == {record.key for record in runs(registry, metrics="r2,count")}
+    runs(registry, metrics="r2,rssd")
+    board = (places.leaderboards / "toydata.csv").read_text().splitlines()
+    assert "RSSD,RSSD sd,RSSD V1,RSSD V1 sd,RSSD EBA,RSSD EBA sd,cells" in board[0]
+    assert board[1].endswith("0,0,0,0,0,0,2/2")  # alone on the board, it is the best everywhere
+
+
+def test_metrics_over_records_alone_are_refused_before_anything_runs(runs: Runs) -> None:
+    from brainbench.builtin.metrics.cards import COST, RSSD
+
+    message = (
+        "--metrics rssd,cost: computed from the records of other metrics.*e.g. r2,rssd,cost; .*leaderboard --metrics"
+    )
+    with pytest.raises(UsageError, match=message):
+        runs(toy.registry(metrics=[toy.R2, RSSD, COST]), metrics="rssd,cost")
+
+
 def test_without_stored_predictions_another_metric_version_means_another_fit(runs: Runs) -> None:
     runs(keep="scores")
     before = toy.ToyEncoder.fits
@@ -91,6 +124,8 @@ def test_the_artifacts_are_what_the_record_says(runs: Runs, places: Places) -> N
     assert arrays["predictions"].shape == (20, 6)
     assert attributes["ids"] == [f"im{i:03d}" for i in range(4, 100, 5)]
     assert arrays["selectors.layer"].shape == (6, 2)
+    assert (arrays["roi.V1"].dtype, arrays["roi.V1"].tolist()) == (bool, [True] * 3 + [False] * 3)
+    assert arrays["roi.EBA"].tolist() == [False] * 3 + [True] * 3
     assert (places.results / f"{record.key}.safetensors").exists()
     # Another array of the same shape is not the one the record names.
     import zarr

@@ -8,7 +8,19 @@ from brainbench.builtin.datasets.demo.card import DEMO
 from brainbench.builtin.datasets.folder.card import FOLDER
 from brainbench.builtin.datasets.planted.card import PLANTED
 from brainbench.builtin.encoders.cards import CLASSTOKEN, FACTORTOPY, GNETVIT, PATCHTOKEN
-from brainbench.builtin.metrics.cards import CONFIDENCE, HIERARCHY, LAYERS, PEARSON, R2, RECOVERY, RSA, TRUST
+from brainbench.builtin.metrics.cards import (
+    CONFIDENCE,
+    CONSISTENCY,
+    COST,
+    HIERARCHY,
+    LAYERS,
+    PEARSON,
+    R2,
+    RECOVERY,
+    RSA,
+    RSSD,
+    TRUST,
+)
 
 
 @hookimpl
@@ -25,8 +37,8 @@ def register_encoders() -> list[EncoderCard]:
 
 @hookimpl
 def register_metrics() -> list[MetricCard]:
-    """Brain scores, hierarchy, confidence, how alike the layers are, recovery of what was planted, and similarity without a fit."""
-    return [R2, PEARSON, HIERARCHY, CONFIDENCE, LAYERS, TRUST, RECOVERY, RSA]
+    """Brain scores, hierarchy, confidence, how alike layers are, recovery of what was planted, similarity, what records tell."""
+    return [R2, PEARSON, HIERARCHY, CONFIDENCE, LAYERS, TRUST, RECOVERY, RSA, RSSD, CONSISTENCY, COST]
 
 
 @hookimpl

@@ -1,16 +1,17 @@
 """Records on disk, and the arrays and parameters beside them.
 
 ``<key>.json`` is written last and at once, so it stands for a finished job; ``<key>.zarr`` holds predictions, test ids,
-per-voxel scores and selectors, ``<key>.safetensors`` the fitted encoder. Their sha256 are in the record.
+per-voxel scores, selectors and ROI masks, ``<key>.safetensors`` the fitted encoder. Their sha256 are in the record.
 """
 
 from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 import shutil
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -68,7 +69,7 @@ def write_arrays(
     group = zarr.open_group(building, mode="w")
     for name, array in arrays.items():
         stored = group.create_array(
-            name, shape=array.shape, dtype=array.dtype, chunks=array.shape, compressors=[Crc32cCodec()]
+            _path(name), shape=array.shape, dtype=array.dtype, chunks=array.shape, compressors=[Crc32cCodec()]
         )
         stored[...] = array
     group.attrs.update(dict(attributes))
@@ -79,16 +80,43 @@ def write_arrays(
 
 def read_arrays(folder: Path, record: Record) -> tuple[dict[str, np.ndarray], dict[str, Any]] | None:
     """(arrays, attributes) stored beside a record, or None when any of them is gone or is not the one the record names."""
-    prefix = f"{record.key}.zarr/"
-    wanted = {name.removeprefix(prefix): sha for name, sha in record.artifacts.items() if name.startswith(prefix)}
+    stored = StoredArrays(folder, record)
     try:
-        group = zarr.open_group(folder / f"{record.key}.zarr", mode="r")
-        arrays = {name: np.asarray(group[name][...]) for name in wanted}  # type: ignore[index]
+        arrays = {name: stored[name] for name in stored.digests}
+        attributes = dict(zarr.open_group(folder / f"{record.key}.zarr", mode="r").attrs)
     except _DAMAGED:
         return None
-    if not wanted or any(array_digest(arrays[name]) != sha for name, sha in wanted.items()):
-        return None
-    return arrays, dict(group.attrs)
+    return (arrays, attributes) if arrays else None
+
+
+class StoredArrays(Mapping[str, np.ndarray]):
+    """The arrays stored beside a record, by name, each read and compared with its digest whenever it is asked for.
+
+    What is gone or is not the one the record names is not among them. digests: sha256 of what the record names.
+    """
+
+    def __init__(self, folder: Path, record: Record) -> None:
+        prefix = f"{record.key}.zarr/"
+        self._store = folder / f"{record.key}.zarr"
+        self.digests = {
+            name.removeprefix(prefix): sha for name, sha in record.artifacts.items() if name.startswith(prefix)
+        }
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        sha = self.digests[name]
+        try:
+            array = np.asarray(zarr.open_group(self._store, mode="r")[_path(name)][...])  # type: ignore[index]
+        except (OSError, ValueError):
+            raise KeyError(name) from None
+        if array_digest(array) != sha:
+            raise KeyError(name)
+        return array
+
+    def __iter__(self) -> Iterator[str]:
+        return (name for name in self.digests if name in self)
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
 
 
 def read_ids(folder: Path, key: str) -> list[str] | None:
@@ -112,7 +140,7 @@ def _artifact_digest(folder: Path, key: str, name: str) -> str | None:
             return file_sha256(folder / name)
         # Nothing is read from the stores of other records.
         if store == f"{key}.zarr" and array:
-            return array_digest(np.asarray(zarr.open_group(folder / store, mode="r")[array][...]))  # type: ignore[index]
+            return array_digest(np.asarray(zarr.open_group(folder / store, mode="r")[_path(array)][...]))  # type: ignore[index]
     except _DAMAGED:
         pass
     return None
@@ -136,6 +164,17 @@ def write_parameters(folder: Path, key: str, parameters: Mapping[str, Any]) -> d
     return {f"{key}.safetensors": hashlib.sha256(content).hexdigest()}
 
 
+def count_parameters(folder: Path, record: Record) -> int | None:
+    """How many numbers the fitted encoder beside a record keeps to predict again; None when it is gone or damaged."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(folder / f"{record.key}.safetensors", "numpy") as file:
+            return sum(int(math.prod(file.get_slice(name).get_shape())) for name in file.keys())  # noqa: SIM118 - no mapping
+    except (OSError, SafetensorError):
+        return None
+
+
 def write_atomically(path: Path, content: bytes) -> None:
     """Write a file so that a reader, or a kill, sees the old one or the new one. The caller holds the lock it is written under."""
     building = path.with_name(f".{path.name}.new")
@@ -147,6 +186,11 @@ def write_atomically(path: Path, content: bytes) -> None:
         building.replace(path)
     finally:
         building.unlink(missing_ok=True)
+
+
+def _path(name: str) -> str:
+    """An array's name inside the store: a ROI or a metric may have a slash in its name, which is no folder there."""
+    return name.replace("%", "%25").replace("/", "%2F")
 
 
 def array_digest(array: np.ndarray) -> str:

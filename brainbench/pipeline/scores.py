@@ -30,11 +30,16 @@ def score(loaded: LoadedMetric, inputs: MetricInputs) -> tuple[MetricResult, np.
     Raises PluginError when a metric gives back anything but finite numbers.
     """
     card = loaded.card
-    display = Display(dict(card.columns), card.roi_columns, card.direction, list(card.opposite), card.digits)
     lacking = missing_inputs(card, inputs)
     if lacking:
-        return MetricResult(card.version, display, not_applicable=f"there are no {' and no '.join(lacking)}"), None
-    result = loaded.metric.score(_only_needed(card, inputs))
+        reason = f"there are no {' and no '.join(lacking)}"
+        return MetricResult(card.version, _display(card), not_applicable=reason), None
+    said = loaded.metric.score(_only_needed(card, inputs))
+    return checked(card, said), said.per_voxel
+
+
+def checked(card: MetricCard, result: Score) -> MetricResult:
+    """What a metric said, for a record or a board; raises PluginError when that is anything but finite numbers."""
     if not isinstance(result, Score):
         raise PluginError(f"{card.name}: score() must return brainbench.Score, got {type(result).__name__}")
     values = {name: float(value) for name, value in result.values.items()}
@@ -44,8 +49,11 @@ def score(loaded: LoadedMetric, inputs: MetricInputs) -> tuple[MetricResult, np.
             f"{card.name}: not a finite number: {', '.join(bad)}; say Score(not_applicable=reason) instead"
         )
     draws = {name: _deviations(card.name, name, drawn, values) for name, drawn in result.draws.items()}
-    scored = MetricResult(card.version, display, values, result.not_applicable, list(result.notes), draws)
-    return scored, result.per_voxel
+    return MetricResult(card.version, _display(card), values, result.not_applicable, list(result.notes), draws)
+
+
+def _display(card: MetricCard) -> Display:
+    return Display(dict(card.columns), card.roi_columns, card.direction, list(card.opposite), card.digits)
 
 
 def missing_inputs(card: MetricCard, inputs: MetricInputs) -> list[str]:

@@ -156,6 +156,7 @@ class Run:
         self, job: Job, encoder: EncoderPick, encoding: Encoding, per_voxel: Mapping[str, np.ndarray]
     ) -> dict[str, str]:
         arrays = {"predictions": encoding.predictions.values} | {f"per_voxel.{n}": v for n, v in per_voxel.items()}
+        arrays |= _rois(self.plan.data.responses(job.subject))
         attributes: dict[str, object] = {"ids": list(encoding.predictions.ids)}
         if encoding.selectors is not None:
             attributes["layers"] = list(encoding.selectors.layers)
@@ -185,7 +186,7 @@ class Run:
         scored, per_voxel, failure = score_all(picks, inputs)
         artifacts = before.artifacts
         if per_voxel:
-            arrays |= {f"per_voxel.{name}": values for name, values in per_voxel.items()}
+            arrays |= {f"per_voxel.{name}": values for name, values in per_voxel.items()} | _rois(inputs.responses)
             artifacts = artifacts | results.write_arrays(self.places.results, job.key, arrays, attributes)
         return replace(
             before,
@@ -199,6 +200,11 @@ class Run:
 def exit_code(records: Sequence[Record]) -> int:
     """0 when every job is done, 1 when some failed."""
     return int(any(record.status == "failed" for record in records))
+
+
+def _rois(responses: Responses | None) -> dict[str, np.ndarray]:
+    """The ROI masks as they are stored: which voxels the per-voxel figures may be pooled over when a board is built."""
+    return {} if responses is None else {f"roi.{name}": np.asarray(mask, bool) for name, mask in responses.rois.items()}
 
 
 def _unscored(job: Job, record: Record) -> list[MetricPick]:

@@ -69,13 +69,16 @@ def test_the_version_is_told(shell: Shell) -> None:
     assert shell("--version").out == f"brainbench, version {__version__}\n"
 
 
+WROTE = [f"wrote leaderboards/folder.{ending}" for ending in ("csv", "json", "md", "tex")]
+
+
 def test_a_run_ends_with_0_and_writes_records_and_boards(shell: Shell, here: Path) -> None:
     ended = shell(QUICK)
     assert (ended.code, ended.out) == (0, "")
-    *_, first, second, csv, md = ended.err.splitlines()
+    *_, first, second, csv, document, md, tex = ended.err.splitlines()
     assert first.startswith("[1/2] pixels x tokens only, subject 1, seed 0: ")
     assert second.startswith("[2/2] pixels x classtoken, subject 1, seed 0: R2 ")
-    assert [csv, md] == ["wrote leaderboards/folder.csv", "wrote leaderboards/folder.md"]
+    assert [csv, document, md, tex] == WROTE
     assert len(list((here / "results").glob("*.json"))) == 2
     assert "| pixels " in (here / "leaderboards/folder.md").read_text()
 
@@ -243,7 +246,7 @@ def test_leaderboard_builds_the_same_bytes_again(shell: Shell, here: Path) -> No
     (here / "leaderboards/folder.md").unlink()
     (here / "leaderboards/folder.csv").write_text("damaged")
     ended = shell("leaderboard")
-    assert (ended.code, ended.out) == (0, "wrote leaderboards/folder.csv\nwrote leaderboards/folder.md\n")
+    assert (ended.code, ended.out) == (0, "\n".join(WROTE) + "\n")
     assert files(here / "leaderboards") == boards
     (here / "results").rename(here / "moved")
     assert shell("leaderboard moved --leaderboards again --dataset folder").code == 0
@@ -267,6 +270,48 @@ def test_a_damaged_record_is_named_by_leaderboard(shell: Shell, here: Path) -> N
     assert ended.code == 2
     assert ended.err.count("\n") == 1
     assert f"results/{record.name}: not a readable record" in ended.err
+
+
+def headings(path: Path) -> list[str]:
+    return [name for name in path.read_text().splitlines()[0].split(",") if not name.endswith(" sd")][9:]
+
+
+def test_leaderboard_shows_the_metrics_asked_for(shell: Shell, here: Path) -> None:
+    shell(QUICK.replace("--no-controls", "--seeds 2"))
+    boards = files(here / "leaderboards")
+    assert shell("leaderboard --metrics r2,rssd,cons* --leaderboards some").code == 0
+    assert headings(here / "some/folder.csv") == ["R2", "seed r", "seed agreement", "RSSD", "cells"]
+    again = files(here / "some")
+    assert shell("leaderboard --metrics 'r2, rssd,cons*' --leaderboards some").code == 0
+    assert files(here / "some") == again
+    ended = shell("leaderboard --metrics cost --leaderboards costs")
+    assert ended.out == "wrote costs/folder.cost.csv\nwrote costs/folder.cost.md\n"
+    assert shell("leaderboard --metrics layers --leaderboards layers").code == 0
+    assert headings(here / "layers/folder.csv") == ["neighbour r", "neighbour CKA", "cells"]
+    assert shell("leaderboard").code == 0
+    assert files(here / "leaderboards") == boards
+
+
+def test_leaderboard_with_a_metric_that_there_is_not_ends_with_2(shell: Shell, here: Path) -> None:
+    shell(QUICK + " --metrics r2")
+    ended = shell("leaderboard --metrics r2,rsd --leaderboards other")
+    assert (ended.code, ended.out) == (2, "")
+    assert ended.err == (
+        "brainbench: --metrics rsd: the records hold no such metric (did you mean 'rssd'?); they hold: r2; "
+        "computed from them: consistency, cost, rssd\n"
+    )
+    assert not (here / "other").exists()
+
+
+def test_a_run_hands_metrics_over_records_to_its_board(shell: Shell, here: Path) -> None:
+    ended = shell(QUICK + " --metrics r2,rssd,cost --json")
+    (record,) = json.loads(ended.out)
+    assert (ended.code, list(record["metrics"])) == (0, ["r2"])
+    assert headings(here / "leaderboards/folder.csv") == ["R2", "RSSD", "cells"]
+    assert headings(here / "leaderboards/folder.cost.csv")[-1] == "cells"
+    ended = shell(QUICK + " --metrics rssd")
+    assert ended.code == 2
+    assert "--metrics rssd: computed from the records of other metrics, which have to be asked for too" in ended.err
 
 
 def test_cache_tells_what_lies_there_and_why(shell: Shell, here: Path) -> None:

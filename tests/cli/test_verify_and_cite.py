@@ -63,7 +63,7 @@ def test_verify_ends_with_0_then_names_a_changed_digit_and_ends_with_1(shell: Sh
 
 
 def test_draws_that_were_changed_are_found_and_rounding_is_not(shell: Shell, tmp_path: Path) -> None:
-    write_experiment(tmp_path / "many", images=99)
+    write_experiment(tmp_path / "many", images=150)
     shell(RUN.replace("mine", "many"))
     path = fitted(tmp_path / "results")
     record = json.loads(path.read_text())
@@ -72,7 +72,7 @@ def test_draws_that_were_changed_are_found_and_rounding_is_not(shell: Shell, tmp
         record["metrics"]["r2"]["draws"]["all"] = packed(draws * factor)
         path.write_text(json.dumps(record))
         _, out, _ = shell("leaderboard results --verify --data many")
-        assert ("metrics.r2.draws.all[0]: stored " in out) is problem
+        assert ("metrics.r2.draws.all[" in out) is problem
 
 
 def test_bad_usage_of_verify_is_one_line_and_2(shell: Shell) -> None:

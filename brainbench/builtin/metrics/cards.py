@@ -104,3 +104,40 @@ RSA = MetricCard(
     ),
     citation=_RSA,
 )
+
+RSSD = MetricCard(
+    name="rssd",
+    loader=lazy("brainbench.builtin.metrics.rssd:load"),
+    summary="root mean square of what R2 lacks to the best network of the board, voxel by voxel (Table 1); from records",
+    needs=frozenset({"records"}),
+    columns={"all": "RSSD"},
+    direction="lower",
+    roi_columns=True,
+    citation=_PAPER,
+)
+
+CONSISTENCY = MetricCard(
+    name="consistency",
+    loader=lazy("brainbench.builtin.metrics.consistency:load"),
+    summary="agreement of the layer maps of several seeds of one fit (Figure 12); from records",
+    needs=frozenset({"records"}),
+    columns={"r": "seed r", "agreement": "seed agreement"},
+    digits=2,
+    citation=_PAPER,
+)
+
+COST = MetricCard(
+    name="cost",
+    loader=lazy("brainbench.builtin.metrics.cost:load"),
+    summary="seconds, peak memory and number of parameters of a job, in a table of its own",
+    needs=frozenset({"records"}),
+    columns={
+        "seconds": "seconds",
+        "memory": "peak memory (MB)",
+        "fitted": "fitted parameters (M)",
+        "backbone": "backbone parameters (M)",
+    },
+    direction="none",
+    digits=2,
+    own_table=True,
+)
