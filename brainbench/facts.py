@@ -29,7 +29,7 @@ def record(
     cost: Cost,
 ) -> Record:
     """The record of a job and what came out of it."""
-    responses = data.responses(job.subject)
+    responses = data.responses(job.subject, job.train_images)
     notes = [*responses.notes] if responses is not None and job.encoder else []
     history = fitted.history if fitted else []
     return Record(
@@ -89,7 +89,14 @@ def _dataset(job: Job, data: DatasetPick, responses: Responses | None) -> Datase
         dropped_voxels=[] if responses is None else [int(voxel) for voxel in responses.dropped],
         rois=measured,
         noise_ceiling={} if responses is None else noise_ceiling(responses.noise_ceiling, responses.rois),
+        full_split_hash=_full_split_hash(job, data),
+        changed=dict(data.changed) | ({"train_images": job.train_images} if job.train_images else {}),
     )
+
+
+def _full_split_hash(job: Job, data: DatasetPick) -> str | None:
+    full = data.responses(job.subject) if job.train_images else None
+    return None if full is None else full.split_hash
 
 
 def _backbone(pick: BackbonePick, weights_sha256: str | None) -> BackboneFacts:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
+from itertools import product
 from typing import Any
 
 from brainbench.cards import Card, EncoderCard
@@ -24,14 +25,14 @@ class Assignments:
         On simulated data an encoder's ``steps`` default to its card's ``demo_steps``. Raises UsageError on an unknown key
         or a value that is not allowed.
         """
+        return _resolved(card, self._given(card), simulated)
+
+    def variants(self, card: Card, *, simulated: bool = False) -> list[tuple[dict[str, Any], dict[str, Any]]]:
+        """As ``resolve``, once for every value of a setting that may be, and was, given as a comma list."""
         given = self._given(card)
-        settings = card.resolve_settings(given)
-        defaults = card.resolve_settings({})
-        if simulated and isinstance(card, EncoderCard) and card.demo_steps is not None:
-            defaults["steps"] = card.demo_steps
-            if "steps" not in given:
-                settings["steps"] = card.demo_steps
-        return settings, {key: value for key, value in settings.items() if value != defaults[key]}
+        listed = [s.name for s in card.all_settings() if s.listed and s.name in given]
+        values = [dict.fromkeys(part.strip() for part in given[name].split(",")) for name in listed]
+        return [_resolved(card, given | dict(zip(listed, one, strict=True)), simulated) for one in product(*values)]
 
     def check_used(self, registry: Registry) -> None:
         """Raise UsageError for the first assignment that reached no selected card."""
@@ -58,6 +59,15 @@ class Assignments:
                 given[key] = value
                 self._unused = [other for other in self._unused if other != item]
         return given
+
+
+def _resolved(card: Card, given: Mapping[str, Any], simulated: bool) -> tuple[dict[str, Any], dict[str, Any]]:
+    settings, defaults = card.resolve_settings(given), card.resolve_settings({})
+    if simulated and isinstance(card, EncoderCard) and card.demo_steps is not None:
+        defaults["steps"] = card.demo_steps
+        if "steps" not in given:
+            settings["steps"] = card.demo_steps
+    return settings, {key: value for key, value in settings.items() if value != defaults[key]}
 
 
 def _parse(text: str) -> tuple[str, str, str]:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from brainbench.pipeline.leaderboard import curve
 from brainbench.pipeline.leaderboard.page import page
 from brainbench.pipeline.leaderboard.rows import editions
 from brainbench.pipeline.leaderboard.tables import Board, board, frame
@@ -24,10 +25,11 @@ def boards(records: Iterable[Record]) -> dict[str, list[Board]]:
 
 
 def render(records: Iterable[Record]) -> dict[Path, str]:
-    """File name -> content of every board these records make: ``<dataset>.md`` and ``<dataset>.csv``."""
+    """File name -> content of every board these records make: ``<dataset>.md`` and ``.csv``, and of their curves."""
     files = {}
     for name, some in boards(records).items():
         files[Path(f"{name}.md")] = page(some)
         table = pd.concat([frame(one) for one in some], ignore_index=True)
         files[Path(f"{name}.csv")] = table.to_csv(index=False, lineterminator="\n")
+        files |= curve.files(name, some)
     return files
