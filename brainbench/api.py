@@ -67,7 +67,7 @@ def run(
         device: ``auto``, ``cpu`` or ``cuda``.
         weights: ``"untrained"``, or backbone name -> checkpoint file.
         set: ``{"factortopy.steps": 500, "demo.train_images": [100, 400]}``, or ``["factortopy.steps=500"]``.
-        no_controls: leave out pixels, random and the untrained twins.
+        no_controls: leave out pixels, random, shuffled and the untrained twins.
         results: folder of the records.
         leaderboards: folder of the boards.
         keep: ``all``, or ``scores`` to keep records alone.

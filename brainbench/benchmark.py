@@ -47,7 +47,7 @@ class Benchmark:
             raise UsageError(f"--keep {keep}: allowed are all, scores")
         device = resolve_device(device)
         given, entry = Assignments(request.settings), registry.datasets.get(request.dataset)
-        variants = given.variants(entry.card)
+        variants = given.variants(entry.card, "train_images")
         # Names before data: a typo must not wait for a dataset to be read or made.
         choice = choose(request, registry, given, entry.card, device)
         data = open_dataset(entry, variants, request.data, places.cache)

@@ -42,7 +42,7 @@ class lazy:  # noqa: N801 - reads as a word in a card
 
 @dataclass(frozen=True)
 class Setting:
-    """One thing a user may set with ``--set NAME.key=value``. listed: a comma list is allowed, one job for each value."""
+    """One thing a user may set with ``--set NAME.key=value``."""
 
     name: str
     type: SettingType
@@ -50,7 +50,6 @@ class Setting:
     help: str
     choices: tuple[Any, ...] = ()
     minimum: float | None = None
-    listed: bool = False
 
     def parse(self, text: Any, owner: str) -> Any:
         """Turn ``text`` (from the command line, or a value from Python) into this setting's type.
@@ -240,7 +239,7 @@ class DatasetCard(Card):
     def all_settings(self) -> tuple[Setting, ...]:
         """The card's own settings, then train_images."""
         fewer = "train on so many images only, 0: on all; a list gives a curve (appendix G)"
-        return (*self.settings, Setting("train_images", int, 0, fewer, minimum=0, listed=True))
+        return (*self.settings, Setting("train_images", int, 0, fewer, minimum=0))
 
     def own_settings(self, given: Mapping[str, Any]) -> dict[str, Any]:
         """As ``resolve_settings``, without those that every dataset has: what the loader is given."""

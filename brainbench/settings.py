@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
-from itertools import product
 from typing import Any
 
 from brainbench.cards import Card, EncoderCard
@@ -27,12 +26,13 @@ class Assignments:
         """
         return _resolved(card, self._given(card), simulated)
 
-    def variants(self, card: Card, *, simulated: bool = False) -> list[tuple[dict[str, Any], dict[str, Any]]]:
-        """As ``resolve``, once for every value of a setting that may be, and was, given as a comma list."""
+    def variants(self, card: Card, listed: str) -> list[tuple[dict[str, Any], dict[str, Any]]]:
+        """As ``resolve``, once for every value of the setting ``listed``, which may be given as a comma list."""
         given = self._given(card)
-        listed = [s.name for s in card.all_settings() if s.listed and s.name in given]
-        values = [dict.fromkeys(part.strip() for part in given[name].split(",")) for name in listed]
-        return [_resolved(card, given | dict(zip(listed, one, strict=True)), simulated) for one in product(*values)]
+        if listed not in given:
+            return [_resolved(card, given, simulated=False)]
+        values = dict.fromkeys(part.strip() for part in given[listed].split(","))
+        return [_resolved(card, given | {listed: value}, simulated=False) for value in values]
 
     def check_used(self, registry: Registry) -> None:
         """Raise UsageError for the first assignment that reached no selected card."""
