@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from brainbench.pipeline.leaderboard.page import SIMULATED
 from brainbench.pipeline.leaderboard.rows import Edition, RowKey
 from brainbench.pipeline.leaderboard.tables import Board, Line
 
@@ -81,7 +82,7 @@ def page(some: Sequence[Curve]) -> str:
     facts = some[0].edition.records[0].dataset
     lines = [f"# Training images: {facts.title if facts.title == facts.name else f'{facts.title} ({facts.name})'}", ""]
     if facts.simulated:
-        lines += ["**Simulated brains: this shows that the tool works, not which model is brain-like.**", ""]
+        lines += [f"**{SIMULATED}**", ""]
     for curve in some:
         lines += [
             f"{curve.figure} on the same test images (dataset version {curve.edition.version}), trained on as many images as the "
