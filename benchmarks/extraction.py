@@ -68,7 +68,7 @@ class Extraction:
         (folder / "pictures").mkdir()
         stimuli = pictures(folder / "pictures", images)
         card = DatasetCard(name="images", loader=_Images)
-        data = DatasetPick(Entry(card, Plugin("images", "brainbench", "0")), {}, _Images(stimuli))
+        data = DatasetPick(Entry(card, Plugin("images", "brainbench", "0")), _Images(stimuli))
         self.job = tokens_job(self.pick, "anybody", "8", data)
         self.places = Places(folder, folder, folder / "cache")
         self.reader = FeatureReader(data, self.places, device, Silent())

@@ -66,8 +66,8 @@ def run(
         seeds: how many seeds, from 0.
         device: ``auto``, ``cpu`` or ``cuda``.
         weights: ``"untrained"``, or backbone name -> checkpoint file.
-        set: ``{"factortopy.steps": 500}``, or ``["factortopy.steps=500"]``.
-        no_controls: leave out pixels, random and the untrained twins.
+        set: ``{"factortopy.steps": 500, "demo.train_images": [100, 400]}``, or ``["factortopy.steps=500"]``.
+        no_controls: leave out pixels, random, shuffled and the untrained twins.
         results: folder of the records.
         leaderboards: folder of the boards.
         keep: ``all``, or ``scores`` to keep records alone.
@@ -156,6 +156,7 @@ def _flat(record: Record) -> dict[str, Any]:
         "dataset": record.dataset.name,
         "subject": record.dataset.subject,
         "seed": record.seed,
+        "train_images": record.dataset.changed.get("train_images", 0),
         "status": record.status,
         "error": f"{record.failure.plugin}: {record.failure.type}: {record.failure.message}"
         if record.failure
@@ -184,7 +185,13 @@ def _weights(weights: Names | Mapping[str, str | Path]) -> tuple[str, ...]:
 
 
 def _assignments(given: Mapping[str, Any] | Sequence[str]) -> tuple[str, ...]:
-    return tuple(f"{name}={value}" for name, value in given.items()) if isinstance(given, Mapping) else tuple(given)
+    return (
+        tuple(f"{name}={_text(value)}" for name, value in given.items()) if isinstance(given, Mapping) else tuple(given)
+    )
+
+
+def _text(value: Any) -> str:
+    return ",".join(str(one) for one in value) if isinstance(value, list | tuple) else str(value)
 
 
 def _code(model: nn.Module) -> list[str]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -48,10 +48,10 @@ class Benchmark:
             raise UsageError(f"--keep {keep}: allowed are all, scores")
         device = resolve_device(device)
         given, entry = Assignments(request.settings), registry.datasets.get(request.dataset)
-        settings, _ = given.resolve(entry.card)
+        variants = given.variants(entry.card, "train_images")
         # Names before data: a typo must not wait for a dataset to be read or made.
         choice = choose(request, registry, given, entry.card, device)
-        data = open_dataset(entry, settings, request.data, places.cache)
+        data = open_dataset(entry, variants, request.data, places.cache)
         return cls(plan(request, registry, choice, data), places, device, keep, fresh)
 
     def run(self, report: Reporter) -> Iterator[Record]:
@@ -72,9 +72,18 @@ class Benchmark:
                 report.message(f"wrote {path}")
 
 
-def open_dataset(entry: Entry[DatasetCard], settings: Mapping[str, Any], path: Path | None, cache: Path) -> DatasetPick:
-    """Load a dataset from ``path``, if it wants one; a plugin's own exception becomes one line that names it."""
-    card = entry.card
+def open_dataset(
+    entry: Entry[DatasetCard],
+    variants: Sequence[tuple[Mapping[str, Any], Mapping[str, Any]]],
+    path: Path | None,
+    cache: Path,
+) -> DatasetPick:
+    """Load a dataset from ``path``, if it wants one; a plugin's own exception becomes one line that names it.
+
+    variants: its settings and those that were changed, once for every ``train_images`` that was asked for.
+    """
+    card, (given, changed) = entry.card, variants[0]
+    settings = card.own_settings(given)
     if card.needs_data and path is None:
         raise UsageError(f"--dataset {card.name} needs --data PATH: the folder that holds it")
     if path is not None and not (card.needs_data or card.takes_data):
@@ -90,7 +99,8 @@ def open_dataset(entry: Entry[DatasetCard], settings: Mapping[str, Any], path: P
         raise PluginError(f"dataset {card.name} of {owner} failed to load: {describe(error)}") from error
     if not isinstance(dataset, Dataset):
         raise PluginError(f"dataset {card.name}: load() gave {type(dataset).__name__}, which is no Dataset")
-    return DatasetPick(entry, settings, dataset)
+    changed = {name: value for name, value in changed.items() if name in settings}
+    return DatasetPick(entry, dataset, changed, tuple(one["train_images"] for one, _ in variants))
 
 
 def write_boards(places: Places, dataset: str | None = None, asked: Asked | None = None) -> list[Path]:

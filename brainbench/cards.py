@@ -133,6 +133,9 @@ class BackboneCard(Card):
     pattern: a glob of names, e.g. ``timm/*``; the card then stands for all of them, its own name says so to a reader
     (``timm/<name>``), and ``expand(name=...)`` makes the card of one. joint: a loader of several cards at once, see
     ``JointBackbone``; cards with the same one are read in one pass.
+
+    shuffles: the name of another card with the same loader and settings, whose cached tokens this one hands to the encoder, but
+    every image's tokens under another image.
     """
 
     default: bool = False
@@ -158,6 +161,7 @@ class BackboneCard(Card):
     pattern: str = ""
     expand: Callable[..., BackboneCard] | None = None
     joint: Callable[..., Any] | None = None
+    shuffles: str = ""
 
     @property
     def released(self) -> bool:
@@ -165,7 +169,7 @@ class BackboneCard(Card):
         return self.weights not in ("untrained", "none", "in memory")
 
     def all_settings(self) -> tuple[Setting, ...]:
-        """The card's own settings, then preproc, tap, precision, dtype, batch and, for networks, init_seed."""
+        """The card's own settings, then preproc, tap, precision, dtype, batch and, where they apply, init_seed, shuffle_seed."""
         common = [
             Setting("preproc", str, "paper", "paper: squash to a square, ImageNet statistics; native: the network's own",
                     ("paper", "native")),
@@ -177,6 +181,8 @@ class BackboneCard(Card):
         ]  # fmt: skip
         if self.weights not in ("none", "in memory"):
             common.append(Setting("init_seed", int, 0, "seed of untrained weights", minimum=0))
+        if self.shuffles:
+            common.append(Setting("shuffle_seed", int, 0, "seed of which image gets which one's tokens", minimum=0))
         return self.settings + tuple(common)
 
 
@@ -239,6 +245,8 @@ class MetricCard(Card):
 class DatasetCard(Card):
     """Stimuli and responses. Loader: ``load(*, settings: Mapping, data: Path | None, cache: Path) -> Dataset``.
 
+    The loader is given the card's own settings; those that every dataset has, brainbench sees to itself.
+
     simulated: no brain was measured, every table and picture says so; needs_data: ``--data`` has to be given;
     takes_data: it may be.
     """
@@ -248,3 +256,13 @@ class DatasetCard(Card):
     needs_data: bool = False
     takes_data: bool = False
     licence: str | None = None
+
+    def all_settings(self) -> tuple[Setting, ...]:
+        """The card's own settings, then train_images."""
+        fewer = "train on so many images only, 0: on all; a list gives a curve (appendix G)"
+        return (*self.settings, Setting("train_images", int, 0, fewer, minimum=0))
+
+    def own_settings(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """As ``resolve_settings``, without those that every dataset has: what the loader is given."""
+        resolved = self.resolve_settings(given)
+        return {setting.name: resolved[setting.name] for setting in self.settings}

@@ -35,6 +35,7 @@ def jobs(plan: Plan, keep: str) -> list[dict[str, Any]]:
             "encoder": job.encoder.entry.name if job.encoder else None,
             "subject": job.subject,
             "seed": job.seed,
+            "train_images": job.train_images,
             "metrics": [m.entry.name for m in job.metrics],
             "key": job.key,
             "features_mb": _features_mb(job, plan),
@@ -49,9 +50,8 @@ def text(rows: list[dict[str, Any]], plan: Plan) -> str:
     """The rows as lines, and their sums: features are shared between the jobs of one backbone and stimulus set."""
     features = {job.features_key: row["features_mb"] for job, row in zip(plan.jobs, rows, strict=True)}
     lines = announcement(plan)
-    for row in rows:
-        what = f"{row['backbone']} x {row['encoder'] or 'tokens only'}, subject {row['subject']}, seed {row['seed']}"
-        lines.append(f"  {what}: memory {_mb(row['memory_mb'])}, results {_mb(row['results_mb'])}")
+    for job, row in zip(plan.jobs, rows, strict=True):
+        lines.append(f"  {job.label}: memory {_mb(row['memory_mb'])}, results {_mb(row['results_mb'])}")
     lines.append(
         f"disk: features {_mb(_sum(features.values()))} in the cache, results {_mb(_sum(r['results_mb'] for r in rows))}; "
         f"memory: at most {_mb(max((r['memory_mb'] or 0 for r in rows), default=0))} for data and fit"
@@ -91,12 +91,12 @@ def _memory_mb(job: Job, plan: Plan) -> float | None:
         return features
     # What does not fit is read again and again (docs/decisions/006).
     tokens = min(features, budget(job.encoder.settings.get("memory", 0.0)) / 1e6)
-    responses = plan.data.responses(job.subject)
+    responses = plan.data.responses(job.subject, job.train_images)
     return round(tokens + (responses.values.size * 4 / 1e6 if responses is not None else 0), 1)
 
 
 def _results_mb(job: Job, plan: Plan, keep: str) -> float:
-    responses = plan.data.responses(job.subject)
+    responses = plan.data.responses(job.subject, job.train_images)
     if responses is None or job.encoder is None or keep == "scores":
         return 0.01
     voxels, layers = responses.values.shape[1], job.backbone.entry.card.layers or 12

@@ -53,7 +53,7 @@ def features(
     with storage(places.features):
         places.features.mkdir(parents=True, exist_ok=True)
     card = DatasetCard(name="images", loader=_Images)
-    data = DatasetPick(Entry(card, Plugin("images", "brainbench", library_version("brainbench"))), {}, _Images(stimuli))
+    data = DatasetPick(Entry(card, Plugin("images", "brainbench", library_version("brainbench"))), _Images(stimuli))
     try:
         return FeatureReader(data, places, where, Silent()).of(tokens_job(picks[0], _SUBJECT, grid, data))
     except JobError as error:

@@ -28,13 +28,13 @@ def record(
     cost: Cost,
 ) -> Record:
     """The record of a job and what came out of it."""
-    responses = data.responses(job.subject)
+    responses = data.responses(job.subject, job.train_images)
     notes = [*responses.notes] if responses is not None and job.encoder else []
     history = fitted.history if fitted else []
     return Record(
         key=job.key,
         status=status(failure),
-        dataset=dataset(data, job.subject),
+        dataset=dataset(data, job.subject, job.train_images),
         backbone=_backbone(job.backbone, weights_sha256),
         encoder=_encoder(job.encoder) if job.encoder else None,
         seed=job.seed,
@@ -67,9 +67,10 @@ def cost(started: float, device: str) -> Cost:
     return Cost(round(time.perf_counter() - started, 3), round(megabytes, 1), device)
 
 
-def dataset(data: DatasetPick, subject: str) -> DatasetFacts:
-    """What a record says of its dataset and subject."""
-    opened, stimuli, responses = data.dataset, data.stimuli(subject), data.responses(subject)
+def dataset(data: DatasetPick, subject: str, images: int = 0) -> DatasetFacts:
+    """What a record says of its dataset and subject, trained on so many ``images``, 0 for all."""
+    opened, stimuli = data.dataset, data.stimuli(subject)
+    responses, full = data.responses(subject, images), data.responses(subject)
     measured = {} if responses is None else {name: int(voxels.sum()) for name, voxels in responses.rois.items()}
     splits: tuple[Literal["train", "val", "test"], ...] = ("train", "val", "test")
     return DatasetFacts(
@@ -89,7 +90,8 @@ def dataset(data: DatasetPick, subject: str) -> DatasetFacts:
         dropped_voxels=[] if responses is None else [int(voxel) for voxel in responses.dropped],
         rois=measured,
         noise_ceiling={} if responses is None else noise_ceiling(responses.noise_ceiling, responses.rois),
-        settings=dict(data.settings),
+        full_split_hash=full.split_hash if full is not None and images else None,
+        changed=dict(data.changed) | ({"train_images": images} if images else {}),
     )
 
 

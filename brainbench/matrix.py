@@ -16,6 +16,7 @@ from brainbench.protocols import Dataset
 from brainbench.registry import Entry, Registry, split_list
 from brainbench.selection import BackbonePick, pick_backbones
 from brainbench.settings import Assignments
+from brainbench.subsets import train_images, trained_on
 from brainbench.types import Grid, Responses, Stimuli
 
 DEFAULT_ENCODERS = "factortopy,classtoken"
@@ -76,14 +77,15 @@ class Choice:
 
 @dataclass(frozen=True)
 class DatasetPick:
-    """The dataset of a run, opened."""
+    """The dataset of a run, opened. changed: settings that somebody changed; train_images: how many to train on, 0 for all."""
 
     entry: Entry[DatasetCard]
-    settings: Mapping[str, Any]
     dataset: Dataset
+    changed: Mapping[str, Any] = field(default_factory=dict)
+    train_images: tuple[int, ...] = (0,)
 
     _stimuli: dict[str, Stimuli] = field(default_factory=dict, repr=False)
-    _responses: dict[str, Responses | None] = field(default_factory=dict, repr=False)
+    _responses: dict[tuple[str, int], Responses | None] = field(default_factory=dict, repr=False)
 
     @property
     def card(self) -> DatasetCard:
@@ -97,12 +99,24 @@ class DatasetPick:
                 self._stimuli[subject] = self.dataset.stimuli(subject)
         return self._stimuli[subject]
 
-    def responses(self, subject: str) -> Responses | None:
-        """The subject's responses; the dataset, which may have to screen them, is asked once."""
-        if subject not in self._responses:
+    def responses(self, subject: str, images: int = 0) -> Responses | None:
+        """The subject's responses, with so many training ``images`` alone (0: all); raises UsageError when there are fewer.
+
+        The dataset, which may have to screen them, is asked once.
+        """
+        if (subject, 0) not in self._responses:
             with self._asked("responses"):
-                self._responses[subject] = self.dataset.responses(subject)
-        return self._responses[subject]
+                self._responses[subject, 0] = self.dataset.responses(subject)
+        every = self._responses[subject, 0]
+        if every is not None and (subject, images) not in self._responses:
+            self._responses[subject, images] = trained_on(every, images, f"{self.card.name}.train_images")
+        return every and self._responses[subject, images]
+
+    def sizes(self, subject: str) -> list[int]:
+        """The wanted numbers of training images, each once; 0 stands for all, also where all are as many as were asked for."""
+        responses = self.responses(subject)
+        there = 0 if responses is None else len(train_images(responses))
+        return list(dict.fromkeys(0 if images == there else images for images in self.train_images))
 
     @contextmanager
     def _asked(self, what: str) -> Iterator[None]:
@@ -119,7 +133,7 @@ class DatasetPick:
 
 @dataclass(frozen=True)
 class Job:
-    """One backbone, one encoder or none, one subject, one seed: what ends as one record."""
+    """One backbone, one encoder or none, one subject, one seed: what ends as one record. train_images: 0 for all."""
 
     key: str
     features_key: str
@@ -130,12 +144,14 @@ class Job:
     subject: str
     seed: int
     grid: Grid
+    train_images: int = 0
 
     @property
     def label(self) -> str:
         """How messages name it."""
         parts = [self.backbone.display, self.encoder.entry.name if self.encoder else "tokens only"]
-        return " x ".join(parts) + f", subject {self.subject}, seed {self.seed}"
+        fewer = f", {self.train_images} training images" if self.train_images else ""
+        return " x ".join(parts) + f", subject {self.subject}, seed {self.seed}{fewer}"
 
 
 @dataclass(frozen=True)
@@ -258,7 +274,8 @@ def _jobs(
         if not fitted or data.responses(subject) is None:
             continue
         jobs += [
-            _job(backbone, encoder, fitted, subject, seed, encoder.entry.card.grid, data)
+            _job(backbone, encoder, fitted, subject, seed, encoder.entry.card.grid, data, images)
+            for images in data.sizes(subject)
             for encoder in encoders
             for seed in seeds
         ]
@@ -281,7 +298,8 @@ def _token_jobs(
             )
             seen.add(stimuli)
             if some:
-                jobs.append(_job(backbone, None, some, subject, 0, grid, data))
+                # The figures stand on the board of every size, though no size changes them.
+                jobs += [_job(backbone, None, some, subject, 0, grid, data, images) for images in data.sizes(subject)]
     return jobs
 
 
@@ -293,11 +311,14 @@ def _job(
     seed: int,
     grid: Grid,
     data: DatasetPick,
+    images: int = 0,
 ) -> Job:
-    stimuli, responses = data.stimuli(subject), data.responses(subject)
+    stimuli, responses = data.stimuli(subject), data.responses(subject, images)
     features_key, ingredients = keys.features_key(backbone.facts, stimuli.key, grid)
     source = {"dataset": data.card.name, "version": data.dataset.version, "subject": subject}
     if responses is not None:
         source |= {"responses": responses.key, "split": responses.split_hash}
+    if backbone.entry.card.shuffles:
+        source |= {"shuffle_seed": backbone.settings["shuffle_seed"]}
     key = keys.job_key(features_key, encoder.facts if encoder else None, source, seed)
-    return Job(key, features_key, ingredients, backbone, encoder, metrics, subject, seed, grid)
+    return Job(key, features_key, ingredients, backbone, encoder, metrics, subject, seed, grid, images)

@@ -12,7 +12,10 @@ SCHEMA = 1
 
 @dataclass(frozen=True)
 class DatasetFacts:
-    """Which data: card name, settings, title, content version, subject, split and what was left out."""
+    """Which data: card name, title, content version, subject, split, what was left out and which settings were changed.
+
+    full_split_hash: that of the split before training images were left out, if some were (setting ``train_images``).
+    """
 
     name: str
     title: str
@@ -30,7 +33,8 @@ class DatasetFacts:
     rois: dict[str, int] = field(default_factory=dict)
     noise_ceiling: dict[str, float] = field(default_factory=dict)
     licence: str | None = None
-    settings: dict[str, Any] = field(default_factory=dict)
+    changed: dict[str, Any] = field(default_factory=dict)
+    full_split_hash: str | None = None
 
 
 @dataclass(frozen=True)

@@ -42,9 +42,12 @@ class BackbonePick:
 
     @property
     def facts(self) -> dict[str, Any]:
-        """What goes into the features key."""
-        card = keys.card_facts(self.entry.card, self.entry.plugin, self.settings)
-        return card | {"weights": keys.weights_facts(self.entry.card, self.weights)}
+        """What goes into the features key: of a card that shuffles another's tokens, what goes into the other's."""
+        card, settings = self.entry.card, dict(self.settings)
+        if card.shuffles:
+            del settings["shuffle_seed"]
+        facts = keys.card_facts(card, self.entry.plugin, settings)
+        return facts | {"name": card.shuffles or card.name, "weights": keys.weights_facts(card, self.weights)}
 
 
 def pick_backbones(

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from fnmatch import fnmatchcase
 from typing import Any
 
@@ -24,14 +24,15 @@ class Assignments:
         On simulated data an encoder's ``steps`` default to its card's ``demo_steps``. Raises UsageError on an unknown key
         or a value that is not allowed.
         """
+        return _resolved(card, self._given(card), simulated)
+
+    def variants(self, card: Card, listed: str) -> list[tuple[dict[str, Any], dict[str, Any]]]:
+        """As ``resolve``, once for every value of the setting ``listed``, which may be given as a comma list."""
         given = self._given(card)
-        settings = card.resolve_settings(given)
-        defaults = card.resolve_settings({})
-        if simulated and isinstance(card, EncoderCard) and card.demo_steps is not None:
-            defaults["steps"] = card.demo_steps
-            if "steps" not in given:
-                settings["steps"] = card.demo_steps
-        return settings, {key: value for key, value in settings.items() if value != defaults[key]}
+        if listed not in given:
+            return [_resolved(card, given, simulated=False)]
+        values = dict.fromkeys(part.strip() for part in given[listed].split(","))
+        return [_resolved(card, given | {listed: value}, simulated=False) for value in values]
 
     def check_used(self, registry: Registry) -> None:
         """Raise UsageError for the first assignment that reached no selected card."""
@@ -58,6 +59,15 @@ class Assignments:
                 given[key] = value
                 self._unused = [other for other in self._unused if other != item]
         return given
+
+
+def _resolved(card: Card, given: Mapping[str, Any], simulated: bool) -> tuple[dict[str, Any], dict[str, Any]]:
+    settings, defaults = card.resolve_settings(given), card.resolve_settings({})
+    if simulated and isinstance(card, EncoderCard) and card.demo_steps is not None:
+        defaults["steps"] = card.demo_steps
+        if "steps" not in given:
+            settings["steps"] = card.demo_steps
+    return settings, {key: value for key, value in settings.items() if value != defaults[key]}
 
 
 def _parse(text: str) -> tuple[str, str, str]:

@@ -146,13 +146,13 @@ class _Auditor:
             yield f"digest: stored {stated[:16]}, recomputed {digest[:16]}: something in {path.name} was changed"
 
     def _open(self, record: Record) -> DatasetPick:
-        name, given = record.dataset.name, record.dataset.settings
+        name, given = record.dataset.name, {k: v for k, v in record.dataset.changed.items() if k != "train_images"}
         known = (name, json.dumps(given, sort_keys=True))
         if known not in self._datasets:
             entry = self.registry.datasets.get(name)
-            settings = entry.card.resolve_settings(given)
             path = self.data if entry.card.needs_data or entry.card.takes_data else None
-            self._datasets[known] = open_dataset(entry, settings, path, self.places.cache)
+            variants = [(entry.card.resolve_settings(given), given)]
+            self._datasets[known] = open_dataset(entry, variants, path, self.places.cache)
         return self._datasets[known]
 
     def _ids(self, record: Record, data: DatasetPick) -> Iterator[str]:
@@ -214,10 +214,9 @@ class _Auditor:
 
 
 def _dataset_facts(record: Record, data: DatasetPick) -> tuple[dict[str, Any], dict[str, Any]]:
-    """(what the record says of its dataset, what the dataset that was opened is), without the settings it was opened with."""
-    stored, found = asdict(record.dataset), asdict(facts.dataset(data, record.dataset.subject))
-    del stored["settings"], found["settings"]
-    return stored, found
+    """(what the record says of its dataset, what the dataset that was opened is)."""
+    images = record.dataset.changed.get("train_images", 0)
+    return asdict(record.dataset), asdict(facts.dataset(data, record.dataset.subject, images))
 
 
 def _told(stored: Mapping[str, Any], found: Mapping[str, Any], name: str, verb: str) -> Iterator[str]:

@@ -20,7 +20,7 @@ LEVELS = [
     {"hookspecs", "checkpoints", "preprocessing", "places", "releases"},
     {"plugins", "modules", "caching"},
     {"registry", "keys"},
-    {"settings"},
+    {"settings", "subsets"},
     {"selection"},
     {"matrix", "fitting", "pipeline"},
     {"facts", "estimate", "testing", "boards"},

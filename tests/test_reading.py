@@ -121,3 +121,39 @@ def test_two_grids_of_one_network_share_a_pass(go: Go, tmp_path: Path) -> None:
     assert {r.grid for r in records} == {"8", "native"}
     shapes = {r.grid: colour(r, tmp_path).shape for r in records}
     assert shapes == {"8": (100, 3, 8, 8), "native": (100, 3, 8, 8)}
+
+
+def test_a_shuffled_card_reads_the_tokens_of_the_other(tmp_path: Path) -> None:
+    net, places = toy.ToyNet(), Places(tmp_path / "results", tmp_path / "leaderboards", tmp_path / "cache")
+    plain = toy.backbone("net", make=lambda: net, weights="none")
+    shuffled = replace(plain, name="mixed", control=True, shuffles="net")
+    # As many images as it takes for chance to stay below 0.01.
+    registry = toy.registry([plain, shuffled], metrics=[toy.R2], datasets=[toy.dataset(toy.ToyData(count=2000))])
+
+    def run(names: str, *settings: str) -> dict[str, Record]:
+        request = Request(backbones=names, encoders="toyfit", dataset="toydata", subjects="1", settings=settings)
+        benchmark = Benchmark.open(request, registry, places, device="cpu")
+        return {record.backbone.name: record for record in benchmark.run(Silent())}
+
+    both = run("net,mixed")
+    calls = net.calls
+    assert both["net"].features_key == both["mixed"].features_key
+    assert both["net"].key != both["mixed"].key
+    assert len(list((tmp_path / "cache" / "features").glob("[!.]*/zarr.json"))) == 1
+    assert both["net"].metrics["r2"].values["all"] > 0.99
+    assert both["mixed"].metrics["r2"].values["all"] < 0.01
+    assert both["mixed"].backbone.control
+    assert both["mixed"].backbone.settings["shuffle_seed"] == 0
+    other = run("mixed", "mixed.shuffle_seed=1")
+    assert other["mixed"].key != both["mixed"].key
+    assert other["mixed"].backbone.changed == {"shuffle_seed": 1}
+    assert other["mixed"].metrics["r2"].values["all"] != both["mixed"].metrics["r2"].values["all"]
+    assert net.calls == calls
+
+
+def test_a_shuffled_card_with_other_settings_has_tokens_of_its_own(tmp_path: Path) -> None:
+    plain = toy.backbone("net", weights="none")
+    registry = toy.registry([plain, replace(plain, name="mixed", control=True, shuffles="net")], metrics=[toy.R2])
+    request = Request(backbones="net,mixed", encoders="toyfit", dataset="toydata", settings=("mixed.dtype=float32",))
+    places = Places(tmp_path / "results", tmp_path / "leaderboards", tmp_path / "cache")
+    assert len({job.features_key for job in Benchmark.open(request, registry, places, device="cpu").plan.jobs}) == 2

@@ -29,6 +29,35 @@ def test_demo_steps_are_the_default_on_simulated_data_only() -> None:
     assert Assignments(["*.steps=9"]).resolve(CARD, simulated=True)[1] == {"steps": 9}
 
 
+def test_a_comma_list_is_one_variant_a_value() -> None:
+    data = toy.dataset(settings=(Setting("seed", int, 0, ""),))
+    given = Assignments(["toydata.train_images=10, 20,0,10", "toydata.seed=3"])
+    found = given.variants(data, "train_images")
+    assert [settings["train_images"] for settings, _ in found] == [10, 20, 0]
+    assert [changed for _, changed in found] == [
+        {"seed": 3, "train_images": 10},
+        {"seed": 3, "train_images": 20},
+        {"seed": 3},
+    ]
+    given.check_used(toy.registry(datasets=[data]))
+    assert Assignments([]).variants(data, "train_images") == [({"seed": 0, "train_images": 0}, {})]
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("toydata.train_images=10,many", "toydata.train_images=many: expected int"),
+        ("toydata.train_images=10,-1", "toydata.train_images=-1: must be at least 0"),
+        ("toydata.train_images=10,", "toydata.train_images=: expected int"),
+        ("toydata.seed=1,2", "toydata.seed=1,2: expected int"),
+    ],
+)
+def test_what_no_list_can_hold_is_one_line(text: str, message: str) -> None:
+    card = toy.dataset(settings=(Setting("seed", int, 0, ""),))
+    with pytest.raises(UsageError, match=message):
+        Assignments([text]).variants(card, "train_images")
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [

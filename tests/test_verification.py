@@ -136,7 +136,7 @@ def test_the_digest_covers_all_the_rest_and_ignores_the_layout(bench: Bench, fit
 
 def test_a_record_of_an_earlier_version_is_readable_and_counted(bench: Bench, fitted: Record) -> None:
     def earlier(content: dict[str, Any]) -> None:
-        del content["digest"], content["dataset"]["settings"]
+        del content["digest"], content["dataset"]["changed"]
 
     bench.edit(fitted, earlier, signed=False)
     assert read_record(bench.places.results / f"{fitted.key}.json").metrics == fitted.metrics
@@ -222,16 +222,22 @@ def test_the_dataset_is_opened_with_the_settings_of_the_record_or_else_the_defau
     bench.registry = toy.registry(datasets=[card])
     bench.run()
     records = bench.run(settings=("toydata.images=50",))
-    assert {record.dataset.settings["images"] for record in records} == {50}
+    assert {record.dataset.changed["images"] for record in records} == {50}
     assert bench.verify().verified == 4
     # A record of an earlier version does not name them.
     for path in bench.places.results.glob("*.json"):
         content = json.loads(path.read_text())
-        del content["digest"], content["dataset"]["settings"]
+        del content["digest"], content["dataset"]["changed"]
         path.write_text(json.dumps(content))
     found = bench.verify()
     assert found.verified == 2
     assert all(p.what.startswith("dataset: not the one that the record is about: ") for p in found.problems)
+
+
+def test_a_fit_on_fewer_images_is_verified_as_such(bench: Bench) -> None:
+    bench.run(settings=("toydata.train_images=20,0",))
+    found = bench.verify()
+    assert (found.verified, found.problems) == (4, [])
 
 
 def test_a_dataset_that_needs_data_says_what_to_pass(bench: Bench, tmp_path: Path) -> None:

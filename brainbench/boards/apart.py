@@ -29,7 +29,8 @@ def own_table(dataset: str, card: MetricCard, editions: Sequence[Edition]) -> di
     for number, edition in enumerate(editions):
         table = replace(board(edition), ceiling={})
         if len(editions) > 1:
-            lines += [f"## Edition {number + 1} of {len(editions)}: dataset version {edition.version}", ""]
+            what = " ".join(filter(None, (f"dataset version {edition.version}", edition.settings)))
+            lines += [f"## Edition {number + 1} of {len(editions)}: {what}", ""]
         text = overall(table, [*table.ranked, *table.controls], ranks=False)
         align = ["left" if column in _NAMES else "right" for column in text.columns]
         lines += [text.to_markdown(index=False, disable_numparse=True, colalign=align), ""]

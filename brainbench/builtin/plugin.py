@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from brainbench import BackboneCard, DatasetCard, EncoderCard, MetricCard, hookimpl
-from brainbench.builtin.backbones.cards import PIXELS, RANDOM
+from brainbench.builtin.backbones.cards import PIXELS, RANDOM, SHUFFLED
 from brainbench.builtin.datasets.demo.card import DEMO
 from brainbench.builtin.datasets.folder.card import FOLDER
 from brainbench.builtin.datasets.planted.card import PLANTED
@@ -26,7 +26,7 @@ from brainbench.builtin.metrics.cards import (
 @hookimpl
 def register_backbones() -> list[BackboneCard]:
     """The controls."""
-    return [PIXELS, RANDOM]
+    return [PIXELS, RANDOM, SHUFFLED]
 
 
 @hookimpl

@@ -65,7 +65,7 @@ import click
     type=click.Choice(["all", "scores"]),
     help="Keep predictions, selectors and fits, or the records alone.",
 )
-@click.option("--no-controls", is_flag=True, help="Leave out pixels, random and the untrained twins.")
+@click.option("--no-controls", is_flag=True, help="Leave out pixels, random, shuffled and the untrained twins.")
 @click.option("--dry-run", is_flag=True, help="Print the jobs with their memory and disk, and stop.")
 @click.option("--fresh", is_flag=True, help="Run again what is already there.")
 @click.option("--json", "as_json", is_flag=True, help="Print the records as a JSON list.")

@@ -20,7 +20,6 @@ from brainbench.errors import PluginError, StoreError
 from brainbench.matrix import EncoderPick, Job, MetricPick, Plan
 from brainbench.pipeline import results
 from brainbench.pipeline.encoding import Encoding, encode
-from brainbench.pipeline.features import FeatureStore
 from brainbench.pipeline.scores import LoadedMetric, missing_inputs, score
 from brainbench.places import Places, storage
 from brainbench.records import Failure, MetricResult, Record
@@ -107,7 +106,7 @@ class Run:
         return facts.record(
             job,
             self.plan.data,
-            weights_sha256=inputs.features.weights_sha256 if isinstance(inputs.features, FeatureStore) else None,
+            weights_sha256=self._features.weights_sha256(job) if inputs.features is not None else None,
             fitted=encoding.fitted if encoding else None,
             metrics=scored,
             artifacts=artifacts,
@@ -119,7 +118,7 @@ class Run:
         data, dataset = self.plan.data, self.plan.data.dataset
         with blamed(data.entry.plugin, "masks and dissimilarities"):
             return MetricInputs(
-                responses=data.responses(job.subject),
+                responses=data.responses(job.subject, job.train_images),
                 masks=dataset.masks(job.subject),
                 dissimilarities=dataset.dissimilarities(job.subject),
                 other_dissimilarities=self._other_dissimilarities(job),

@@ -14,6 +14,7 @@ from brainbench.errors import PluginError
 from brainbench.matrix import DatasetPick, Job
 from brainbench.pipeline.features import FeatureStore, chunks
 from brainbench.pipeline.images import Prepared
+from brainbench.pipeline.shuffling import ShuffledFeatures, wrong_images
 from brainbench.pipeline.tokens import Extractor, Wanted
 from brainbench.places import Places, storage
 from brainbench.protocols import Backbone, JointBackbone
@@ -21,7 +22,7 @@ from brainbench.releases import obtained
 from brainbench.reporting import Reporter
 from brainbench.runner.blame import JobError, blamed
 from brainbench.selection import BackbonePick
-from brainbench.types import Stimuli, Tokens
+from brainbench.types import Features, Stimuli, Tokens
 
 if TYPE_CHECKING:
     import numpy as np
@@ -65,8 +66,20 @@ class FeatureReader:
         self._stores: dict[str, FeatureStore | JobError] = {}
         self._loaded: tuple[Any, Loaded] | None = None
 
-    def of(self, job: Job) -> FeatureStore:
+    def of(self, job: Job) -> Features:
         """The complete features of a job; raises JobError when the backbone cannot give them."""
+        store, pick = self._complete(job), job.backbone
+        if not pick.entry.card.shuffles:
+            return store
+        seed = pick.settings["shuffle_seed"]
+        with blamed(self.data.entry.plugin, "shuffle"):
+            return ShuffledFeatures(store, wrong_images(self.data.stimuli(job.subject).digests, seed), seed)
+
+    def weights_sha256(self, job: Job) -> str | None:
+        """Of the network that made the features of a job; raises JobError when it cannot give them."""
+        return self._complete(job).weights_sha256
+
+    def _complete(self, job: Job) -> FeatureStore:
         if job.features_key not in self._stores:
             partners = self._partners(job)
             try:

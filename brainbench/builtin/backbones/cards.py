@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from brainbench import BackboneCard, lazy
 
 PIXELS = BackboneCard(
@@ -14,6 +16,13 @@ PIXELS = BackboneCard(
     width=8,
     input_size=64,
     objective="none",
+)
+
+SHUFFLED = replace(
+    PIXELS,
+    name="shuffled",
+    summary="the tokens of pixels under the wrong images: what an encoder reaches without anything to read",
+    shuffles="pixels",
 )
 
 RANDOM = BackboneCard(

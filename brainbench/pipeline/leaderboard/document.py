@@ -21,6 +21,7 @@ def _edition(board: Board) -> dict[str, Any]:
     rows = [line.row.key for line in board.ranked if line.rank is not None]
     return {
         "version": board.edition.version,
+        "settings": board.edition.settings,
         "noise_ceiling": {name: _digits(value) for name, value in board.ceiling.items()},
         "rows": [_line(line, board) for line in board.lines],
         "differences": [

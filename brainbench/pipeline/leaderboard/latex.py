@@ -23,7 +23,8 @@ def latex(boards: Sequence[Board]) -> str:
     parts = []
     for board in boards:
         for table in tables(board):
-            title = f"{board.edition.dataset}, version {board.edition.version}: {table.title or 'overall'}"
+            edition = " ".join(filter(None, (board.edition.version, board.edition.settings)))
+            title = f"{board.edition.dataset}, version {edition}: {table.title or 'overall'}"
             frame = table.frame.map(_cell).rename(columns=_escaped)
             text = frame.to_markdown(index=False, tablefmt="latex_raw", disable_numparse=True)
             parts.append(f"% {title}\n{_ruled(text)}\n")

@@ -21,7 +21,8 @@ def page(boards: Sequence[Board]) -> str:
     lines += _opening(boards[0].edition)
     for number, board in enumerate(boards):
         if len(boards) > 1:
-            lines += [f"## Edition {number + 1} of {len(boards)}: dataset version {board.edition.version}", ""]
+            what = " ".join(filter(None, (f"dataset version {board.edition.version}", board.edition.settings)))
+            lines += [f"## Edition {number + 1} of {len(boards)}: {what}", ""]
         lines += _section(board)
     return "\n".join(lines).rstrip() + "\n"
 

@@ -81,10 +81,11 @@ class Row:
 
 @dataclass(frozen=True)
 class Edition:
-    """The records that may stand in one table: one version of the dataset, one split a subject."""
+    """The records that may stand in one table: one version and the same settings of the dataset, one split a subject."""
 
     dataset: str
     version: str
+    settings: str
     records: tuple[Record, ...]
 
     @property
@@ -94,21 +95,24 @@ class Edition:
 
 
 def editions(records: Iterable[Record]) -> list[Edition]:
-    """Keep dataset versions, and different splits of one subject, apart."""
+    """Keep dataset versions and settings, and different splits of one subject, apart."""
     ordered = sorted(records, key=lambda r: r.key)
-    hashes: dict[tuple[str, str, str], list[str]] = {}
+    hashes: dict[tuple[str, str, str, str], list[str]] = {}
     for record in ordered:
-        place = (record.dataset.name, record.dataset.version, record.dataset.subject)
+        place = (record.dataset.name, record.dataset.version, _spelled(record.dataset.changed), record.dataset.subject)
         known = hashes.setdefault(place, [])
         if record.dataset.split_hash and record.dataset.split_hash not in known:
             known.append(record.dataset.split_hash)
-    groups: dict[tuple[str, str, int], list[Record]] = {}
+    groups: dict[tuple[str, str, str, int], list[Record]] = {}
     for record in ordered:
-        facts = record.dataset
-        known = sorted(hashes[facts.name, facts.version, facts.subject])
+        facts, settings = record.dataset, _spelled(record.dataset.changed)
+        known = sorted(hashes[facts.name, facts.version, settings, facts.subject])
         number = known.index(facts.split_hash) if facts.split_hash else 0
-        groups.setdefault((facts.name, facts.version, number), []).append(record)
-    return [Edition(name, version, tuple(group)) for (name, version, _), group in sorted(groups.items())]
+        groups.setdefault((facts.name, facts.version, settings, number), []).append(record)
+    return [
+        Edition(name, version, settings, tuple(group))
+        for (name, version, settings, _), group in sorted(groups.items(), key=lambda item: item[0])
+    ]
 
 
 def rows(edition: Edition) -> list[Row]:

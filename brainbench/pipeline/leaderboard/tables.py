@@ -74,6 +74,7 @@ def frame(board: Board) -> pd.DataFrame:
         facts: dict[str, object] = {
             "dataset": board.edition.dataset,
             "dataset_version": board.edition.version,
+            "dataset_settings": board.edition.settings,
             "rank": line.rank,
             "control": line.row.control,
             "backbone": key.backbone,

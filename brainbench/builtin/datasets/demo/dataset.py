@@ -95,7 +95,7 @@ def load(*, settings: Mapping[str, Any], data: Path | None, cache: Path) -> Demo
         raise UsageError(
             f"--data {data}: demo makes its own images and responses; leave --data out or name another --dataset"
         )
-    chosen = DEMO.resolve_settings(settings)
+    chosen = DEMO.own_settings(settings)
     digest = hashlib.sha256(json.dumps([DEMO.version, chosen], sort_keys=True).encode()).hexdigest()
     changed = any(chosen[setting.name] != setting.default for setting in DEMO.settings)
     files = cached(Path(cache) / f"demo-{digest[:16]}", lambda folder: _make(folder, chosen))

@@ -92,7 +92,7 @@ def load(*, settings: Mapping[str, Any], data: Path | None, cache: Path) -> Plan
         UsageError: there is no such backbone.
         StoreError: the cache cannot be read or written.
     """
-    return Planted(BACKBONE if data is None else str(data), PLANTED.resolve_settings(settings), Path(cache))
+    return Planted(BACKBONE if data is None else str(data), PLANTED.own_settings(settings), Path(cache))
 
 
 def _draw(folder: Path, images: int, seed: int) -> None:
