@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -92,8 +92,13 @@ def open_dataset(entry: Entry[DatasetCard], settings: Mapping[str, Any], path: P
     return DatasetPick(entry, settings, dataset)
 
 
-def write_boards(places: Places, dataset: str | None = None) -> list[Path]:
-    """Build the boards of a results folder (of one dataset, or of all); returns the files written."""
+def write_boards(
+    places: Places, dataset: str | None = None, *, beside: Callable[[str], str] | None = None
+) -> list[Path]:
+    """Build the boards of a results folder (of one dataset, or of all); returns the files written.
+
+    beside: dataset name -> Markdown that is put below that dataset's page.
+    """
     what = f"no records of {dataset}" if dataset else "no records"
     nothing = StoreError(f"{places.results}: {what}; make some with `brainbench run --results {places.results}`")
     if not places.results.is_dir():
@@ -106,6 +111,8 @@ def write_boards(places: Places, dataset: str | None = None) -> list[Path]:
         places.leaderboards.mkdir(parents=True, exist_ok=True)
         written = []
         for name, text in sorted(leaderboard.render(wanted).items()):
+            if beside and name.suffix == ".md":
+                text += "\n" + beside(name.stem)
             results.write_atomically(places.leaderboards / name, text.encode())
             written.append(places.leaderboards / name)
         return written
