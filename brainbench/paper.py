@@ -11,7 +11,6 @@ CITATION = (
     "Huzheng Yang, James Gee and Jianbo Shi: *Brain Decodes Deep Nets*. IEEE/CVF Conference on Computer Vision and "
     "Pattern Recognition (CVPR), 2024."
 )
-NUMBERS = (1, 2, 3, 13, 14, 15, 16)
 OTHER_DATA = "**These rows come from other data than this board's: do not compare them number by number.**"
 SAME_DATA = {
     "nsd": "They are of the same experiment, but not of the same split: a small difference means nothing.",
