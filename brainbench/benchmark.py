@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -103,10 +103,16 @@ def open_dataset(
     return DatasetPick(entry, dataset, changed, tuple(one["train_images"] for one, _ in variants))
 
 
-def write_boards(places: Places, dataset: str | None = None, asked: Asked | None = None) -> list[Path]:
+def write_boards(
+    places: Places,
+    dataset: str | None = None,
+    asked: Asked | None = None,
+    *,
+    beside: Callable[[str], str] | None = None,
+) -> list[Path]:
     """Build the boards of a results folder (of one dataset, or of all); returns the files written.
 
-    asked: which metrics they show; None: all that the records hold.
+    asked: which metrics they show; None: all that the records hold. beside: dataset name -> Markdown to put below its page.
     """
     if not places.results.is_dir():
         raise no_records(places.results, dataset)
@@ -115,7 +121,7 @@ def write_boards(places: Places, dataset: str | None = None, asked: Asked | None
         wanted = [r for r in results.read_records(places.results) if dataset in (None, r.dataset.name)]
         if not wanted:
             raise no_records(places.results, dataset)
-        files = board_files(wanted, places.results, asked or Asked())
+        files = board_files(wanted, places.results, asked or Asked(), beside)
         places.leaderboards.mkdir(parents=True, exist_ok=True)
         written = []
         for name, text in sorted(files.items()):

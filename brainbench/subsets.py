@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from brainbench.errors import UsageError
-from brainbench.keys import digest
+from brainbench.hashing import digest
 from brainbench.types import Responses
 
 # One order for all sizes, so that a smaller set lies within every larger one.

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -58,10 +58,11 @@ def verify(
     dataset: str | None = None,
     data: Path | None = None,
     asked: Asked | None = None,
+    beside: Callable[[str], str] | None = None,
 ) -> Verification:
     """Check the records of a results folder (of one dataset, or of all), what lies beside them, and their boards.
 
-    data: where the dataset lies, for those that need it; its settings are in the records; asked: which metrics the boards
+    data: where the dataset lies, for those that need it; its settings are in the records; asked, beside: what the boards
     show. Raises UsageError when data
     is needed and not given, StoreError when there are no records.
     """
@@ -85,7 +86,7 @@ def verify(
             outcome.digest_only += 1
         elif not found:
             outcome.verified += 1
-    outcome.problems += _boards(places, [record for _, record in records], asked or Asked())
+    outcome.problems += _boards(places, [record for _, record in records], asked or Asked(), beside)
     return outcome
 
 
@@ -254,10 +255,12 @@ def _voxels(stored: np.ndarray | None, found: np.ndarray | None, name: str) -> I
         yield f"{name}[{voxel}]: stored {stored[voxel]}, recomputed {found[voxel]} ({len(off)} of {len(stored)} voxels)"
 
 
-def _boards(places: Places, records: list[Record], asked: Asked) -> Iterator[Problem]:
+def _boards(
+    places: Places, records: list[Record], asked: Asked, beside: Callable[[str], str] | None
+) -> Iterator[Problem]:
     """The board files beside what these records make."""
     try:
-        made = board_files(records, places.results, asked)
+        made = board_files(records, places.results, asked, beside)
     except StoreError as error:
         yield Problem(str(places.results), f"no board can be made: {error}")
         return

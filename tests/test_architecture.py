@@ -17,7 +17,7 @@ STAGES = ("images", "tokens", "features", "encoding", "scores", "results", "lead
 LEVELS = [
     {"errors", "types", "hashing", "machine", "differences", "resampling"},
     {"records", "cards", "protocols", "reporting"},
-    {"hookspecs", "checkpoints", "preprocessing", "places", "releases"},
+    {"hookspecs", "checkpoints", "preprocessing", "paper", "places", "releases"},
     {"plugins", "modules", "caching"},
     {"registry", "keys"},
     {"settings", "subsets"},

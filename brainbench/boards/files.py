@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,10 +15,13 @@ from brainbench.pipeline.leaderboard.rows import Edition, editions
 from brainbench.records import MetricResult, Record
 
 
-def board_files(records: Sequence[Record], results: Path, asked: Asked) -> dict[Path, str]:
-    """File name -> content; results: the folder the records came from. The same records, arrays and ``asked``: the same bytes.
+def board_files(
+    records: Sequence[Record], results: Path, asked: Asked, beside: Callable[[str], str] | None = None
+) -> dict[Path, str]:
+    """File name -> content. The same records, arrays and ``asked``: the same bytes.
 
-    Raises UsageError when a metric is asked for that there is not, PluginError when one that is computed fails.
+    results: the folder the records came from; beside: dataset name -> Markdown to put below its page. Raises UsageError when a
+    metric is asked for that there is not, PluginError when one that is computed fails.
     """
     shown = asked.among(records)
     several = editions(records)
@@ -31,6 +34,9 @@ def board_files(records: Sequence[Record], results: Path, asked: Asked) -> dict[
         )
     ]
     files = leaderboard.render(on_board)
+    if beside:
+        for name in {record.dataset.name for record in on_board}:
+            files[Path(f"{name}.md")] += "\n" + beside(name)
     for pick in shown.apart:
         tables: dict[str, list[Edition]] = {}
         for edition in several:

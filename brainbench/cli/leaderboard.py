@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 if TYPE_CHECKING:
-    from brainbench.boards import Asked
     from brainbench.places import Places
 
 
@@ -30,8 +29,12 @@ if TYPE_CHECKING:
     "[default: all in the records]",
 )
 @click.option(
+    "--beside",
+    type=click.Choice(["paper"]),
+    help="Put published tables, unranked, below each board: those of Brain Decodes Deep Nets.",
+)
+@click.option(
     "--verify",
-    "verifying",
     is_flag=True,
     help="Write nothing: score the stored predictions again and say what differs, also on the boards.",
 )
@@ -42,35 +45,43 @@ if TYPE_CHECKING:
     help="For --verify: where the dataset lies, as for `brainbench run`.",
 )
 def leaderboard(
-    results: Path, leaderboards: Path, dataset: str | None, metrics: str | None, verifying: bool, data: Path | None
+    results: Path,
+    leaderboards: Path,
+    dataset: str | None,
+    metrics: str | None,
+    beside: str | None,
+    verify: bool,
+    data: Path | None,
 ) -> int:
     """Build the leaderboards again from the records in RESULTS; the same records give the same bytes.
 
     With --verify: digests of records and of what lies beside them, every figure that the stored predictions can give
     (equal on the machine they were made on, within 1e-6 on others), and the boards, byte for byte. Exit 1 when something differs.
     """
+    from brainbench import paper
     from brainbench.boards import Asked, installed_computed
     from brainbench.places import Places, default_cache
     from brainbench.registry import installed
 
     asked = Asked() if metrics is None else Asked(installed_computed(installed()), metrics)
     places = Places(results, leaderboards, default_cache())
-    if verifying:
-        return _verify(places, dataset, data, asked)
+    section = paper.section if beside else None
+    if verify:
+        return _verify(places, dataset=dataset, data=data, asked=asked, beside=section)
     if data is not None:
         raise click.UsageError(f"--data {data}: boards are built from records alone; did you mean --verify --data?")
     from brainbench.benchmark import write_boards
 
-    for path in write_boards(places, dataset, asked):
+    for path in write_boards(places, dataset, asked, beside=section):
         click.echo(f"wrote {path}")
     return 0
 
 
-def _verify(places: Places, dataset: str | None, data: Path | None, asked: Asked) -> int:
+def _verify(places: Places, **asked: Any) -> int:
     from brainbench.registry import installed
     from brainbench.verification import verify
 
-    found = verify(places, installed(), dataset=dataset, data=data, asked=asked)
+    found = verify(places, installed(), **asked)
     for problem in found.problems:
         click.echo(f"{problem.where}: {' '.join(problem.what.split())}")
     for remark, count in sorted(found.remarks.items()):

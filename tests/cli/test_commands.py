@@ -253,6 +253,29 @@ def test_leaderboard_builds_the_same_bytes_again(shell: Shell, here: Path) -> No
     assert files(here / "again") == boards
 
 
+def test_published_tables_stand_below_a_board_and_outside_its_ranks(shell: Shell, here: Path) -> None:
+    from brainbench import paper
+
+    shell(QUICK)
+    boards = files(here / "leaderboards")
+    ended = shell("leaderboard --beside paper")
+    assert (ended.code, ended.out) == (0, "wrote leaderboards/folder.csv\nwrote leaderboards/folder.md\n")
+    beside = files(here / "leaderboards")
+    assert beside["folder.csv"] == boards["folder.csv"]
+    assert beside["folder.md"].decode() == boards["folder.md"].decode() + "\n" + paper.section("folder")
+    assert paper.OTHER_DATA in beside["folder.md"].decode()
+    shell("leaderboard")
+    assert files(here / "leaderboards") == boards
+
+
+def test_only_the_paper_can_stand_beside_a_board(shell: Shell, here: Path) -> None:
+    shell(QUICK)
+    ended = shell("leaderboard --beside brainscore")
+    assert ended.code == 2
+    assert "--beside" in ended.err
+    assert "'paper'" in ended.err
+
+
 @pytest.mark.parametrize("line", ["leaderboard nowhere", "leaderboard nowhere --dataset demo"])
 def test_leaderboard_without_records_says_how_to_make_some(shell: Shell, here: Path, line: str) -> None:
     ended = shell(line)
