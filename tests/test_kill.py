@@ -97,7 +97,7 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory, plugin: Path) -> dict[
     where = tmp_path_factory.mktemp("undisturbed") / "run"
     where.mkdir()
     passed = Process(where, plugin, 0).finish()
-    assert (passed["fit"], passed["tokens"], passed[".json"]) == (FITS, BATCHES, JOBS)
+    assert (passed["fit"], passed["tokens"], passed[".json"]) == (FITS, BATCHES, JOBS + 1)  # and the board
     return left_behind(where)
 
 
@@ -124,13 +124,13 @@ def start(where: Path, plugin: Path) -> Iterator[Starts]:
 
 
 def left_behind(where: Path) -> dict[str, bytes]:
-    """Every file below results, leaderboards and the features, hidden ones too; of records, all but what the job cost."""
+    """Every file below results, leaderboards and the features, hidden ones too; of records, all but what the job cost and the digest over it."""
     tops = [where / name for name in ("results", "leaderboards", "cache/features")]
     files = [p for top in tops for p in top.rglob("*") if p.is_file() and ".locks" not in p.parts]
     found = {p.relative_to(where).as_posix(): p.read_bytes() for p in files}
     for path in records(where):
         record = json.loads(path.read_text())
-        del record["cost"]
+        del record["cost"], record["digest"]
         found[path.relative_to(where).as_posix()] = json.dumps(record).encode()
     return found
 
