@@ -12,6 +12,7 @@ from brainbench.builtin.metrics.cards import (
     CONFIDENCE,
     CONSISTENCY,
     COST,
+    GRID,
     HIERARCHY,
     LAYERS,
     PEARSON,
@@ -37,8 +38,8 @@ def register_encoders() -> list[EncoderCard]:
 
 @hookimpl
 def register_metrics() -> list[MetricCard]:
-    """Brain scores, hierarchy, confidence, how alike layers are, recovery of what was planted, similarity, what records tell."""
-    return [R2, PEARSON, HIERARCHY, CONFIDENCE, LAYERS, TRUST, RECOVERY, RSA, RSSD, CONSISTENCY, COST]
+    """Brain scores, what layer maps say and whether they can be trusted, recovery, similarity, and what records tell."""
+    return [R2, PEARSON, HIERARCHY, CONFIDENCE, LAYERS, TRUST, GRID, RECOVERY, RSA, RSSD, CONSISTENCY, COST]
 
 
 @hookimpl

@@ -82,6 +82,17 @@ TRUST = MetricCard(
     digits=2,
 )
 
+GRID = MetricCard(
+    name="grid",
+    loader=lazy("brainbench.builtin.metrics.grid:load"),
+    summary="each layer alone, a ridge from its global tokens, beside the weight that voxels give it (Figure 25)",
+    needs=frozenset({"tokens", "selectors", "responses"}),
+    columns={"match": "grid r"},
+    direction="none",
+    digits=2,
+    citation=_PAPER,
+)
+
 RECOVERY = MetricCard(
     name="recovery",
     loader=lazy("brainbench.builtin.metrics.recovery:load"),
