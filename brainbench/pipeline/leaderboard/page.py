@@ -12,6 +12,29 @@ from brainbench.pipeline.leaderboard.texts import INTERVAL, tables
 
 SIMULATED = "Simulated brains, miniature networks: this shows that the tool works, not which model is brain-like."
 NEXT_REAL = "brainbench run --dataset folder --data PATH --backbones all"
+# Heading -> how to read it, for the boards that have it.
+EXPLAINED = {
+    "R2": "R2: share of the measured variance that is predicted on test images the fit never saw, mean over all voxels, "
+    "then per ROI; 1 is perfect, 0 no better than the mean response.",
+    "of ceiling": "of ceiling: R2 as a share of what the noise in the measurement leaves to be predicted.",
+    INTERVAL: f"{INTERVAL}: where R2 would lie for these subjects with other test images (1,000 paired bootstrap draws) and other "
+    "seeds; its centre is corrected for bias. rank: one more than the number of rows that are better beyond doubt; rows "
+    "that cannot be told apart share a rank.",
+    "Pearson r": "Pearson r: correlation of predicted and measured responses, blind to their size and offset.",
+    "slope": "slope, b0, b1: does the order of the layers follow V1, V2 and V3, OPA, EBA? "
+    "A perfect hierarchy has slope 1, b0 0, b1 1.",
+    "confidence": "confidence: 1 when every voxel reads one layer, 0 when it reads all alike.",
+    "neighbour CKA": "neighbour r, neighbour CKA: how alike adjacent layers are, channel by channel and as far as a linear map "
+    "can see; near 1, no encoder can tell them apart, and slope and confidence mean little.",
+    "identifiability": "identifiability: share of what a fit reads of a layer that the neighbouring layer could not give "
+    "instead; near 0 the layer map says nothing.",
+    "grid r": "grid r: do voxels take most of the layers that predict best alone? Correlation over layers, mean over ROIs.",
+    "rsa": "rsa: agreement of a layer's dissimilarities between images with the measured ones, for the best layer (optimistic); "
+    "rsa ceiling: how well the other subjects do it.",
+    "RSSD": "RSSD: root mean square of what R2 lacks to the best network of the board, voxel by voxel; lower is better.",
+    "seed r": "seed r, seed agreement: do fits with other seeds give the same layer map? Correlation of the places that voxels "
+    "read, and share of voxels with the same best layer.",
+}
 
 
 def page(boards: Sequence[Board]) -> str:
@@ -33,7 +56,7 @@ def _opening(edition: Edition) -> list[str]:
         lines = [f"**{SIMULATED}**", "To rank real networks on real data, in the layout that the README describes:", ""]
     else:
         lines = [
-            f"How well each network predicts the measured responses of {facts.title}, and which of its layers they read.",
+            f"How well each network agrees with what was measured in {facts.title}, and which of its layers are read.",
             "It says nothing about other data, and a small difference may be noise. To add networks to it:",
             "",
         ]
@@ -54,39 +77,11 @@ def _section(board: Board) -> list[str]:
 
 def _explained(board: Board) -> list[str]:
     headings = {c.heading for c in board.columns}
-    parts = ["A row: a backbone with its weights, and an encoder. Figures: mean ± sd over subjects and seeds."]
-    if "R2" in headings:
-        parts.append(
-            "R2: share of the measured variance that is predicted on test images the fit never saw, mean over all voxels, "
-            "then per ROI; 1 is perfect, 0 no better than the mean response."
-        )
-    if "of ceiling" in headings:
-        parts.append("of ceiling: R2 as a share of what the noise in the measurement leaves to be predicted.")
-    if any(line.intervals for line in board.lines):
-        parts.append(
-            f"{INTERVAL}: where R2 would lie for these subjects with other test images (1,000 paired bootstrap draws) and other"
-            " seeds; its centre is corrected for bias. rank: one more than the number of rows that are better beyond doubt; rows"
-            " that cannot be told apart share a rank."
-        )
-    if "slope" in headings:
-        parts.append(
-            "slope, b0, b1: does the order of the layers follow V1, V2 and V3, OPA, EBA? "
-            "A perfect hierarchy has slope 1, b0 0, b1 1."
-        )
-    if "confidence" in headings:
-        parts.append("confidence: 1 when every voxel reads one layer, 0 when it reads all alike.")
-    if "neighbour CKA" in headings:
-        parts.append(
-            "neighbour r, neighbour CKA: how alike adjacent layers are, channel by channel and as far as a linear map can see; "
-            "near 1, no encoder can tell them apart, and slope and confidence mean little."
-        )
-    if "identifiability" in headings:
-        parts.append(
-            "identifiability: share of what a fit reads of a layer that the neighbouring layer could not give instead; near 0 the "
-            "layer map says nothing."
-        )
-    parts.append("cells: jobs done of jobs asked for; incomplete rows come last. Best bold, second best italic.")
-    return [f"- {part}" for part in parts]
+    intervals = {INTERVAL} if any(line.intervals for line in board.lines) else set()
+    said = [text for heading, text in EXPLAINED.items() if heading in headings | intervals]
+    first = "A row: a backbone with its weights, and an encoder. Figures: mean ± sd over subjects and seeds."
+    last = "cells: jobs done of jobs asked for; incomplete rows come last. Best bold, second best italic."
+    return [f"- {text}" for text in (first, *said, last)]
 
 
 def _markdown(table: pd.DataFrame) -> str:
