@@ -122,6 +122,12 @@ def test_an_incomplete_row_stands_last_without_a_mean_and_moves_nobody() -> None
     assert [row[4].replace("*", "") for row in after[:2]] == [row[4].replace("*", "") for row in before[1:]]
 
 
+def test_licences_are_named_with_what_they_cover() -> None:
+    records = [record(name, n / 10) for n, name in enumerate(("net/a", "net/b", "net/c"))]
+    free = [replace(r, backbone=replace(r.backbone, licence="CC-BY-NC-4.0")) for r in records[:2]]
+    assert "- net/a, net/b: licence CC-BY-NC-4.0\n" in page(*free, records[2])
+
+
 def test_a_failed_job_is_named_with_its_plugin() -> None:
     failed = record(status="failed", failure=Failure("dist 1.0", "tokens", "ValueError", "too <big>"), metrics={})
     text = page(failed, record("net/b"))

@@ -132,6 +132,11 @@ def _provenance(edition: Edition) -> list[str]:
     ]
     licences = sorted({r.dataset.licence for r in edition.records if r.dataset.licence})
     lines += [f"- data licence: {licence}" for licence in licences]
+    networks: dict[str, set[str]] = {}
+    for record in edition.records:
+        if record.backbone.licence:
+            networks.setdefault(record.backbone.licence, set()).add(record.backbone.name)
+    lines += [f"- {', '.join(sorted(names))}: licence {licence}" for licence, names in sorted(networks.items())]
     versions: dict[str, set[str]] = {}
     for record in edition.records:
         for name, number in record.versions.items():
