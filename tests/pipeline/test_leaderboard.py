@@ -15,6 +15,8 @@ import pytest
 from brainbench import StoreError
 from brainbench.pipeline.leaderboard import boards, render
 from brainbench.pipeline.leaderboard.latex import latex
+from brainbench.pipeline.leaderboard.ranking import Difference, ranks
+from brainbench.pipeline.leaderboard.uncertainty import Estimate
 from brainbench.pipeline.results import write_record
 from brainbench.records import (
     BackboneFacts,
@@ -239,6 +241,14 @@ def test_rows_that_cannot_be_told_apart_share_a_rank() -> None:
     assert [row[:2] for row in found] == [["1", "net/a"], ["1", "net/bb"], ["2", "net/ccc"]]
     # c is really worse than a, and not than b: one row is better beyond doubt.
     assert table(*rows_)["rank"].tolist() == [1, 1, 2]
+
+
+def test_a_rank_is_never_better_than_that_of_the_row_above() -> None:
+    zero = Estimate(0, 0, 0, 1)
+    # The third is really worse than the first, the fourth, which varies more, than none.
+    found = [Difference(0, 2, zero, None, 0.001), Difference(0, 3, zero, None, 0.4), Difference(0, 1, zero, None, 0.4)]
+    assert ranks(4, found) == [1, 1, 2, 2]
+    assert ranks(3, []) == [1, 2, 3]
 
 
 def test_identical_rows_are_tied_and_clear_ones_are_not() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import combinations
+from itertools import accumulate, combinations
 
 from brainbench.pipeline.leaderboard.rows import Column, Row
 from brainbench.pipeline.leaderboard.uncertainty import LEVEL, Estimate, estimate, estimate_beyond, holm
@@ -45,10 +45,13 @@ def differences(rows: Sequence[Row], column: Column) -> list[Difference]:
 
 
 def ranks(rows: int, compared: Sequence[Difference]) -> list[int]:
-    """Of rows in order: one more than the number of those before that are really better; the places, without comparisons."""
+    """Of rows in order: one more than the number of those that are really better, but never a better rank than the row above.
+
+    Without comparisons, the places.
+    """
     if not compared:
         return list(range(1, rows + 1))
     better = [0] * rows
     for difference in compared:
         better[difference.second] += difference.real
-    return [1 + number for number in better]
+    return list(accumulate((1 + number for number in better), max))

@@ -45,7 +45,8 @@ def tables(board: Board) -> list[Table]:
             "± the standard error of the line through the voxels, mean over fits. Neighbouring voxels are not independent, so it is"
             " a lower bound."
         )
-        found.append(Table(title, _frame(board.ranked, alignment, _with_error), note))
+        aligned = [line for line in board.ranked if any(line.figures[column] for column in alignment)]
+        found.append(Table(title, _frame(aligned, alignment, _with_error), note))
     if board.differences:
         note = (
             "R2 of a row less that of the first row, and less that of the row above, with 95 % intervals for these subjects; p of"
