@@ -18,8 +18,8 @@ EXPLAINED = {
     "then per ROI; 1 is perfect, 0 no better than the mean response.",
     "of ceiling": "of ceiling: R2 as a share of what the noise in the measurement leaves to be predicted.",
     INTERVAL: f"{INTERVAL}: where R2 would lie for these subjects with other test images (1,000 paired bootstrap draws) and other "
-    "seeds; its centre is corrected for bias. rank: one more than the number of rows that are better beyond doubt, never a better one than the row above; rows "
-    "that cannot be told apart share a rank.",
+    "seeds; its centre is corrected for bias. rank: one more than the number of rows that are better beyond doubt, never a "
+    "better one than the row above; rows that cannot be told apart share a rank.",
     "Pearson r": "Pearson r: correlation of predicted and measured responses, blind to their size and offset.",
     "slope": "slope, b0, b1: does the order of the layers follow V1, V2 and V3, OPA, EBA? "
     "A perfect hierarchy has slope 1, b0 0, b1 1.",
