@@ -11,9 +11,7 @@ import pandas as pd
 from brainbench.cards import MetricCard
 from brainbench.pipeline.leaderboard.rows import Edition
 from brainbench.pipeline.leaderboard.tables import board, frame
-from brainbench.pipeline.leaderboard.texts import overall
-
-_NAMES = ("backbone", "weights", "encoder")
+from brainbench.pipeline.leaderboard.texts import markdown, overall
 
 
 def own_table(dataset: str, card: MetricCard, editions: Sequence[Edition]) -> dict[Path, str]:
@@ -32,8 +30,7 @@ def own_table(dataset: str, card: MetricCard, editions: Sequence[Edition]) -> di
             what = " ".join(filter(None, (f"dataset version {edition.version}", edition.settings)))
             lines += [f"## Edition {number + 1} of {len(editions)}: {what}", ""]
         text = overall(table, [*table.ranked, *table.controls], ranks=False)
-        align = ["left" if column in _NAMES else "right" for column in text.columns]
-        lines += [text.to_markdown(index=False, disable_numparse=True, colalign=align), ""]
+        lines += [markdown(text), ""]
         lines += [*[f"- {note}" for note in _notes(edition)], ""]
         frames.append(frame(table).drop(columns="rank"))
     csv = pd.concat(frames, ignore_index=True).to_csv(index=False, lineterminator="\n")

@@ -11,10 +11,10 @@ import pandas as pd
 
 from brainbench.pipeline.leaderboard.page import SIMULATED
 from brainbench.pipeline.leaderboard.rows import Edition, RowKey
-from brainbench.pipeline.leaderboard.tables import Board
+from brainbench.pipeline.leaderboard.tables import Board, precise
+from brainbench.pipeline.leaderboard.texts import INCOMPLETE, markdown, names
 
 ALL = "all"
-MISSING = "-"
 
 
 @dataclass(frozen=True)
@@ -71,8 +71,8 @@ def frame(curve: Curve) -> pd.DataFrame:
         }
         for images in curve.sizes:
             mean, sd = curve.figures[key].get(images, (None, None))
-            facts[_heading(images)] = _precise(mean)
-            facts[f"{_heading(images)} sd"] = _precise(sd)
+            facts[_heading(images)] = precise(mean)
+            facts[f"{_heading(images)} sd"] = precise(sd)
         rows.append(facts)
     return pd.DataFrame(rows)
 
@@ -132,19 +132,15 @@ def _order(curve: Curve) -> list[RowKey]:
 
 
 def _markdown(curve: Curve, keys: Sequence[RowKey]) -> str:
-    rows = []
-    for key in keys:
-        cells = {
-            "backbone": " ".join(filter(None, (key.backbone, key.backbone_settings))),
-            "weights": key.weights,
-            "encoder": " ".join(filter(None, (key.encoder, key.encoder_settings))) or MISSING,
-        }
-        for images in curve.sizes:
-            cells[_heading(images)] = _text(curve.figures[key].get(images), curve.digits)
-        rows.append(cells)
-    table = pd.DataFrame(rows)
-    align = ["left"] * 3 + ["right"] * len(curve.sizes)
-    return table.to_markdown(index=False, disable_numparse=True, colalign=align)
+    return markdown(
+        pd.DataFrame(
+            [
+                names(key)
+                | {_heading(images): _text(curve.figures[key].get(images), curve.digits) for images in curve.sizes}
+                for key in keys
+            ]
+        )
+    )
 
 
 def _heading(images: int) -> str:
@@ -153,10 +149,6 @@ def _heading(images: int) -> str:
 
 def _text(figure: tuple[float, float | None] | None, digits: int) -> str:
     if figure is None:
-        return MISSING
+        return INCOMPLETE
     mean, sd = figure
     return f"{mean:.{digits}f}" + (f" ± {sd:.{digits}f}" if sd is not None else "")
-
-
-def _precise(value: float | None) -> str:
-    return "" if value is None else f"{value:.6g}"

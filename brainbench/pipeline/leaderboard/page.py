@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import pandas as pd
-
 from brainbench.pipeline.leaderboard.rows import Edition, RowKey
 from brainbench.pipeline.leaderboard.tables import Board
-from brainbench.pipeline.leaderboard.texts import INTERVAL, tables
+from brainbench.pipeline.leaderboard.texts import INTERVAL, markdown, tables
 
 SIMULATED = "Simulated brains, miniature networks: this shows that the tool works, not which model is brain-like."
 NEXT_REAL = "brainbench run --dataset folder --data PATH --backbones all"
@@ -71,7 +69,7 @@ def _section(board: Board) -> list[str]:
     for table in tables(board):
         lines += [f"### {table.title}", ""] if table.title else []
         lines += [table.note, ""] if table.note else []
-        lines += [_markdown(table.frame), ""]
+        lines += [markdown(table.frame), ""]
     return lines + _incomplete(board) + _remarks(board) + _provenance(board.edition)
 
 
@@ -82,12 +80,6 @@ def _explained(board: Board) -> list[str]:
     first = "A row: a backbone with its weights, and an encoder. Figures: mean ± sd over subjects and seeds."
     last = "cells: jobs done of jobs asked for; incomplete rows come last. Best bold, second best italic."
     return [f"- {text}" for text in (first, *said, last)]
-
-
-def _markdown(table: pd.DataFrame) -> str:
-    numbers = [c for c in table.columns if c not in ("backbone", "weights", "encoder")]
-    align = ["right" if c in numbers else "left" for c in table.columns]
-    return table.to_markdown(index=False, disable_numparse=True, colalign=align)
 
 
 def _incomplete(board: Board) -> list[str]:

@@ -85,11 +85,11 @@ def frame(board: Board) -> pd.DataFrame:
         }
         for column in board.columns:
             figure, interval = line.figures[column], line.intervals.get(column)
-            facts[column.heading] = _precise(figure[0] if figure else None)
-            facts[f"{column.heading} sd"] = _precise(figure[1] if figure else None)
+            facts[column.heading] = precise(figure[0] if figure else None)
+            facts[f"{column.heading} sd"] = precise(figure[1] if figure else None)
             if column in intervals:
-                facts[f"{column.heading} low"] = _precise(interval.low if interval else None)
-                facts[f"{column.heading} high"] = _precise(interval.high if interval else None)
+                facts[f"{column.heading} low"] = precise(interval.low if interval else None)
+                facts[f"{column.heading} high"] = precise(interval.high if interval else None)
         out.append({**facts, "cells": f"{line.done}/{line.expected}"})
     table = pd.DataFrame(out)
     if "rank" in table:
@@ -130,5 +130,6 @@ def _ceiling(edition: Edition) -> dict[str, float]:
     }
 
 
-def _precise(value: float | None) -> str:
+def precise(value: float | None) -> str:
+    """As CSV files hold a figure; empty where there is none."""
     return "" if value is None else f"{value:.6g}"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from brainbench.pipeline.leaderboard.rows import Column
+from brainbench.pipeline.leaderboard.rows import Column, RowKey
 from brainbench.pipeline.leaderboard.tables import Board, Line
 from brainbench.pipeline.leaderboard.uncertainty import Estimate
 
@@ -59,6 +59,12 @@ def tables(board: Board) -> list[Table]:
     return found
 
 
+def markdown(table: pd.DataFrame) -> str:
+    """A table of text; what a row is called to the left, figures to the right."""
+    align = ["left" if column in ("backbone", "weights", "encoder") else "right" for column in table.columns]
+    return table.to_markdown(index=False, disable_numparse=True, colalign=align)
+
+
 def overall(board: Board, lines: Sequence[Line], *, ranks: bool) -> pd.DataFrame:
     """Every figure as mean ± sd, the best of a column bold, the second best italic, and the interval of the first."""
     out = []
@@ -66,7 +72,7 @@ def overall(board: Board, lines: Sequence[Line], *, ranks: bool) -> pd.DataFrame
     intervals = any(board.columns[0] in line.intervals for line in board.lines) if board.columns else False
     for line in lines:
         cells = {"rank": str(line.rank or INCOMPLETE)} if ranks else {}
-        cells |= _names(line)
+        cells |= names(line.row.key)
         for place, column in enumerate(board.columns):
             cells[column.heading] = _with_sd(line, column, marks.get((id(line), column), ""))
             if intervals and not place:
@@ -80,12 +86,15 @@ def overall(board: Board, lines: Sequence[Line], *, ranks: bool) -> pd.DataFrame
 def _frame(lines: Sequence[Line], columns: Sequence[Column], cell: Cell) -> pd.DataFrame:
     marks = _marks(columns, lines)
     return pd.DataFrame(
-        [_names(line) | {c.heading: cell(line, c, marks.get((id(line), c), "")) for c in columns} for line in lines]
+        [
+            names(line.row.key) | {c.heading: cell(line, c, marks.get((id(line), c), "")) for c in columns}
+            for line in lines
+        ]
     )
 
 
-def _names(line: Line) -> dict[str, str]:
-    key = line.row.key
+def names(key: RowKey) -> dict[str, str]:
+    """What a row is called, in three cells."""
     return {
         "backbone": " ".join(filter(None, (key.backbone, key.backbone_settings))),
         "weights": key.weights,
@@ -107,7 +116,7 @@ def _differences(board: Board) -> pd.DataFrame:
     known = {(d.first, d.second): d for d in board.differences}
     out = []
     for place, line in enumerate(rows[1:], start=1):
-        cells = _names(line)
+        cells = names(line.row.key)
         for heading, other in (("first row", 0), ("row above", place - 1)):
             found = known[other, place]
             low, high = _turned(found.estimate, digits)
