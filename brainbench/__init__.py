@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from brainbench.cards import BackboneCard, DatasetCard, EncoderCard, MetricCard, Setting, lazy
+from brainbench.cards import BackboneCard, DatasetCard, EncoderCard, MetricCard, Part, Setting, lazy
 from brainbench.errors import (
     BrainbenchError,
     DataError,
@@ -17,7 +17,7 @@ from brainbench.errors import (
 )
 from brainbench.hashing import file_sha256
 from brainbench.hookspecs import hookimpl
-from brainbench.protocols import Backbone, Dataset, Encoder, Fitted, JointBackbone, Metric, RecordsMetric
+from brainbench.protocols import Backbone, Dataset, Encoder, Fitted, JointBackbone, Metric, RecordsMetric, Surveyed
 from brainbench.types import (
     Cell,
     Features,
@@ -85,6 +85,7 @@ __all__ = [
     "MetricCard",
     "MetricInputs",
     "ModuleBackbone",
+    "Part",
     "PluginError",
     "Predictions",
     "RecordsMetric",
@@ -95,6 +96,7 @@ __all__ = [
     "Stimuli",
     "StoreError",
     "Surface",
+    "Surveyed",
     "Tokens",
     "UsageError",
     "Weights",

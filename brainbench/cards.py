@@ -6,9 +6,10 @@ library is imported before a job needs it. ``loader`` is what builds the object;
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
+from pathlib import Path
 from typing import Any, Literal
 
 from brainbench.errors import UsageError, did_you_mean
@@ -241,6 +242,25 @@ class MetricCard(Card):
         return bool(self.needs & {"predictions", "selectors"})
 
 
+@dataclass(frozen=True)
+class Part:
+    """One file, or one group of files, of a dataset on disk.
+
+    subject: whose it is, "" for everybody's; what: in words, e.g. "left hemisphere responses"; place: where it lies or should
+    lie; there: whether it does; needed: whether a run cannot do without; size: bytes; source: where one gets it; detail: what
+    is worth knowing of it in a few words, e.g. "9,841 x 19,004 float32".
+    """
+
+    subject: str
+    what: str
+    place: Path
+    there: bool
+    needed: bool = True
+    size: int = 0
+    source: str = ""
+    detail: str = ""
+
+
 @dataclass(frozen=True, kw_only=True)
 class DatasetCard(Card):
     """Stimuli and responses. Loader: ``load(*, settings: Mapping, data: Path | None, cache: Path) -> Dataset``.
@@ -249,6 +269,11 @@ class DatasetCard(Card):
 
     simulated: no brain was measured, every table and picture says so; needs_data: ``--data`` has to be given;
     takes_data: it may be.
+
+    For ``brainbench data`` (all three optional). root: ``root(path) -> Path | None``, the folder at ``path``, or one level or
+    two above or below it, that has this dataset's layout, None if there is none; contents: ``contents(*, data, settings) ->
+    list[Part]``, the files that the layout knows, there or not; maker: ``make(*, folder, settings) -> None``, writes a small
+    simulated directory in this layout, with maker_settings for its sizes.
     """
 
     default: bool = False
@@ -256,6 +281,10 @@ class DatasetCard(Card):
     needs_data: bool = False
     takes_data: bool = False
     licence: str | None = None
+    root: Callable[..., Path | None] | None = None
+    contents: Callable[..., Sequence[Part]] | None = None
+    maker: Callable[..., None] | None = None
+    maker_settings: tuple[Setting, ...] = ()
 
     def all_settings(self) -> tuple[Setting, ...]:
         """The card's own settings, then train_images."""

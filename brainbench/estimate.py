@@ -63,7 +63,7 @@ def _data_notes(plan: Plan) -> list[str]:
     """What was dropped or decided when the data were read, each once with the subjects it is about."""
     about: dict[str, list[str]] = {}
     for subject in dict.fromkeys(job.subject for job in plan.jobs):
-        responses = plan.data.responses(subject)
+        responses = plan.data.survey(subject)
         for note in responses.notes if responses is not None else ():
             about.setdefault(note, []).append(subject)
     return [f"  subject {', '.join(subjects)}: {note}" for note, subjects in about.items()]
@@ -91,12 +91,12 @@ def _memory_mb(job: Job, plan: Plan) -> float | None:
         return features
     # What does not fit is read again and again (docs/decisions/006).
     tokens = min(features, budget(job.encoder.settings.get("memory", 0.0)) / 1e6)
-    responses = plan.data.responses(job.subject, job.train_images)
+    responses = plan.data.survey(job.subject, job.train_images)
     return round(tokens + (responses.values.size * 4 / 1e6 if responses is not None else 0), 1)
 
 
 def _results_mb(job: Job, plan: Plan, keep: str) -> float:
-    responses = plan.data.responses(job.subject, job.train_images)
+    responses = plan.data.survey(job.subject, job.train_images)
     if responses is None or job.encoder is None or keep == "scores":
         return 0.01
     voxels, layers = responses.values.shape[1], job.backbone.entry.card.layers or 12

@@ -28,7 +28,7 @@ def record(
     cost: Cost,
 ) -> Record:
     """The record of a job and what came out of it."""
-    responses = data.responses(job.subject, job.train_images)
+    responses = data.survey(job.subject, job.train_images)
     notes = [*responses.notes] if responses is not None and job.encoder else []
     history = fitted.history if fitted else []
     return Record(
@@ -70,7 +70,7 @@ def cost(started: float, device: str) -> Cost:
 def dataset(data: DatasetPick, subject: str, images: int = 0) -> DatasetFacts:
     """What a record says of its dataset and subject, trained on so many ``images``, 0 for all."""
     opened, stimuli = data.dataset, data.stimuli(subject)
-    responses, full = data.responses(subject, images), data.responses(subject)
+    responses, full = data.survey(subject, images), data.survey(subject)
     measured = {} if responses is None else {name: int(voxels.sum()) for name, voxels in responses.rois.items()}
     splits: tuple[Literal["train", "val", "test"], ...] = ("train", "val", "test")
     return DatasetFacts(

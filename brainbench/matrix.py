@@ -12,7 +12,7 @@ from brainbench import keys
 from brainbench.cards import DatasetCard, EncoderCard, MetricCard
 from brainbench.errors import BrainbenchError, PluginError, UsageError, did_you_mean
 from brainbench.plugins import describe
-from brainbench.protocols import Dataset
+from brainbench.protocols import Dataset, Surveyed
 from brainbench.registry import Entry, Registry, split_list
 from brainbench.selection import BackbonePick, pick_backbones
 from brainbench.settings import Assignments
@@ -85,7 +85,7 @@ class DatasetPick:
     train_images: tuple[int, ...] = (0,)
 
     _stimuli: dict[str, Stimuli] = field(default_factory=dict, repr=False)
-    _responses: dict[tuple[str, int], Responses | None] = field(default_factory=dict, repr=False)
+    _asked: dict[tuple[str, str, int], Responses | None] = field(default_factory=dict, repr=False)
 
     @property
     def card(self) -> DatasetCard:
@@ -95,31 +95,38 @@ class DatasetPick:
     def stimuli(self, subject: str) -> Stimuli:
         """The subject's images; the dataset is asked once."""
         if subject not in self._stimuli:
-            with self._asked("stimuli"):
+            with self._blamed("stimuli"):
                 self._stimuli[subject] = self.dataset.stimuli(subject)
         return self._stimuli[subject]
+
+    def survey(self, subject: str, images: int = 0) -> Responses | None:
+        """As ``responses``, but the values may be missing: all that a plan or a record needs to know."""
+        return self._ask("survey" if isinstance(self.dataset, Surveyed) else "responses", subject, images)
 
     def responses(self, subject: str, images: int = 0) -> Responses | None:
         """The subject's responses, with so many training ``images`` alone (0: all); raises UsageError when there are fewer.
 
         The dataset, which may have to screen them, is asked once.
         """
-        if (subject, 0) not in self._responses:
-            with self._asked("responses"):
-                self._responses[subject, 0] = self.dataset.responses(subject)
-        every = self._responses[subject, 0]
-        if every is not None and (subject, images) not in self._responses:
-            self._responses[subject, images] = trained_on(every, images, f"{self.card.name}.train_images")
-        return every and self._responses[subject, images]
+        return self._ask("responses", subject, images)
+
+    def _ask(self, method: str, subject: str, images: int) -> Responses | None:
+        if (method, subject, 0) not in self._asked:
+            with self._blamed(method):
+                self._asked[method, subject, 0] = getattr(self.dataset, method)(subject)
+        every = self._asked[method, subject, 0]
+        if every is not None and (method, subject, images) not in self._asked:
+            self._asked[method, subject, images] = trained_on(every, images, f"{self.card.name}.train_images")
+        return every and self._asked[method, subject, images]
 
     def sizes(self, subject: str) -> list[int]:
         """The wanted numbers of training images, each once; 0 stands for all, also where all are as many as were asked for."""
-        responses = self.responses(subject)
+        responses = self.survey(subject)
         there = 0 if responses is None else len(train_images(responses))
         return list(dict.fromkeys(0 if images == there else images for images in self.train_images))
 
     @contextmanager
-    def _asked(self, what: str) -> Iterator[None]:
+    def _blamed(self, what: str) -> Iterator[None]:
         try:
             yield
         except BrainbenchError:
@@ -271,7 +278,7 @@ def _jobs(
     fitted = tuple(m for m in metrics if m.entry.card.needs_encoder)
     jobs = _token_jobs(backbone, [m for m in metrics if not m.entry.card.needs_encoder], subjects, data)
     for subject in subjects:
-        if not fitted or data.responses(subject) is None:
+        if not fitted or data.survey(subject) is None:
             continue
         jobs += [
             _job(backbone, encoder, fitted, subject, seed, encoder.entry.card.grid, data, images)
@@ -313,7 +320,7 @@ def _job(
     data: DatasetPick,
     images: int = 0,
 ) -> Job:
-    stimuli, responses = data.stimuli(subject), data.responses(subject, images)
+    stimuli, responses = data.stimuli(subject), data.survey(subject, images)
     features_key, ingredients = keys.features_key(backbone.facts, stimuli.key, grid)
     source = {"dataset": data.card.name, "version": data.dataset.version, "subject": subject}
     if responses is not None:

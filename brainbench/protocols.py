@@ -142,3 +142,12 @@ class Dataset(Protocol):
         Subjects who saw the same images in the same order bound one another's: they give a noise ceiling.
         """
         ...
+
+
+@runtime_checkable
+class Surveyed(Protocol):
+    """A dataset that can say everything about a subject's responses before it prepares their values."""
+
+    def survey(self, subject: str) -> Responses | None:
+        """As ``Dataset.responses``, but the values are NaN and take no room; what it writes is small."""
+        ...

@@ -36,9 +36,14 @@ def trained_on(responses: Responses, images: int, setting: str) -> Responses:
     kept = np.flatnonzero((responses.split != "train") | np.isin(responses.stimulus, chosen))
     return replace(
         responses,
-        values=responses.values[kept],
+        values=_rows(responses.values, kept),
         stimulus=responses.stimulus[kept],
         split=responses.split[kept],
         key=digest([responses.key, "train_images", np.sort(chosen).tolist()]),
         notes=(*responses.notes, f"trained on {images} of {len(there)} training images"),
     )
+
+
+def _rows(values: np.ndarray, kept: np.ndarray) -> np.ndarray:
+    # A survey's values take no room; nor does a part of them.
+    return values[kept] if any(values.strides) else np.broadcast_to(values[0, 0], (len(kept), values.shape[1]))

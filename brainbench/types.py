@@ -69,13 +69,15 @@ class Tokens:
 class Stimuli:
     """The images one subject saw, in the order of the feature store's rows.
 
-    ids: S names, unique; digests: S sha256 of the image bytes; open: index -> RGB image; captions: S texts, if there are any.
+    ids: S names, unique; digests: S sha256 of the image bytes; open: index -> RGB image; captions: S texts, if there are any;
+    unmeasured: indices of the images, if any, to which nobody's responses are there but predicted ones are wanted.
     """
 
     ids: tuple[str, ...]
     digests: tuple[str, ...]
     open: Callable[[int], Image.Image]
     captions: tuple[str, ...] | None = None
+    unmeasured: tuple[int, ...] = ()
 
     @property
     def key(self) -> str:

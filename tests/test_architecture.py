@@ -22,7 +22,7 @@ LEVELS = [
     {"registry", "keys"},
     {"settings", "subsets"},
     {"selection"},
-    {"matrix", "fitting", "pipeline"},
+    {"matrix", "fitting", "pipeline", "datasets"},
     {"facts", "estimate", "testing", "boards"},
     {"runner"},
     {"benchmark"},
@@ -33,7 +33,7 @@ LEVELS = [
 LEVEL = {name: number for number, names in enumerate(LEVELS) for name in names}
 MODULES = sorted(ROOT.rglob("*.py"))
 # What a plugin may import besides the names of `brainbench` itself.
-PUBLIC = {"brainbench", "brainbench.fitting", "brainbench.plot", "brainbench.testing"}
+PUBLIC = {"brainbench", "brainbench.datasets", "brainbench.fitting", "brainbench.plot", "brainbench.testing"}
 
 
 def imports(path: Path) -> set[str]:

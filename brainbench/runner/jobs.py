@@ -155,7 +155,7 @@ class Run:
         self, job: Job, encoder: EncoderPick, encoding: Encoding, per_voxel: Mapping[str, np.ndarray]
     ) -> dict[str, str]:
         arrays = {"predictions": encoding.predictions.values} | {f"per_voxel.{n}": v for n, v in per_voxel.items()}
-        arrays |= _rois(self.plan.data.responses(job.subject))
+        arrays |= _rois(self.plan.data.survey(job.subject))
         attributes: dict[str, object] = {"ids": list(encoding.predictions.ids)}
         if encoding.selectors is not None:
             attributes["layers"] = list(encoding.selectors.layers)

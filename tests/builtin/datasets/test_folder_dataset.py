@@ -10,8 +10,8 @@ import pytest
 from PIL import Image
 
 from brainbench import Dataset, Responses, UsageError
-from brainbench.builtin.datasets.folder import ledger
 from brainbench.builtin.datasets.folder.card import FOLDER
+from brainbench.datasets import ledger
 
 Load = Callable[..., Any]
 
@@ -173,7 +173,7 @@ def test_reading_in_blocks_changes_nothing(root: Path, load: Load, monkeypatch: 
     values[17, 2] = np.nan
     np.save(root / "responses.npy", values)
     whole = responses(load())
-    monkeypatch.setattr("brainbench.builtin.datasets.folder.screening._BLOCK", 70)
+    monkeypatch.setattr("brainbench.datasets.sources._BLOCK", 70)
     blocks = responses(load())
     assert blocks.dropped == whole.dropped == (2,)
     assert blocks.notes == whole.notes
@@ -262,7 +262,7 @@ def test_second_load_decodes_only_what_changed(root: Path, load: Load, monkeypat
 
 def test_damaged_ledger_is_made_again(load: Load, tmp_path: Path) -> None:
     version = load().version
-    (path,) = (tmp_path / "cache" / "folder").iterdir()
+    (path,) = (tmp_path / "cache" / "files").iterdir()
     for damage in ("{", "[]", '{"edition": "0", "facts": {}}'):
         path.write_text(damage)
         assert load().version == version

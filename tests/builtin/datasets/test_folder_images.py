@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from brainbench.builtin.datasets.folder.images import list_images, open_rgb
-from brainbench.builtin.datasets.folder.rois import canonical_roi
+from brainbench.datasets.images import list_images, open_rgb
+from brainbench.datasets.rois import canonical_roi
 
 
 def reopened(image: Image.Image, tmp_path: Path, **options: object) -> np.ndarray:

@@ -11,7 +11,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from brainbench.builtin.datasets.folder.card import FOLDER
-from brainbench.builtin.datasets.folder.splits import automatic_split, given_split, units
+from brainbench.datasets.splits import automatic_split, given_split, units
 
 
 def digests(count: int) -> list[str]:

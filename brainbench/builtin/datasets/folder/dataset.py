@@ -11,12 +11,10 @@ import numpy as np
 from brainbench import DataError, Masks, Responses, Stimuli, UsageError, did_you_mean
 from brainbench.builtin.datasets.folder.about import About, read_about
 from brainbench.builtin.datasets.folder.dissimilarities import count_matrices
-from brainbench.builtin.datasets.folder.images import list_images
 from brainbench.builtin.datasets.folder.layout import Layout, layouts
-from brainbench.builtin.datasets.folder.ledger import Ledger, content_digest
-from brainbench.builtin.datasets.folder.screening import screen
 from brainbench.builtin.datasets.folder.subject import Subject, read_subject
 from brainbench.builtin.datasets.folder.voxels import RESPONSES
+from brainbench.datasets import Ledger, Measured, content_digest, list_images, screen, survey
 
 _VOXEL_FILES = ("coordinates.npy", "rois.csv", "noise_ceiling.npy")
 
@@ -27,7 +25,8 @@ class FolderDataset:
     title, licence, units, simulated: from ``dataset.toml``; version: of everything else that was read.
     """
 
-    def __init__(self, about: About, subjects: Sequence[Subject]) -> None:
+    def __init__(self, about: About, subjects: Sequence[Subject], cache: Path) -> None:
+        self._cache = cache
         self._subjects = {subject.name: subject for subject in subjects}
         self.subjects: Sequence[str] = tuple(self._subjects)
         self.version = content_digest(*(f"{s.name}:{s.digest}\n".encode() for s in subjects))[:12]
@@ -38,13 +37,15 @@ class FolderDataset:
         """The images this subject saw."""
         return self._subject(subject).seen.stimuli
 
+    def survey(self, subject: str) -> Responses | None:
+        """As ``responses``, without the values."""
+        measured = self._measured(subject)
+        return None if measured is None else survey(measured, self._cache)
+
     def responses(self, subject: str) -> Responses | None:
-        """Read and screen the values of one subject, in the units of the file; read anew at each call."""
-        one = self._subject(subject)
-        if one.voxels is None or one.split is None:
-            return None
-        rows = one.seen.rows
-        return screen(subject, one.voxels, rows, one.split[rows], one.notes)
+        """The screened values of one subject, in the units of the file."""
+        measured = self._measured(subject)
+        return None if measured is None else screen(measured, self._cache)
 
     def masks(self, subject: str) -> Masks | None:
         """Per-pixel classes of this subject's images, if there are any."""
@@ -54,6 +55,22 @@ class FolderDataset:
     def dissimilarities(self, subject: str) -> np.ndarray | None:
         """[S, S] measured dissimilarities, if there are any."""
         return self._subject(subject).matrix
+
+    def _measured(self, name: str) -> Measured | None:
+        one = self._subject(name)
+        if one.voxels is None or one.split is None:
+            return None
+        return Measured(
+            subject=name,
+            source=one.voxels.source,
+            stimulus=one.seen.rows,
+            split=one.split[one.seen.rows],
+            coordinates=one.voxels.coordinates,
+            flat="no coordinates.npy",
+            rois=one.voxels.rois,
+            noise_ceiling=one.voxels.noise_ceiling,
+            notes=one.notes,
+        )
 
     def _subject(self, name: str) -> Subject:
         if name not in self._subjects:
@@ -77,7 +94,7 @@ def load(*, settings: Mapping[str, Any], data: Path | None, cache: Path) -> Fold
         subjects = [read_subject(name, places, known, ledger, settings["split_seed"]) for name in places]
     finally:
         ledger.save()
-    return FolderDataset(about, subjects)
+    return FolderDataset(about, subjects, cache)
 
 
 def _places(root: Path) -> dict[str, Layout]:

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from brainbench import DataError
-from brainbench.builtin.datasets.folder.arrays import open_npy
 from brainbench.builtin.datasets.folder.layout import Layout
+from brainbench.datasets import open_npy
 
 
 def count_matrices(path: Path) -> int:

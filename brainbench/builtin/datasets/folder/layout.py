@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import difflib
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from brainbench import DataError
+from brainbench.datasets import near_miss
 
 SUBJECT_FILES = (
     "stimuli.csv",
@@ -72,20 +71,6 @@ def layouts(root: Path) -> dict[str, Layout]:
 def natural(name: str) -> list[tuple[int, str]]:
     """Sort key that puts "s2" before "s10"."""
     return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", name)]
-
-
-def near_miss(found: Iterable[str], known: Iterable[str]) -> tuple[str, str] | None:
-    """A name in ``found`` that looks like a slip of the pen for a name in ``known`` that is not there, and that name.
-
-    Names more than two letters longer, such as ``responses_old.npy``, are taken to be meant.
-    """
-    found = sorted(found)
-    absent = [name for name in known if name not in found]
-    for name in (name for name in found if name not in known):
-        for meant in difflib.get_close_matches(name.casefold(), absent, n=1, cutoff=0.8):
-            if len(name) - len(meant) <= 2:
-                return name, meant
-    return None
 
 
 def _refuse_near_miss(folder: Path) -> None:

@@ -8,11 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from brainbench import DataError, Masks
-from brainbench.builtin.datasets.folder.images import open_image
 from brainbench.builtin.datasets.folder.layout import Layout
-from brainbench.builtin.datasets.folder.ledger import Fact, Ledger, content_digest
 from brainbench.builtin.datasets.folder.stimuli import Seen
-from brainbench.builtin.datasets.folder.tables import read_rows
+from brainbench.datasets import Fact, Ledger, content_digest, open_image, read_rows
 
 VOID = 255  # a pixel of no class, as in PASCAL VOC
 

@@ -8,10 +8,8 @@ from pathlib import Path
 import numpy as np
 
 from brainbench import DataError, Stimuli, did_you_mean
-from brainbench.builtin.datasets.folder.images import Images, list_images, read_images
 from brainbench.builtin.datasets.folder.layout import Layout, natural
-from brainbench.builtin.datasets.folder.ledger import Ledger
-from brainbench.builtin.datasets.folder.tables import read_rows
+from brainbench.datasets import Images, Ledger, list_images, read_images, read_rows
 
 
 @dataclass(frozen=True)

@@ -9,11 +9,10 @@ import numpy as np
 
 from brainbench.builtin.datasets.folder.dissimilarities import read_matrix
 from brainbench.builtin.datasets.folder.layout import SUBJECT_FILES, Layout
-from brainbench.builtin.datasets.folder.ledger import Ledger, content_digest
 from brainbench.builtin.datasets.folder.masks import MaskFiles, read_masks
-from brainbench.builtin.datasets.folder.splits import automatic_split, given_split, read_split, refuse_empty, units
 from brainbench.builtin.datasets.folder.stimuli import Seen, read_seen
 from brainbench.builtin.datasets.folder.voxels import Voxels, read_voxels
+from brainbench.datasets import Ledger, automatic_split, content_digest, given_split, read_split, refuse_empty, units
 
 
 @dataclass(frozen=True)
@@ -52,7 +51,7 @@ def read_subject(name: str, places: Mapping[str, Layout], known: Collection[str]
     layout = places[name]
     seen = read_seen(layout, ledger)
     masks = read_masks(layout, seen, ledger)
-    voxels = read_voxels(layout, len(seen.rows), seen.source)
+    voxels = read_voxels(layout, len(seen.rows), seen.source, ledger)
     split, notes = _split(layout, seen, known, seed) if voxels else (None, ())
     return Subject(
         name=name,

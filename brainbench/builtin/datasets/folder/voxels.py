@@ -8,10 +8,17 @@ from pathlib import Path
 import numpy as np
 
 from brainbench import DataError
-from brainbench.builtin.datasets.folder.arrays import expect_shape, open_npy
 from brainbench.builtin.datasets.folder.layout import Layout
-from brainbench.builtin.datasets.folder.rois import read_rois
-from brainbench.builtin.datasets.folder.tables import read_numbers
+from brainbench.datasets import (
+    ArraySource,
+    Ledger,
+    NpySource,
+    Source,
+    expect_shape,
+    open_npy,
+    read_numbers,
+    read_rois,
+)
 
 RESPONSES = ("responses.npy", "responses.csv")
 
@@ -20,19 +27,17 @@ RESPONSES = ("responses.npy", "responses.csv")
 class Voxels:
     """One subject's voxels, none left out yet.
 
-    path: the file of the responses; values: [R, V], mapped from it where it is .npy; coordinates: [V, 3] float32;
-    rois: name -> bool [V]; noise_ceiling: [V] float32.
+    source: [R, V] responses; coordinates: [V, 3] float32; rois: name -> bool [V]; noise_ceiling: [V] float32.
     """
 
-    path: Path
-    values: np.ndarray
+    source: Source
     coordinates: np.ndarray | None = None
     rois: dict[str, np.ndarray] = field(default_factory=dict)
     noise_ceiling: np.ndarray | None = None
 
 
-def read_voxels(layout: Layout, rows: int, source: str) -> Voxels | None:
-    """Open what there is, or None without responses; ``source`` says in words why there should be ``rows`` rows.
+def read_voxels(layout: Layout, rows: int, reason: str, ledger: Ledger) -> Voxels | None:
+    """Open what there is, or None without responses; ``reason`` says in words why there should be ``rows`` rows.
 
     Raises DataError where shapes or voxel numbers do not fit the responses, and for coordinates or ceilings out of range.
     """
@@ -40,24 +45,28 @@ def read_voxels(layout: Layout, rows: int, source: str) -> Voxels | None:
     if path is None:
         return None
     values = open_npy(path) if path.suffix == ".npy" else read_numbers(path)
-    _check_rows(path, values, rows, source)
+    _check_rows(path, values, rows, reason)
     voxels = values.shape[1]
     rois = layout.find("rois.csv")
     return Voxels(
-        path=path,
-        values=values,
+        source=_source(path, values, ledger),
         coordinates=_coordinates(layout.find("coordinates.npy"), voxels),
         rois=read_rois(rois, voxels) if rois else {},
         noise_ceiling=_noise_ceiling(layout.find("noise_ceiling.npy"), voxels),
     )
 
 
-def _check_rows(path: Path, values: np.ndarray, rows: int, source: str) -> None:
+def _source(path: Path, values: np.ndarray, ledger: Ledger) -> Source:
+    key = ledger.digest(path)
+    return NpySource(key, (path,)) if path.suffix == ".npy" else ArraySource(key, path, (values,))
+
+
+def _check_rows(path: Path, values: np.ndarray, rows: int, reason: str) -> None:
     if values.ndim != 2:
         raise DataError(f"{path} has shape {values.shape}, expected two axes: stimuli x voxels")
     if len(values) != rows:
         hint = "; it looks transposed: save it as stimuli x voxels" if values.shape[1] == rows else ""
-        raise DataError(f"{path} has {len(values)} rows (shape {values.shape}), but there are {source}{hint}")
+        raise DataError(f"{path} has {len(values)} rows (shape {values.shape}), but there are {reason}{hint}")
 
 
 def _coordinates(path: Path | None, voxels: int) -> np.ndarray | None:

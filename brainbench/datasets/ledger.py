@@ -5,14 +5,15 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import PIL
 
-from brainbench import DataError, StoreError
+from brainbench.errors import DataError, StoreError
 
 Fact = dict[str, Any]
 # Another Pillow may decode a jpeg to other pixels; 1 is the format of this file.
@@ -24,7 +25,7 @@ class Ledger:
 
     def __init__(self, cache: Path, root: Path) -> None:
         name = content_digest(str(root.resolve()).encode())[:16]
-        self._path = cache / "folder" / f"{name}.json"
+        self._path = cache / "files" / f"{name}.json"
         self._facts = _read(self._path)
         self._changed = False
 
@@ -58,14 +59,21 @@ class Ledger:
         if not self._changed:
             return
         draft = self._path.with_suffix(f".{os.getpid()}.tmp")
-        try:
+        with cache_refuses(self._path):
             self._path.parent.mkdir(parents=True, exist_ok=True)
             draft.write_text(json.dumps({"edition": _EDITION, "facts": self._facts}), encoding="utf-8")
             draft.replace(self._path)
-        except OSError as problem:
-            message = f"cannot write {self._path} ({problem.strerror}): free space there, or move the cache"
-            raise StoreError(f"{message} with BRAINBENCH_CACHE") from problem
         self._changed = False
+
+
+@contextmanager
+def cache_refuses(path: Path) -> Iterator[None]:
+    """Turn the disk's refusal to write a file of the cache into a StoreError that says what to do."""
+    try:
+        yield
+    except OSError as problem:
+        message = f"cannot write {path} ({problem.strerror}): free space there, or move the cache"
+        raise StoreError(f"{message} with BRAINBENCH_CACHE") from problem
 
 
 def content_digest(*parts: bytes) -> str:

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from brainbench import DataError, did_you_mean
-from brainbench.builtin.datasets.folder.tables import read_rows
+from brainbench.datasets.tables import read_rows
+from brainbench.errors import DataError, did_you_mean
 
 SPLITS = ("train", "val", "test")
 

@@ -9,8 +9,8 @@ from pathlib import Path
 
 import numpy as np
 
-from brainbench import DataError
-from brainbench.builtin.datasets.folder.layout import near_miss
+from brainbench.datasets.spelling import near_miss
+from brainbench.errors import DataError
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 
-from brainbench import DataError
-from brainbench.builtin.datasets.folder.tables import read_rows
+from brainbench.datasets.tables import read_rows
+from brainbench.errors import DataError
 
 _ALIASES = {
     "v4": "hV4",

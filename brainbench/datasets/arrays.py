@@ -8,7 +8,7 @@ from typing import BinaryIO
 
 import numpy as np
 
-from brainbench import DataError
+from brainbench.errors import DataError
 
 
 def open_npy(path: Path) -> np.ndarray:

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 from PIL import Image
 
-from brainbench import DataError
-from brainbench.builtin.datasets.folder.ledger import Fact, Ledger, content_digest
+from brainbench.datasets.ledger import Fact, Ledger, content_digest
+from brainbench.errors import DataError
 
 SUFFIXES = (".png", ".jpg", ".jpeg")
 _GREY = (128, 128, 128, 255)

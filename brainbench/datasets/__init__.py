@@ -1,0 +1,49 @@
+"""What datasets are made of; public, dataset plugins build on it. Imports numpy and Pillow, not torch."""
+
+from __future__ import annotations
+
+from brainbench.datasets.arrays import expect_shape, open_npy
+from brainbench.datasets.images import Images, list_images, open_image, open_rgb, read_images, to_rgb
+from brainbench.datasets.ledger import Fact, Ledger, content_digest
+from brainbench.datasets.rois import canonical_roi, read_rois, roi_masks
+from brainbench.datasets.screening import Measured, screen, survey
+from brainbench.datasets.sources import ArraySource, NpySource, Source, ZScored, in_blocks, single
+from brainbench.datasets.spelling import near_miss
+from brainbench.datasets.splits import SPLITS, automatic_split, given_split, read_split, refuse_empty, units
+from brainbench.datasets.tables import Row, read_numbers, read_rows
+
+__all__ = [
+    "SPLITS",
+    "ArraySource",
+    "Fact",
+    "Images",
+    "Ledger",
+    "Measured",
+    "NpySource",
+    "Row",
+    "Source",
+    "ZScored",
+    "automatic_split",
+    "canonical_roi",
+    "content_digest",
+    "expect_shape",
+    "given_split",
+    "in_blocks",
+    "list_images",
+    "near_miss",
+    "open_image",
+    "open_npy",
+    "open_rgb",
+    "read_images",
+    "read_numbers",
+    "read_rois",
+    "read_rows",
+    "read_split",
+    "refuse_empty",
+    "roi_masks",
+    "screen",
+    "single",
+    "survey",
+    "to_rgb",
+    "units",
+]
