@@ -9,7 +9,9 @@ ALGONAUTS2023 = DatasetCard(
     loader=lazy("brainbench_nsd.algonauts.dataset:load"),
     summary="the Algonauts 2023 release of NSD: 8 subjects, up to 9,841 images and 39,548 vertices each",
     settings=(
-        Setting("surface", str, "", "fsaverage of 163,842 vertices a side: a FreeSurfer or GIFTI folder; empty: looked for"),
+        Setting(
+            "surface", str, "", "fsaverage of 163,842 vertices a side: a FreeSurfer or GIFTI folder; empty: looked for"
+        ),
         Setting("shape", str, "inflated", "surface that coordinates are taken from", ("inflated", "sphere")),
         Setting("split_seed", int, 0, "seed of the train/val/test split by NSD image", minimum=0),
         Setting("test_split", bool, False, "also predict the challenge's test images, whose responses are withheld"),
