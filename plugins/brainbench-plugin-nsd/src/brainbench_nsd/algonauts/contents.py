@@ -25,7 +25,8 @@ def contents(*, data: Path, settings: Mapping[str, Any]) -> list[Part]:
     absent = [f"subj{number:02}" for number in range(1, SUBJECTS + 1) if str(number) not in folders]
     if absent:
         parts.append(Part("", f"subjects {', '.join(absent)}", data, there=False, needed=False, source=ARCHIVE))
-    return [*parts, _surface(data, find_surface(data, settings))]
+    place = Path(settings["surface"]) if settings["surface"] else data / "fsaverage"
+    return [*parts, _surface(place, find_surface(data, settings))]
 
 
 def _subject(folder: SubjectFolder) -> Iterator[Part]:
@@ -73,7 +74,7 @@ def _header(path: Path) -> str:
     return f"{' x '.join(f'{n:,}' for n in values.shape)} {values.dtype}"
 
 
-def _surface(data: Path, cortex: Cortex | None) -> Part:
+def _surface(place: Path, cortex: Cortex | None) -> Part:
     source = "nilearn.datasets.fetch_surf_fsaverage('fsaverage'), or FreeSurfer's subjects/fsaverage"
     detail = cortex.name if cortex else "without it encoders run without topology"
-    return Part("", "cortical surface", data / "fsaverage", cortex is not None, False, 0, source, detail)
+    return Part("", "cortical surface", place, cortex is not None, False, 0, source, detail)

@@ -32,10 +32,8 @@ class Algonauts2023:
         self.simulated = label.is_file()
         # What the files hold is in the keys of stimuli and responses: a subject that is downloaded later changes no other.
         self.version = f"simulated {content_digest(label.read_bytes())[:12]}" if self.simulated else "2023"
-        rois = any(
-            f.mask(s, kind, "challenge").exists() for f in self._folders.values() for s in SIDES for kind in CLASSES
-        )
-        self.provides = frozenset({"responses"} | {"rois"} * rois | {"coordinates"} * (cortex is not None))
+        parts = {"responses": True, "rois": self._has_masks(), "coordinates": cortex is not None}
+        self.provides = frozenset(name for name, there in parts.items() if there)
 
     def stimuli(self, subject: str) -> Stimuli:
         """The images with responses in the order of their numbers, then the test images if they were asked for."""
@@ -59,6 +57,10 @@ class Algonauts2023:
         self._subject(subject)
         return None
 
+    def _has_masks(self) -> bool:
+        places = [(folder, side, kind) for folder in self._folders.values() for side in SIDES for kind in CLASSES]
+        return any(folder.mask(side, kind, "challenge").exists() for folder, side, kind in places)
+
     def _measured(self, name: str) -> Measured:
         one, cortex = self._subject(name), self._cortex
         found = [f"coordinates from the {self._settings['shape']} surface of {cortex.name}"] if cortex else []
@@ -76,7 +78,9 @@ class Algonauts2023:
 
     def _subject(self, name: str) -> Subject:
         if name not in self._folders:
-            raise UsageError(f"no subject {name!r}{did_you_mean(name, self.subjects)}; there are {', '.join(self.subjects)}")
+            raise UsageError(
+                f"no subject {name!r}{did_you_mean(name, self.subjects)}; there are {', '.join(self.subjects)}"
+            )
         if name not in self._read:
             ledger = Ledger(self._cache, self._root)
             try:

@@ -11,18 +11,15 @@ import numpy as np
 from brainbench import DataError
 
 # What numpy.save writes around a dict of numbers and texts; the module's name changed in numpy 2.
+_MAKERS: dict[str, Any] = {"_reconstruct": np.empty(0).__reduce__()[0], "scalar": np.int64(0).__reduce__()[0]}
 _ALLOWED: dict[tuple[str, str], Any] = {
     ("numpy", "ndarray"): np.ndarray,
     ("numpy", "dtype"): np.dtype,
-    **{
-        (f"numpy.{core}.multiarray", maker.__name__): maker
-        for core in ("core", "_core")
-        for maker in (np.empty(0).__reduce__()[0], np.int64(0).__reduce__()[0])
-    },
+    **{(f"numpy.{core}.multiarray", name): maker for core in ("core", "_core") for name, maker in _MAKERS.items()},
 }
 
 
-class _Refused(Exception):
+class _RefusedError(Exception):
     """A name that a mapping has no use for."""
 
 
@@ -32,7 +29,7 @@ class _Unpickler(pickle.Unpickler):
     def find_class(self, module: str, name: str) -> Any:
         """The object of an allowed name; nothing is ever imported."""
         if (module, name) not in _ALLOWED:
-            raise _Refused(f"{module}.{name}")
+            raise _RefusedError(f"{module}.{name}")
         return _ALLOWED[module, name]
 
 
@@ -60,7 +57,7 @@ def _unpickle(path: Path) -> Any:
             return _Unpickler(file).load()
     except OSError as problem:
         raise DataError(f"{path} cannot be read: {problem.strerror}; it names the ROIs of its class") from problem
-    except _Refused as problem:
+    except _RefusedError as problem:
         raise DataError(
             f"{path} asks for {problem}, which no mapping needs: nothing of it was run; take the file from the archive again"
         ) from problem

@@ -26,7 +26,9 @@ def read_names(folder: Path, word: Literal["train", "test"]) -> Shown:
     """
     example = f"{word}-0001_nsd-00013.png"
     if not folder.is_dir():
-        raise DataError(f"no folder {folder}: it must hold the images {example} ...; unpack the subject's archive whole")
+        raise DataError(
+            f"no folder {folder}: it must hold the images {example} ...; unpack the subject's archive whole"
+        )
     found: dict[int, tuple[str, int]] = {}
     for name in list_images(folder):
         parts = re.fullmatch(rf"{word}-(\d+)_nsd-(\d+)\.png", name)
@@ -38,7 +40,9 @@ def read_names(folder: Path, word: Literal["train", "test"]) -> Shown:
         found[number] = (name, nsd)
     gaps = [number for number in range(1, max(found) + 1) if number not in found]
     if gaps or 0 in found:
-        what = f"image {word}-{gaps[0]:04} is missing ({len(gaps)} of {max(found)} are)" if gaps else "numbers start at 0"
+        what = (
+            f"image {word}-{gaps[0]:04} is missing ({len(gaps)} of {max(found)} are)" if gaps else "numbers start at 0"
+        )
         raise DataError(f"{folder}: {what}: the number is the row of the responses; unpack the archive again")
     ordered = [found[number] for number in sorted(found)]
     return Shown(tuple(name for name, _ in ordered), tuple(nsd for _, nsd in ordered))

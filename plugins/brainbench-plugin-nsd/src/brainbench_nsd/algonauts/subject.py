@@ -62,14 +62,20 @@ def _vertices(folder: SubjectFolder, side: str, images: int) -> int:
     """How many vertices the responses of one side have."""
     path = folder.responses(side)
     if not path.exists():
-        raise DataError(f"no {path}: the {SIDES[side]} hemisphere's responses are missing; unpack the subject's archive whole")
+        raise DataError(
+            f"no {path}: the {SIDES[side]} hemisphere's responses are missing; unpack the subject's archive whole"
+        )
     values = open_npy(path)
     if values.ndim != 2:
         raise DataError(f"{path} has shape {values.shape}, expected two axes: images x vertices")
     if values.dtype != np.float32 or not values.flags.c_contiguous:
         order = "C" if values.flags.c_contiguous else "Fortran"
-        convert = f"numpy.save(PATH, numpy.ascontiguousarray(numpy.load(PATH), numpy.float32)) with PATH = {str(path)!r}"
-        raise DataError(f"{path} is {values.dtype} in {order} order, expected float32 in C order; convert it once: {convert}")
+        convert = (
+            f"numpy.save(PATH, numpy.ascontiguousarray(numpy.load(PATH), numpy.float32)) with PATH = {str(path)!r}"
+        )
+        raise DataError(
+            f"{path} is {values.dtype} in {order} order, expected float32 in C order; convert it once: {convert}"
+        )
     if len(values) != images:
         raise DataError(
             f"{path} has {len(values)} rows, but there are {images} images in {folder.train_images}: "
@@ -79,8 +85,6 @@ def _vertices(folder: SubjectFolder, side: str, images: int) -> int:
 
 
 def _stimuli(shown: Shown, images: Images, withheld: Shown, unmeasured: Images) -> Stimuli:
-    both = Images(
-        images.paths + unmeasured.paths, images.digests + unmeasured.digests, images.sizes + unmeasured.sizes
-    )
+    both = Images(images.paths + unmeasured.paths, images.digests + unmeasured.digests, images.sizes + unmeasured.sizes)
     ids = shown.files + withheld.files
     return Stimuli(ids, both.digests, both.open, unmeasured=tuple(range(len(shown.files), len(ids))))
