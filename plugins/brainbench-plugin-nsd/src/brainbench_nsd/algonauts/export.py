@@ -62,10 +62,8 @@ def export(record: Path, data: Path, folder: Path) -> list[Path]:
     values, ids = _predictions(record)
     expected = read_names(about[subject].test_images, "test").files
     if ids != expected:
-        raise DataError(
-            f"{record} predicts {len(ids)} images, which are not the {len(expected)} in {about[subject].test_images} in the order of "
-            "their numbers: give the --data it was run on"
-        )
+        wanted = f"the {len(expected)} of {about[subject].test_images} in the order of their numbers"
+        raise DataError(f"{record} predicts {len(ids)} images, not {wanted}: give the --data it was run on")
     return write_submission(values, facts["dropped_voxels"], _sizes(about[subject]), folder, subject)
 
 
