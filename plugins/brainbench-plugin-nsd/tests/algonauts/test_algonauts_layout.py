@@ -20,7 +20,7 @@ assert card.needs_data and card.root and card.contents and card.maker
 
 @pytest.fixture
 def release(tmp_path: Path) -> Path:
-    place = tmp_path / "up" / "release"
+    place = tmp_path / "far" / "away" / "up" / "release"
     (place / "subj02" / "training_split" / "training_fmri").mkdir(parents=True)
     (place / "subj01" / "roi_masks").mkdir(parents=True)
     return place
@@ -35,7 +35,7 @@ def test_the_root_is_found_from_two_levels_around(release: Path) -> None:
         release.parents[1],
     ):
         assert find(near) == release
-    for far in (release / "subj02/training_split/training_fmri", release.parents[2], release.parents[3]):
+    for far in (release / "subj02/training_split/training_fmri", release.parents[2], release / "nowhere/at/all"):
         assert find(far) is None
 
 
