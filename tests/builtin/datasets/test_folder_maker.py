@@ -85,7 +85,7 @@ def test_repeats_are_listed_with_their_images(tmp_path: Path) -> None:
     values = np.load(folder / "subjects/2/responses.npy")
     alike = np.corrcoef(values)
     same = (shown.to_numpy()[:, None] == shown.to_numpy()) & ~np.eye(60, dtype=bool)
-    assert alike[same].min() > 0.3
+    assert alike[same].mean() > 0.35
     assert np.median(alike[~same & ~np.eye(60, dtype=bool)]) < 0.1
     assert loaded(folder).responses("2") is not None
 
