@@ -13,7 +13,7 @@ from nilearn.datasets import fetch_surf_fsaverage
 from nilearn.surface import load_surf_mesh
 
 from brainbench import DataError, UsageError
-from brainbench.datasets import Cortex, find_cortex, read_cortex, write_cortex
+from brainbench.datasets import Cortex, find_cortex, read_cortex, synthetic_cortex, write_cortex
 from brainbench.datasets.icosphere import icosphere
 
 FACES = np.array([[0, 1, 2], [0, 2, 3]])
@@ -73,6 +73,9 @@ def test_a_synthetic_cortex_has_two_mirrored_sides_and_says_what_it_is(tmp_path:
     np.testing.assert_allclose(np.linalg.norm(sphere.left, axis=1), 100, rtol=1e-5)
     np.testing.assert_allclose(inflated.right, inflated.left * [-1, 1, 1])
     assert np.abs(inflated.left - sphere.left).max() > 10
+    np.testing.assert_array_equal(synthetic_cortex(2, "sphere").left, sphere.left)
+    np.testing.assert_array_equal(synthetic_cortex(2).right, inflated.right)
+    assert synthetic_cortex(2).name == inflated.name
     # Seen outwards on both sides, as FreeSurfer's are.
     for side in ("lh", "rh"):
         vertices, faces = read_geometry(tmp_path / "fsaverage/surf" / f"{side}.sphere")
@@ -160,7 +163,7 @@ def test_a_usual_place_with_another_mesh_is_passed_over(tmp_path: Path) -> None:
     gifti(tmp_path / "home/nilearn_data/fsaverage5", points(), points())
     cortex = find_cortex("", 10242, "inflated", "the experiment")
     assert cortex is not None
-    assert cortex.name == "fsaverage5"
+    assert cortex.vertices == 10242
 
 
 def test_what_was_named_has_to_fit(tmp_path: Path) -> None:
