@@ -327,5 +327,7 @@ def _job(
         source |= {"responses": responses.key, "split": responses.split_hash}
     if backbone.entry.card.shuffles:
         source |= {"shuffle_seed": backbone.settings["shuffle_seed"]}
+    if stimuli.unmeasured:
+        source |= {"unmeasured": list(stimuli.unmeasured)}
     key = keys.job_key(features_key, encoder.facts if encoder else None, source, seed)
     return Job(key, features_key, ingredients, backbone, encoder, metrics, subject, seed, grid, images)

@@ -15,7 +15,7 @@ ROOT = Path(brainbench.__file__).parent
 STAGES = ("images", "tokens", "features", "encoding", "scores", "results", "leaderboard")
 # Lower numbers may not import higher ones.
 LEVELS = [
-    {"errors", "types", "hashing", "machine", "differences", "resampling"},
+    {"errors", "types", "hashing", "machine", "differences", "resampling", "watching"},
     {"records", "cards", "protocols", "reporting"},
     {"hookspecs", "checkpoints", "preprocessing", "paper", "places", "releases"},
     {"plugins", "modules", "caching"},
@@ -26,7 +26,7 @@ LEVELS = [
     {"facts", "estimate", "testing", "boards"},
     {"runner"},
     {"benchmark"},
-    {"api", "checking", "citations", "extraction", "scaffold", "verification", "weights"},
+    {"api", "checking", "citations", "extraction", "inspection", "making", "scaffold", "verification", "weights"},
     {"cli"},
     {"__main__", "__init__"},
 ]
