@@ -322,7 +322,7 @@ def _job(
 ) -> Job:
     stimuli, responses = data.stimuli(subject), data.survey(subject, images)
     features_key, ingredients = keys.features_key(backbone.facts, stimuli.key, grid)
-    source = {"dataset": data.card.name, "version": data.dataset.version, "subject": subject}
+    source: dict[str, Any] = {"dataset": data.card.name, "version": data.dataset.version, "subject": subject}
     if responses is not None:
         source |= {"responses": responses.key, "split": responses.split_hash}
     if backbone.entry.card.shuffles:
