@@ -10,7 +10,7 @@ import click
 
 if TYPE_CHECKING:
     from brainbench.cards import Part
-    from brainbench.inspection import Inspection, Subject
+    from brainbench.inspection import Disk, Inspection, Subject
     from brainbench.records import DatasetFacts
 
 
@@ -102,7 +102,8 @@ def _show(found: Inspection) -> None:
     dataset = "" if disk.dataset is None else f"dataset {_size(disk.dataset)}; "
     cache = f"features {_size(disk.features)}, prepared responses {_size(disk.responses)}"
     rows = [
-        ("disk", f"{dataset}to the cache: {cache} ({_size(disk.cache_free)} free); results {_size(disk.results)}"),
+        ("disk", f"{dataset}to the cache: {cache}; results {_size(disk.results)}"),
+        ("free", f"{_size(disk.cache_free)} where the cache lies{_too_little(disk)}"),
         ("memory", f"at most {_size(memory.run)} for data and fit, of {_size(memory.machine)}"),
     ]
     click.echo()
@@ -119,6 +120,12 @@ def _about(found: Inspection) -> Iterator[tuple[str, str]]:
         yield "licence", told.licence
     if told.simulated:
         yield "simulated", "no brain was measured"
+
+
+def _too_little(disk: Disk) -> str:
+    if disk.features + disk.responses <= disk.cache_free:
+        return ""
+    return ": too little; name fewer networks with --backbones, or move the cache with BRAINBENCH_CACHE"
 
 
 def _files(parts: tuple[Part, ...]) -> Iterator[tuple[str, str]]:
