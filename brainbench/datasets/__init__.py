@@ -13,7 +13,7 @@ from brainbench.datasets.screening import Measured, screen, survey
 from brainbench.datasets.sources import ArraySource, NpySource, Source, ZScored, in_blocks, single
 from brainbench.datasets.spelling import near_miss
 from brainbench.datasets.splits import SPLITS, automatic_split, given_split, read_split, refuse_empty, units
-from brainbench.datasets.surfaces import Cortex, find_cortex, read_cortex
+from brainbench.datasets.surfaces import Cortex, find_cortex, read_cortex, synthetic_cortex
 from brainbench.datasets.tables import Row, read_numbers, read_rows
 
 __all__ = [
@@ -55,6 +55,7 @@ __all__ = [
     "single",
     "small_images",
     "survey",
+    "synthetic_cortex",
     "to_rgb",
     "units",
     "write_cortex",

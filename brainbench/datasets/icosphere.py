@@ -11,6 +11,7 @@ from brainbench.datasets.ledger import cache_refuses
 from brainbench.errors import UsageError
 
 SYNTHETIC = "synthetic, order "  # how the files' stamps begin
+MIRRORED = (-1, 1, 1)  # left to right
 _RADIUS = 100.0  # mm, as of FreeSurfer's spheres
 _AXES = (35.0, 85.0, 55.0)  # mm, half axes of the inflated shape: x, y, z
 _BEND = 12.0  # mm, by which its two ends lean towards the middle
@@ -45,6 +46,16 @@ def icosphere(order: int) -> tuple[np.ndarray, np.ndarray]:
     return points, faces
 
 
+def left_side(order: int) -> tuple[dict[str, np.ndarray], np.ndarray]:
+    """``sphere`` and ``inflated`` [n, 3] in mm, and their triangles; UsageError for an order that is not 0 to 7."""
+    if not 0 <= order <= 7:
+        raise UsageError(f"no synthetic cortex of order {order}: 0 to 7 are allowed, 7 has the vertices of fsaverage")
+    points, faces = icosphere(order)
+    inflated = points * _AXES
+    inflated[:, 0] += _BEND * points[:, 1] ** 2
+    return {"sphere": points * _RADIUS, "inflated": inflated}, faces
+
+
 def write_cortex(folder: Path, order: int) -> None:
     """Write ``surf/{lh,rh}.{sphere,inflated}`` with 10 * 4^order + 2 vertices a side, and a README, into ``folder``.
 
@@ -53,22 +64,17 @@ def write_cortex(folder: Path, order: int) -> None:
     """
     from nibabel.freesurfer.io import write_geometry
 
-    if not 0 <= order <= 7:
-        raise UsageError(f"no synthetic cortex of order {order}: 0 to 7 are allowed, 7 has the vertices of fsaverage")
-    points, faces = icosphere(order)
-    inflated = points * _AXES
-    inflated[:, 0] += _BEND * points[:, 1] ** 2
-    shapes = {"sphere": points * _RADIUS, "inflated": inflated}
+    shapes, faces = left_side(order)
     surf = folder / "surf"
     with cache_refuses(surf):
         surf.mkdir(parents=True, exist_ok=True)
         for name, left in shapes.items():
             stamp = f"{SYNTHETIC}{order}"
-            sides = {"lh": (left, faces), "rh": (left * (-1, 1, 1), faces[:, ::-1])}
+            sides = {"lh": (left, faces), "rh": (left * MIRRORED, faces[:, ::-1])}
             for side, mesh in sides.items():
                 write_geometry(surf / f"{side}.{name}", *mesh, create_stamp=stamp)  # type: ignore[no-untyped-call]
         text = _README.format(
-            order=order, count=len(points), name=f"fsaverage{order}" if order >= 3 else "no fsaverage"
+            order=order, count=vertices_of(order), name=f"fsaverage{order}" if order >= 3 else "no fsaverage"
         )
         (folder / "README").write_text(text, encoding="utf-8")
 

@@ -54,8 +54,8 @@ def planted(
 
     content: [S, 192] of ``small_images``; rows: [R] the stimulus of each row, repeats get fresh noise, without them one row a
     stimulus; noise: sd, one or [V], so that one trial's noise ceiling is 1 / (1 + noise^2); block: rows of a block, which
-    change the values by rounding only. The same ``seed`` gives the same voxels for any content, and the same noise: ask for all rows of a subject
-    at once.
+    change the values by rounding only. The same ``seed`` gives the same voxels for any content, and the same noise: ask for all
+    rows of a subject at once.
     """
     chosen = np.random.default_rng([seed, 0])
     weights = np.zeros((FEATURES, voxels), np.float32)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from brainbench.datasets.icosphere import SYNTHETIC, vertices_of
+from brainbench.datasets.icosphere import MIRRORED, SYNTHETIC, left_side, vertices_of
 from brainbench.errors import DataError
 
 GAP = 10.0  # mm between the hemispheres
@@ -89,6 +89,15 @@ def find_cortex(given: str, vertices: int, shape: str, what: str) -> Cortex | No
             if cortex.vertices == vertices:
                 return cortex
     return None
+
+
+def synthetic_cortex(order: int, shape: str = "inflated") -> Cortex:
+    """What ``write_cortex`` writes, without files; UsageError for an order that is not 0 to 7.
+
+    shape: "inflated" or "sphere".
+    """
+    left = left_side(order)[0][shape].astype(np.float32)
+    return Cortex(f"{SYNTHETIC}{order}", left, left * np.array(MIRRORED, np.float32))
 
 
 def _usual_places(vertices: int) -> Iterator[Path]:

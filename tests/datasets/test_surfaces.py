@@ -13,7 +13,7 @@ from nilearn.datasets import fetch_surf_fsaverage
 from nilearn.surface import load_surf_mesh
 
 from brainbench import DataError, UsageError
-from brainbench.datasets import Cortex, find_cortex, read_cortex, write_cortex
+from brainbench.datasets import Cortex, find_cortex, read_cortex, synthetic_cortex, write_cortex
 from brainbench.datasets.icosphere import icosphere
 
 FACES = np.array([[0, 1, 2], [0, 2, 3]])
@@ -73,6 +73,9 @@ def test_a_synthetic_cortex_has_two_mirrored_sides_and_says_what_it_is(tmp_path:
     np.testing.assert_allclose(np.linalg.norm(sphere.left, axis=1), 100, rtol=1e-5)
     np.testing.assert_allclose(inflated.right, inflated.left * [-1, 1, 1])
     assert np.abs(inflated.left - sphere.left).max() > 10
+    np.testing.assert_array_equal(synthetic_cortex(2, "sphere").left, sphere.left)
+    np.testing.assert_array_equal(synthetic_cortex(2).right, inflated.right)
+    assert synthetic_cortex(2).name == inflated.name
     # Seen outwards on both sides, as FreeSurfer's are.
     for side in ("lh", "rh"):
         vertices, faces = read_geometry(tmp_path / "fsaverage/surf" / f"{side}.sphere")
