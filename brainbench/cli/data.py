@@ -132,14 +132,14 @@ def _files(parts: tuple[Part, ...]) -> Iterator[tuple[str, str]]:
     for part in parts:
         source = f"; from {part.source}" if part.source else ""
         if part.there:
-            size = _size(part.size / 1e6)
-            yield part.what, f"{size}, {part.detail}" if part.detail else size
+            detail = f", {part.detail}" if part.detail else ""
+            yield part.what, f"{part.place.name}, {_size(part.size / 1e6)}{detail}"
         elif part.needed:
             yield part.what, f"MISSING: {part.place}{source}"
     # Of what nobody needs, one line: a screen is small.
-    spared = [part.what for part in parts if not part.there and not part.needed]
+    spared = [f"{part.what} ({part.place.name})" for part in parts if not part.there and not part.needed]
     if spared:
-        yield "not there", f"{', '.join(spared)} (optional)"
+        yield "not there", f"optional: {'; '.join(spared)}"
 
 
 def _seen(subject: Subject) -> Iterator[tuple[str, str]]:
@@ -190,6 +190,8 @@ def _topology(subject: Subject) -> str:
 
 
 def _size(megabytes: float) -> str:
-    if megabytes < 1:
-        return f"{megabytes * 1000:,.0f} kB"
-    return f"{megabytes / 1000:,.1f} GB" if megabytes >= 1000 else f"{megabytes:,.1f} MB"
+    if megabytes >= 1000:
+        return f"{megabytes / 1000:,.1f} GB"
+    if megabytes >= 1:
+        return f"{megabytes:,.1f} MB"
+    return f"{megabytes * 1e3:,.0f} kB" if megabytes >= 1e-3 else f"{megabytes * 1e6:,.0f} bytes"

@@ -61,7 +61,8 @@ def test_a_screen_a_subject(shell: Shell) -> None:
     rows = [line.split("\t") for line in out.splitlines()]
     assert ["dataset", "marked"] in rows
     first, second = (rows[start : start + 15] for start in (rows.index(["subject", f"s{n}"]) for n in (1, 2)))
-    assert ["not there", "noise_ceiling.npy (optional)"] in first
+    assert ["not there", "optional: noise_ceiling.npy (noise_ceiling.npy)"] in first
+    assert ["responses.npy", "responses.npy, 728 bytes, 30 rows"] in first
     assert ["responses", "30 rows x 5 voxels"] in first
     assert ["voxels lost", "none"] in first
     assert ["images", "30; all can be read; no two alike"] in first

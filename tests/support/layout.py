@@ -29,7 +29,9 @@ def contents(*, data: Path, settings: Mapping[str, Any]) -> Sequence[Part]:
             place = data / "subjects" / name / what
             there = place.exists()
             size = place.stat().st_size if there else 0
-            parts.append(Part(name, what, place, there, needed, size, source="https://example.org/data"))
+            parts.append(
+                Part(name, what, place, there, needed, size, source="https://example.org/data", detail="30 rows")
+            )
     return parts
 
 
