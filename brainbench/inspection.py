@@ -257,7 +257,7 @@ def _with_costs(
         return replace(found, problems=(*found.problems, str(error)))
     total = estimate.totals(estimate.jobs(jobs, "all"), jobs)
     parts = [*found.files, *(part for one in found.subjects.values() for part in one.files)]
-    there = {part.place: part.size for part in parts if part.there}
+    there = {(part.place, part.what): part.size for part in parts if part.there}
     size = round(sum(there.values()) / 1e6, 1) if data.card.contents else None
     free = round(shutil.disk_usage(cache).free / 1e6, 1)
     return replace(
