@@ -322,10 +322,12 @@ def _job(
 ) -> Job:
     stimuli, responses = data.stimuli(subject), data.survey(subject, images)
     features_key, ingredients = keys.features_key(backbone.facts, stimuli.key, grid)
-    source = {"dataset": data.card.name, "version": data.dataset.version, "subject": subject}
+    source: dict[str, Any] = {"dataset": data.card.name, "version": data.dataset.version, "subject": subject}
     if responses is not None:
         source |= {"responses": responses.key, "split": responses.split_hash}
     if backbone.entry.card.shuffles:
         source |= {"shuffle_seed": backbone.settings["shuffle_seed"]}
+    if stimuli.unmeasured:
+        source |= {"unmeasured": list(stimuli.unmeasured)}
     key = keys.job_key(features_key, encoder.facts if encoder else None, source, seed)
     return Job(key, features_key, ingredients, backbone, encoder, metrics, subject, seed, grid, images)

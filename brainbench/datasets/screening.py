@@ -60,6 +60,8 @@ def survey(measured: Measured, cache: Path) -> Responses:
     verdict = _verdict(measured, cache)
     keep = verdict.finite & verdict.varies
     first = _first_rows(measured) if measured.average else measured.rows
+    shape = (len(first), int(keep.sum()))
+    there = _lies_whole(measured, shape) is not None or _values(cache, verdict).exists()
     rois = {name: mask[keep] for name, mask in measured.rois.items() if mask[keep].any()}
     coordinates = None if measured.coordinates is None else measured.coordinates[keep].astype(np.float32)
     ceiling = None if measured.noise_ceiling is None else measured.noise_ceiling[keep].astype(np.float32)
@@ -68,7 +70,7 @@ def survey(measured: Measured, cache: Path) -> Responses:
     )
     return Responses(
         subject=measured.subject,
-        values=np.broadcast_to(np.float32(np.nan), (len(first), int(keep.sum()))),
+        values=np.broadcast_to(np.float32(np.nan), shape),
         stimulus=measured.stimulus[first],
         split=measured.split[first],
         key=digest(
@@ -85,6 +87,7 @@ def survey(measured: Measured, cache: Path) -> Responses:
         surface=surface,
         notes=(*measured.notes, *_notes(measured, verdict, rois)),
         dropped=tuple(np.flatnonzero(~keep).tolist()),
+        unprepared=0 if there else 4 * shape[0] * shape[1],
     )
 
 
@@ -95,11 +98,12 @@ def screen(measured: Measured, cache: Path) -> Responses:
     mapped from the source's own file where that holds just them, else written to ``cache`` once and mapped from there.
     Raises DataError if no voxel is left.
     """
-    verdict, whole = _verdict(measured, cache), measured.source.whole
-    facts = survey(measured, cache)
-    if whole is not None and not measured.average and whole.shape == facts.values.shape:
+    verdict = _verdict(measured, cache)
+    facts = replace(survey(measured, cache), unprepared=0)
+    whole = _lies_whole(measured, facts.values.shape)
+    if whole is not None:
         return replace(facts, values=whole)
-    path = _folder(cache, verdict.key) / "values.npy"
+    path = _values(cache, verdict)
     if not path.exists():
         with cache_refuses(path):
             _write(path, measured, verdict.finite & verdict.varies)
@@ -216,6 +220,16 @@ def _notes(measured: Measured, verdict: _Verdict, rois: Mapping[str, np.ndarray]
         yield f"{measured.flat}: topology cannot be used"
     if measured.rois.keys() - rois.keys():
         yield f"ROIs without a voxel left: {', '.join(name for name in measured.rois if name not in rois)}"
+
+
+def _lies_whole(measured: Measured, shape: tuple[int, ...]) -> np.ndarray | None:
+    """The source's own file, if it holds just the values that are left."""
+    whole = measured.source.whole
+    return whole if whole is not None and not measured.average and whole.shape == shape else None
+
+
+def _values(cache: Path, verdict: _Verdict) -> Path:
+    return _folder(cache, verdict.key) / "values.npy"
 
 
 def _folder(cache: Path, key: str) -> Path:
