@@ -17,7 +17,7 @@ _CHANNELS = 16
 
 def announcement(plan: Plan) -> list[str]:
     """Which card stands for which family, what will be downloaded, and what was noticed about the data."""
-    lines = [f"{len(plan.jobs)} jobs on {plan.data.card.name}" + (" (simulated)" if plan.data.card.simulated else "")]
+    lines = [f"{len(plan.jobs)} jobs on {plan.data.card.name}" + (" (simulated)" if plan.data.simulated else "")]
     for pick in plan.backbones:
         role = "control" if pick.control else f"family {pick.entry.card.family}"
         lines.append(f"  {pick.display}: {role}, weights {pick.label}{_download(pick)}")

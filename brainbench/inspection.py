@@ -149,7 +149,7 @@ def inspect(
     variants = given.variants(entry.card, "train_images")
     request = Request(dataset=entry.name, data=path, subjects=subjects, settings=tuple(settings))
     # A typo must not wait for the data to be read.
-    choose(request, registry, given, entry.card, device := resolve_device("auto"))
+    choose(request, registry, given, entry.card.simulated, device := resolve_device("auto"))
     parts = _contents(entry, path, entry.card.own_settings(variants[0][0]))
     try:
         with report.task(f"opening {path}"):
@@ -250,7 +250,7 @@ def _with_costs(
     device: str,
     cache: Path,
 ) -> Inspection:
-    choice = choose(request, registry, given, data.card, device)
+    choice = choose(request, registry, given, data.simulated, device)
     try:
         jobs = plan(request, registry, choice, data)
     except UsageError as error:  # nothing to score
