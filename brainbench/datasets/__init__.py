@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from brainbench.datasets.arrays import expect_shape, open_npy
-from brainbench.datasets.icosphere import write_cortex
+from brainbench.datasets.icosphere import icosphere, write_cortex
 from brainbench.datasets.images import Images, list_images, open_image, open_rgb, read_images, to_rgb
 from brainbench.datasets.ledger import Fact, Ledger, content_digest
 from brainbench.datasets.planting import planted, small_images, write_images
@@ -35,6 +35,7 @@ __all__ = [
     "expect_shape",
     "find_cortex",
     "given_split",
+    "icosphere",
     "in_blocks",
     "list_images",
     "ncsnr_of_repeats",
