@@ -32,7 +32,8 @@ def map_trials(path: Path) -> np.ndarray:
 
     with _named(path), path.open("rb") as file:
         header = MGHHeader.from_fileobj(file)  # type: ignore[no-untyped-call]
-        shape, kind, offset = header.get_data_shape(), header.get_data_dtype(), int(header.get_data_offset())
+        shape = tuple(map(int, header.get_data_shape()))
+        kind, offset = header.get_data_dtype(), int(header.get_data_offset())
     if len(shape) < 3 or shape[1:3] != (1, 1):
         raise DataError(f"{path} has shape {shape}, expected vertices x 1 x 1 x trials: a surface, not a volume")
     if kind != np.dtype(">f4"):

@@ -88,15 +88,15 @@ def folder_of(subject: str) -> str:
 
 
 def find_root(path: Path) -> Path | None:
-    """The folder at ``path``, or one level or two above or below it, that holds a download; None if there is none."""
-    above = [path, *path.resolve().parents[:2]]
-    below = [
-        place
-        for depth in ("*", "*/*")
-        for place in sorted(path.glob(depth))
-        if path.is_dir() and place.name != "nsddata"
-    ]
-    return next((place for place in (*above, *below) if _holds(place)), None)
+    """The folder at ``path``, or one level or two above it or alone below it, that holds a download; None if there is none."""
+    for place in (path, *path.resolve().parents[:2]):
+        if _holds(place):
+            return place
+    for depth in ("*", "*/*"):
+        below = [place for place in path.glob(depth) if _holds(place)]
+        if below:
+            return below[0] if len(below) == 1 else None
+    return None
 
 
 def open_layout(data: Path) -> Layout:
