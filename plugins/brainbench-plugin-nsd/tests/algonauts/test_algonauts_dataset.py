@@ -161,8 +161,10 @@ def test_simulated_data_say_so_and_are_of_another_version(root: Path, load: Load
     data = load(root)
     assert data.simulated
     assert data.version.startswith("simulated ")
+    assert data.licence == "MIT"
     (root / "simulated.txt").unlink()
     assert not load(root).simulated
+    assert load(root).licence is None  # NSD's, as the card says
     assert load(root).version == "2023"
 
 

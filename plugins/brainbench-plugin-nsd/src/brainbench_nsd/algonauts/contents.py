@@ -14,7 +14,7 @@ from brainbench_nsd.algonauts import layout
 from brainbench_nsd.algonauts.dataset import find_surface
 from brainbench_nsd.algonauts.layout import CLASSES, SIDES, SubjectFolder
 
-ARCHIVE = "the Algonauts 2023 archive (form on algonauts.csail.mit.edu)"
+ARCHIVE = "the Algonauts 2023 archive (algonautsproject.com/2023, after its form)"
 SUBJECTS = 8
 
 

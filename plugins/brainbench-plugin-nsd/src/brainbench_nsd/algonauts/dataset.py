@@ -21,7 +21,7 @@ FLAT = (
 
 
 class Algonauts2023:
-    """The release in a folder. simulated: made by ``brainbench data make``; version: of the release."""
+    """The release in a folder. simulated: made by ``brainbench data make``, under ``licence``; version: of the release."""
 
     def __init__(self, root: Path, settings: Mapping[str, Any], cortex: Cortex | None, cache: Path) -> None:
         self._root, self._settings, self._cortex, self._cache = root, settings, cortex, cache
@@ -30,6 +30,7 @@ class Algonauts2023:
         self.subjects: Sequence[str] = tuple(self._folders)
         label = root / SIMULATED
         self.simulated = label.is_file()
+        self.licence = "MIT" if self.simulated else None  # None: that of the card
         # What the files hold is in the keys of stimuli and responses: a subject that is downloaded later changes no other.
         self.version = f"simulated {content_digest(label.read_bytes())[:12]}" if self.simulated else "2023"
         parts = {"responses": True, "rois": self._has_masks(), "coordinates": cortex is not None}
