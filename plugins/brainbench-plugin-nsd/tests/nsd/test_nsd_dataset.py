@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from brainbench_nsd.nsd.layout import MARKER, Layout
+from brainbench_nsd.nsd.layout import Layout
 
 from brainbench import Dataset, Surveyed
 
@@ -25,14 +25,23 @@ def test_it_is_a_dataset_and_says_what_it_has(made: Path, load: Load) -> None:
 
 
 def test_what_is_not_marked_is_real(root: Path, load: Load) -> None:
-    (root / MARKER).unlink()
-    assert not load(root).simulated
+    Layout(root).marker.unlink()
+    dataset = load(root)
+    assert not dataset.simulated
+    assert dataset.licence is None
 
 
 def test_the_version_is_that_of_the_design(
     root: Path, made: Path, load: Load, tmp_path: Path, maker: Callable[..., Path]
 ) -> None:
     assert load(root).version == load(made).version
+    assert load(made).version.startswith("simulated ")
+    for place in (root, tmp_path / "copy"):
+        shutil.copytree(made, place, dirs_exist_ok=True)
+        Layout(place).marker.unlink()
+    assert load(root).version == load(tmp_path / "copy").version != load(made).version
+    Layout(root).table.write_text(Layout(root).table.read_text().replace("train2017", "val2017"))
+    assert load(root).version != load(tmp_path / "copy").version
     assert load(maker(tmp_path / "other", seed=1)).version != load(made).version
 
 

@@ -18,8 +18,8 @@ from brainbench_nsd.nsd.subject import Subject, read_subject
 class NsdDataset:
     """NSD in one space and one preparation of the betas.
 
-    version: of what all subjects share, the design and the table of images; what was measured is in the responses' own key;
-    simulated: brainbench wrote these files.
+    version: of what all subjects share, the design and the table of images; what was measured is in the responses' own key, so
+    that a subject downloaded later changes no other. simulated: brainbench wrote these files, under ``licence``.
     """
 
     def __init__(self, layout: Layout, subjects: Sequence[str], settings: Mapping[str, Any], cache: Path) -> None:
@@ -29,12 +29,8 @@ class NsdDataset:
         self.subjects: Sequence[str] = tuple(subjects)
         self.provides = frozenset(provides(layout, subjects, settings))
         self.simulated = layout.simulated
-        try:
-            self.version = content_digest(*(self._ledger.digest(p).encode() for p in (layout.design, layout.table)))[
-                :12
-            ]
-        finally:
-            self._ledger.save()
+        self.licence = "MIT" if self.simulated else None  # None: that of the card
+        self.version = self._version()
 
     def stimuli(self, subject: str) -> Stimuli:
         """The images this subject saw in the sessions that are used, in the order of their ids."""
@@ -55,6 +51,12 @@ class NsdDataset:
     def dissimilarities(self, subject: str) -> np.ndarray | None:
         """None: none are given."""
         return None
+
+    def _version(self) -> str:
+        if self.simulated:
+            return f"simulated {self._ledger.digest(self._layout.marker)[:12]}"
+        files = (self._layout.design, self._layout.table)
+        return content_digest(*(self._ledger.digest(path).encode() for path in files))[:12]
 
     def _subject(self, name: str) -> Subject:
         if name not in self.subjects:

@@ -10,7 +10,6 @@ from brainbench import DataError
 SPACES = ("fsaverage", "func1pt8mm")
 SIDES = {"lh": "left", "rh": "right"}
 BUCKET = "s3://natural-scenes-dataset"
-MARKER = "simulated.txt"
 _MARKS = ("nsddata/experiments", "nsddata_betas/ppdata")
 
 
@@ -43,7 +42,12 @@ class Layout:
     @property
     def simulated(self) -> bool:
         """Whether brainbench wrote this directory."""
-        return (self.root / MARKER).exists()
+        return self.marker.is_file()
+
+    @property
+    def marker(self) -> Path:
+        """What brainbench writes beside simulated data."""
+        return self.root / "simulated.txt"
 
     def behaviour(self, subject: str) -> Path:
         """One line a trial of this subject."""

@@ -10,7 +10,7 @@ import numpy as np
 
 from brainbench import UsageError
 from brainbench.datasets import planted, write_cortex
-from brainbench_nsd.nsd.layout import MARKER, Layout
+from brainbench_nsd.nsd.layout import Layout
 from brainbench_nsd.nsd.made_design import MadeDesign, write_design, write_log
 from brainbench_nsd.nsd.made_images import write_brick
 from brainbench_nsd.nsd.made_surface import SurfaceWriter
@@ -35,7 +35,7 @@ def make(*, folder: Path, settings: Mapping[str, Any]) -> None:
     layout = Layout(folder)
     folder.mkdir(parents=True, exist_ok=True)
     said = ", ".join(f"{name}={value}" for name, value in settings.items())
-    (folder / MARKER).write_text(_LABEL.format(said), encoding="utf-8")
+    layout.marker.write_text(_LABEL.format(said), encoding="utf-8")
     design = MadeDesign.drawn(settings)
     write_design(layout, design)
     content = write_brick(layout.images, design.total, settings["seed"], settings["size"])
