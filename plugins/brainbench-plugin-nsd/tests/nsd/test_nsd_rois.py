@@ -97,6 +97,16 @@ def test_labels_that_are_not_there_are_told(root: Path, load: Load) -> None:
     assert f"no labels of {drawn}: those ROIs are left out" in responses.notes
 
 
+def test_a_subjects_own_labels_come_first_and_fsaverages_where_they_were_drawn_there(root: Path, load: Load) -> None:
+    layout, before = Layout(root), load(root).survey("1")
+    for side in ("lh", "rh"):
+        write_vertices(layout.shared_labels / f"{side}.floc-faces.mgz", np.ones(162))
+        for name in ("streams", "nsdgeneral"):
+            write_vertices(layout.own_labels("1") / f"{side}.{name}.mgz", np.ones(172))
+    after = load(root).survey("1")
+    assert _pairs(after) == _pairs(before)
+
+
 def test_labels_already_on_fsaverage_serve_where_there_are_no_others(root: Path, load: Load) -> None:
     layout, before = Layout(root), load(root).survey("1").rois
     for side in ("lh", "rh"):

@@ -15,6 +15,7 @@ from brainbench_nsd.nsd.rois import CLASSES, GENERAL
 
 _HEADER = 284  # bytes before the values of an .mgh file
 _MORE = 10  # vertices that the subject's own mesh has more of
+_TILT = {"lh": 0.0, "rh": 0.3}  # the mesh is alike on both sides, what is drawn on it is not
 _USELESS = 2  # vertices of the left side without finite betas
 
 
@@ -25,7 +26,7 @@ class SurfaceWriter:
         self._place, kept = place, settings["vertices_kept"]
         cortex = read_cortex(layout.fsaverage, "sphere")
         self._vertices = cortex.vertices
-        self._kept = {side: _hindmost(getattr(cortex, word), kept) for side, word in SIDES.items()}
+        self._kept = {side: _hindmost(getattr(cortex, word), kept, _TILT[side]) for side, word in SIDES.items()}
         self.voxels = 2 * kept
         rng = np.random.default_rng([settings["seed"], int(subject)])
         for side, vertex in self._kept.items():
@@ -79,9 +80,9 @@ def _write_labels(
         write_vertices(layout.own_labels(subject) / f"{side}.{name}.mgz", carried)
 
 
-def _hindmost(points: np.ndarray, count: int) -> np.ndarray:
+def _hindmost(points: np.ndarray, count: int, tilt: float) -> np.ndarray:
     """The vertices at the back of the head, ascending."""
-    return np.sort(np.argsort(points[:, 1], kind="stable")[:count])
+    return np.sort(np.argsort(points[:, 1] + tilt * points[:, 2], kind="stable")[:count])
 
 
 def _write_header(path: Path, shape: tuple[int, ...]) -> None:
