@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from brainbench import DatasetCard, hookimpl
 from brainbench_nsd.algonauts.card import ALGONAUTS2023
+from brainbench_nsd.nsd.card import NSD
 
 
 @hookimpl
 def register_datasets() -> list[DatasetCard]:
     """NSD and its Algonauts release."""
-    return [ALGONAUTS2023]
+    return [ALGONAUTS2023, NSD]
