@@ -46,4 +46,6 @@ def _check(path: Path, key: str, value: Any) -> None:
             f"{path}: {key} is {value!r}, expected {'true or false' if expected is bool else 'a text in quotes'}"
         )
     if key == "mesh" and value not in MESHES:
-        raise DataError(f"{path}: mesh {value!r}; allowed is {', '.join(MESHES)}, any other goes into a folder surface/")
+        raise DataError(
+            f"{path}: mesh {value!r}; allowed is {', '.join(MESHES)}, any other goes into a folder surface/"
+        )

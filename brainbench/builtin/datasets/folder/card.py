@@ -11,9 +11,14 @@ FOLDER = DatasetCard(
     settings=(
         Setting("split_seed", int, 0, "seed of the train/val/test split where splits.csv does not give one", minimum=0),
         Setting("zscore", str, "none", "session: mean 0 and sd 1 in every session and voxel", ("none", "session")),
-        Setting("repeats", str, "trials", "one row a trial, or the average over the trials of an image",
-                ("trials", "average")),
-    ),  # fmt: skip
+        Setting(
+            "repeats",
+            str,
+            "trials",
+            "one row a trial, or the average over the trials of an image",
+            ("trials", "average"),
+        ),
+    ),
     libraries=("pillow",),
     needs_data=True,
     root=lazy("brainbench.builtin.datasets.folder.contents:root"),

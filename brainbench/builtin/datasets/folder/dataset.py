@@ -28,9 +28,7 @@ class FolderDataset:
     be read keeps its DataError, which is raised when it is asked for, so that the others can be used.
     """
 
-    def __init__(
-        self, about: About, subjects: Mapping[str, Read], settings: Mapping[str, Any], cache: Path
-    ) -> None:
+    def __init__(self, about: About, subjects: Mapping[str, Read], settings: Mapping[str, Any], cache: Path) -> None:
         self._subjects, self._settings, self._cache = subjects, settings, cache
         self.subjects: Sequence[str] = tuple(subjects)
         digests = {name: one.digest if isinstance(one, Subject) else "not read" for name, one in subjects.items()}

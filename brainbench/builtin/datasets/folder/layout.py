@@ -8,6 +8,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 from brainbench import DataError
@@ -46,9 +47,7 @@ _KNOWN = (
     *(f"{side}.{name}" for side in SIDES.values() for name in SIDED_MASK),
     *_PER_SESSION,
 )
-_HOLDS = (
-    "images/ (png, jpg, jpeg) and, as far as there are any, stimuli.csv, responses.npy, responses.csv, coordinates.npy ..."
-)
+_HOLDS = "images/ (png, jpg, jpeg) and, as far as there are any, stimuli.csv, responses.npy, responses.csv, coordinates.npy ..."
 
 
 @dataclass(frozen=True)
@@ -129,8 +128,8 @@ class Layout:
         found = [self.find(*names) for names in SUBJECT_FILES]
         yield from ((path.name, path) for path in (*found, *self.responses(), *self._sides_of_mask()) if path)
         rois = self.find("rois")
-        for path in sorted(rois.iterdir()) if rois else ():
-            yield f"rois/{path.name}", path
+        for mask in sorted(rois.iterdir()) if rois else ():
+            yield f"rois/{mask.name}", mask
         for name, session in self.sessions().items():
             for path in (*session.responses(), session.find(*ORDER)):
                 if path:
@@ -178,10 +177,12 @@ def _refuse_gap(names: list[str]) -> None:
     numbers = [name.removeprefix("ses-") for name in names]
     if not all(number.isdecimal() for number in numbers):
         return
-    for before, after in zip(numbers, numbers[1:], strict=False):
+    for before, after in pairwise(numbers):
         if int(after) != int(before) + 1:
             missing = str(int(before) + 1).zfill(len(before))
-            raise DataError(f"ses-{missing} is missing between ses-{before} and ses-{after}: add it, or number the others anew")
+            raise DataError(
+                f"ses-{missing} is missing between ses-{before} and ses-{after}: add it, or number the others anew"
+            )
 
 
 def _refuse_near_miss(folder: Path, known: tuple[str, ...]) -> None:

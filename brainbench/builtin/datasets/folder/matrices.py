@@ -69,7 +69,9 @@ class MatrixSource:
                 yield from self._wanted(sides, rows, start)
             start = end
 
-    def _wanted(self, sides: tuple[Matrix, ...], rows: np.ndarray, start: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    def _wanted(
+        self, sides: tuple[Matrix, ...], rows: np.ndarray, start: int
+    ) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         size = len(next(in_blocks(np.arange(sides[0].shape[0]), self.shape[1])))
         for pieces in zip(*(side.blocks(size) for side in sides), strict=True):
             end = start + len(pieces[0])

@@ -85,12 +85,14 @@ def surface_rows(path: Path) -> Matrix:
 def _open(path: Path) -> Any:
     import nibabel
 
+    packed = path.suffix in (".gz", ".mgz")
+    # Kept open, so that a compressed file is read forwards once and not from its beginning for every block.
+    options = {"keep_file_open": True} if packed else {}
     try:
-        # A compressed file is read forwards once, not from its beginning for every block.
-        image: Any = nibabel.load(path, keep_file_open=path.suffix in (".gz", ".mgz"))
+        image: Any = nibabel.load(path, **options)
     except Exception as problem:  # a damaged file makes readers raise nearly anything
         raise _damaged(path, problem) from problem
-    if path.suffix not in (".gz", ".mgz"):
+    if not packed and path.suffix != ".gii":
         needed = image.dataobj.offset + math.prod(image.shape) * image.get_data_dtype().itemsize
         stored = path.stat().st_size
         if stored < needed:
@@ -125,16 +127,13 @@ def _figures(path: Path, image: Any, index: Any) -> np.ndarray:
 
 def _maps(path: Path) -> np.ndarray:
     """The data arrays of a GIFTI file, [maps, n]."""
-    from nibabel.gifti import GiftiImage
-
-    try:
-        maps = [np.asarray(array.data) for array in GiftiImage.from_filename(path).darrays]
-    except Exception as problem:
-        raise _damaged(path, problem) from problem
+    maps = [np.asarray(array.data) for array in _open(path).darrays]
     shapes = {array.shape for array in maps}
     if len(shapes) != 1 or len(maps[0].shape) != 1:
         found = ", ".join(map(str, sorted(shapes))) or "nothing"
-        raise DataError(f"{path} holds arrays of shape {found}, expected one figure a vertex (a mesh goes into surface/)")
+        raise DataError(
+            f"{path} holds arrays of shape {found}, expected one figure a vertex (a mesh goes into surface/)"
+        )
     return np.stack(maps)
 
 

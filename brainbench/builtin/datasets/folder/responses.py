@@ -36,8 +36,8 @@ def read_responses(layout: Layout, sessions: Sequence[Session], space: Space | N
     files += [ledger.digest(space.path)] if isinstance(space, Volume) else []
     source = MatrixSource(content_digest("\n".join([*files, *_columns_key(space)]).encode()), tuple(found))
     if space and source.shape[1] != space.voxels:
-        found = f"{space.path} says {space.voxels} voxels, but {source.where} has {source.shape[1]}"
-        raise DataError(f"{found}: make them agree (vertices.csv can name those of a mesh that were measured)")
+        both = f"{space.path} says {space.voxels} voxels, but {source.where} has {source.shape[1]}"
+        raise DataError(f"{both}: make them agree (vertices.csv can name those of a mesh that were measured)")
     return source
 
 
@@ -48,7 +48,9 @@ def _columns_key(space: Space | None) -> list[str]:
 def _open(paths: tuple[Path, ...], space: Space | None) -> tuple[Matrix, ...]:
     if len(paths) == 2:
         if isinstance(space, Volume):
-            raise DataError(f"{paths[0]} is of a surface, but {space.path.name} of a volume: keep the one that is meant")
+            raise DataError(
+                f"{paths[0]} is of a surface, but {space.path.name} of a volume: keep the one that is meant"
+            )
         if space and (space.hemisphere[:-1] > space.hemisphere[1:]).any():
             raise DataError(f"{space.path}: with {paths[0].name}, the left hemisphere's vertices come first")
         return tuple(_side(path, name, space) for path, name in zip(paths, SIDES, strict=True))
@@ -79,4 +81,6 @@ def _check_rows(matrix: Matrix, session: Session) -> None:
     rows, columns = matrix.shape
     if rows != len(session.rows):
         hint = "; it looks transposed: save it as stimuli x voxels" if columns == len(session.rows) else ""
+        if matrix.path.suffix in (".csv", ".tsv") and rows == len(session.rows) + 1:
+            hint = "; a first line of numbers is a row, not a header"
         raise DataError(f"{matrix.path} has {rows} rows (shape {matrix.shape}), but there are {session.source}{hint}")

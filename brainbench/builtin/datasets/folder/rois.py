@@ -22,10 +22,9 @@ def read_regions(layout: Layout, voxels: int, space: Space | None) -> dict[str, 
     Raises DataError for a mask of another shape, for masks and labels without a voxel space, and for a file that is no mask.
     """
     table, labels = layout.find(*ROIS), layout.find(*ROI_VOLUME)
+    found = read_rois(table, voxels) if table and not labels else {}
     if labels:
         found = _labelled(labels, table, space)
-    else:
-        found = read_rois(table, voxels) if table else {}
     folder = layout.find("rois")
     for name, mask in _masks(folder, space) if folder else ():
         canonical = canonical_roi(name)
@@ -61,7 +60,10 @@ def _masks(folder: Path, space: Space | None) -> Iterator[tuple[str, np.ndarray]
         elif side:
             yield name[3:], _inside(space.values(path, side))
         else:
-            yield name, _inside(_of_both(path, space.sizes, (space.hemisphere == "right") * space.sizes[0] + space.vertex))
+            yield (
+                name,
+                _inside(_of_both(path, space.sizes, (space.hemisphere == "right") * space.sizes[0] + space.vertex)),
+            )
 
 
 def _of_volume(path: Path, side: str | None, space: Volume) -> np.ndarray:
@@ -73,7 +75,9 @@ def _of_volume(path: Path, side: str | None, space: Volume) -> np.ndarray:
 def _of_both(path: Path, sizes: tuple[int, int], place: np.ndarray) -> np.ndarray:
     """Of a file over all vertices of both sides, left first; place: where in it the voxels are."""
     if path.name.endswith((".nii", ".nii.gz")):
-        raise DataError(f"{path} is a volume, but the voxels lie on a surface: give lh.{path.name.split('.')[0]}.mgz and rh.")
+        raise DataError(
+            f"{path} is a volume, but the voxels lie on a surface: give lh.{path.name.split('.')[0]}.mgz and rh."
+        )
     data = read_surface_data(path)
     if len(data) != sum(sizes):
         found = f"{path} has {len(data):,} vertices, but both sides of the mesh together {sum(sizes):,}"

@@ -31,13 +31,16 @@ class Volume:
     @property
     def coordinates(self) -> np.ndarray:
         """[V, 3] float32 in mm."""
-        return (np.argwhere(self.mask) @ self.affine[:3, :3].T + self.affine[:3, 3]).astype(np.float32)
+        points: np.ndarray = np.argwhere(self.mask) @ self.affine[:3, :3].T + self.affine[:3, 3]
+        return points.astype(np.float32)
 
     def values(self, path: Path) -> np.ndarray:
         """[V] values of another volume at these voxels; DataError unless it has the mask's shape."""
         volume, _ = read_volume(path)
         if volume.shape != self.mask.shape:
-            raise DataError(f"{path} has shape {volume.shape}, but {self.path.name} {self.mask.shape}: resample it to that")
+            raise DataError(
+                f"{path} has shape {volume.shape}, but {self.path.name} {self.mask.shape}: resample it to that"
+            )
         return np.asarray(volume[self.mask])
 
 
@@ -62,12 +65,12 @@ class Vertices:
     @property
     def coordinates(self) -> np.ndarray | None:
         """[V, 3] float32 in mm, the hemispheres apart, or None without a mesh."""
-        return self.cortex and self.cortex.coordinates(self.hemisphere, self.vertex)
+        return None if self.cortex is None else self.cortex.coordinates(self.hemisphere, self.vertex)
 
     @property
     def surface(self) -> Surface | None:
         """As figures are painted, or None without a mesh."""
-        return self.cortex and Surface(self.cortex.name, self.hemisphere, self.vertex)
+        return None if self.cortex is None else Surface(self.cortex.name, self.hemisphere, self.vertex)
 
     def side(self, hemisphere: str) -> np.ndarray:
         """Indices of the vertices on one side, in the order of the voxels."""
@@ -95,7 +98,9 @@ def read_space(layout: Layout, mesh: str | None) -> Space | None:
     mask, sides, table = layout.find(*MASK), layout.find_sides(*SIDED_MASK), layout.find(*VERTICES)
     given = [path.name for path in (mask, sides and sides[0], table) if path]
     if len(given) > 1:
-        raise DataError(f"{layout.places[0]} holds {' and '.join(given)}: keep the one that says which voxels there are")
+        raise DataError(
+            f"{layout.places[0]} holds {' and '.join(given)}: keep the one that says which voxels there are"
+        )
     if mask:
         volume, affine = read_volume(mask)
         chosen = _chosen(volume)
@@ -126,20 +131,26 @@ def _of_masks(sides: tuple[Path, Path], cortex: Cortex | None, where: Path | Non
     _refuse_empty(sides[0], left, right)
     for path, mask in zip(sides, (left, right), strict=True):
         if cortex and len(mask) != cortex.vertices:
-            raise DataError(f"{path} has {len(mask):,} vertices, but {where} has {cortex.vertices:,} a side: take one mesh")
+            raise DataError(
+                f"{path} has {len(mask):,} vertices, but {where} has {cortex.vertices:,} a side: take one mesh"
+            )
     return _vertices(sides[0], np.flatnonzero(left), np.flatnonzero(right), (len(left), len(right)), cortex)
 
 
 def _of_table(table: Path, cortex: Cortex | None) -> Vertices:
     if cortex is None:
-        raise DataError(f"{table} is about a mesh: give it as surface/, or name it in dataset.toml (mesh = \"fsaverage5\")")
+        raise DataError(
+            f'{table} is about a mesh: give it as surface/, or name it in dataset.toml (mesh = "fsaverage5")'
+        )
     hemisphere, vertex = [], []
     for row in read_rows(table, ("hemisphere", "vertex")):
         side, index = row["hemisphere"], row.number("vertex")
         if side not in ("left", "right"):
             raise DataError(f"{row.where}: hemisphere {side!r}; allowed are left, right")
         if not 0 <= index < cortex.vertices:
-            raise DataError(f"{row.where}: no vertex {index}; {cortex.name} has vertices 0 to {cortex.vertices - 1} a side")
+            raise DataError(
+                f"{row.where}: no vertex {index}; {cortex.name} has vertices 0 to {cortex.vertices - 1} a side"
+            )
         hemisphere.append(side)
         vertex.append(index)
     return Vertices(table, np.array(hemisphere), np.array(vertex, int), (cortex.vertices, cortex.vertices), cortex)

@@ -85,7 +85,8 @@ def read_seen(layout: Layout, ledger: Ledger) -> Seen:
         groups=tuple(known.groups.get(image, "") for image in ids),
         split=np.array([known.splits.get(image, "") for image in ids], "<U5") if known.splits else None,
         sessions=tuple(Session(name, np.array([position[i] for i in lines]), source) for name, lines, source in order),
-        notes=("images taken in plain file-name order (10.png before 2.png); stimuli.csv can give another",) * surprising,
+        notes=("images taken in plain file-name order (10.png before 2.png); stimuli.csv can give another",)
+        * surprising,
     )
 
 

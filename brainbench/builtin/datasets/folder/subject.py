@@ -88,7 +88,9 @@ def _split(layout: Layout, seen: Seen, known: Collection[str], seed: int) -> tup
         )
     path = layout.find(*SPLITS)
     if path and seen.split is not None:
-        raise DataError(f"{path} is there, and the tables of the stimuli have a column split too: keep the one that is meant")
+        raise DataError(
+            f"{path} is there, and the tables of the stimuli have a column split too: keep the one that is meant"
+        )
     given = read_split(path, seen.ids, known) if path else seen.split
     table = path.name if path else "the tables' column split"
     if given is None:
@@ -104,7 +106,7 @@ def _split(layout: Layout, seen: Seen, known: Collection[str], seed: int) -> tup
 
 def _digest(layout: Layout, seen: Seen, masks: MaskFiles | None, voxels: Voxels | None, ledger: Ledger) -> str:
     """sha256 of everything read for one subject, by content and not by place."""
-    coordinates = voxels and voxels.coordinates
+    coordinates = voxels.coordinates if voxels else None
     parts = [
         *(f"{name}:{digest}" for name, digest in zip(seen.ids, seen.images.digests, strict=True)),
         *(f"{name}:{ledger.digest(path)}" for name, path in layout.files()),

@@ -65,7 +65,9 @@ def _named(root: Path, subjects: dict[str, Read]) -> dict[str, Read]:
     if not table.exists():
         return subjects
     names = [row["participant_id"].removeprefix("sub-") for row in read_rows(table, ("participant_id",))]
-    strangers = {name: DataError(f"{table} has no line sub-{name}: add one, or move that folder away") for name in subjects}
+    strangers = {
+        name: DataError(f"{table} has no line sub-{name}: add one, or move that folder away") for name in subjects
+    }
     absent = {name: DataError(f"{table} names sub-{name}, but there is no such folder: add it, or delete the line")
               for name in names}  # fmt: skip
     return {
@@ -82,6 +84,9 @@ def _refuse_strays(root: Path, places: Mapping[str, Layout], subjects: Mapping[s
             path = one.voxels.source.where
             message = f"{path} would stand for subjects {owners[path]} and {name} alike"
             raise DataError(f"{message}: put each subject's responses into subjects/<name>/")
-    lonely = [path for name in subjects for names in VOXEL_FILES if (path := places[name].find(*names))]
+    found = [places[name].find(*names) for name in subjects for names in VOXEL_FILES]
+    lonely = [path for path in found if path]
     if lonely and not owners:
-        raise DataError(f"{root} holds {lonely[0].name} but neither responses.npy nor other responses, which it is about")
+        raise DataError(
+            f"{root} holds {lonely[0].name} but neither responses.npy nor other responses, which it is about"
+        )

@@ -41,10 +41,11 @@ def read_voxels(layout: Layout, seen: Seen, mesh: str | None, ledger: Ledger) ->
     space = read_space(layout, mesh)
     source = read_responses(layout, seen.sessions, space, ledger)
     voxels = source.shape[1]
-    ceiling, coordinates = layout.find(*CEILING), layout.find(*COORDINATES)
+    ceiling, table = layout.find(*CEILING), layout.find(*COORDINATES)
+    coordinates = None if space is None else space.coordinates
     return Voxels(
         source=source,
-        coordinates=_coordinates(coordinates, voxels) if coordinates else space and space.coordinates,
+        coordinates=_coordinates(table, voxels) if table else coordinates,
         rois=read_regions(layout, voxels, space),
         noise_ceiling=read_ceiling(ceiling, voxels) if ceiling else None,
         surface=space.surface if isinstance(space, Vertices) else None,
