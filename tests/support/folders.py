@@ -59,7 +59,7 @@ def write_mgh(path: Path, values: np.ndarray) -> None:
     """[n] or [R, n] figures of vertices, rows as frames; arrays of more axes as they are."""
     path.parent.mkdir(parents=True, exist_ok=True)
     if values.ndim < 3:
-        values = np.atleast_2d(values).T[:, None, None]
+        values = values.T.reshape(values.shape[-1], 1, 1, *values.shape[:-1])
     MGHImage(values.astype(np.float32), np.eye(4)).to_filename(path)
 
 

@@ -93,7 +93,9 @@ def test_an_empty_cell_of_a_parquet_file_is_nan(root: Path) -> None:
 
 @pytest.mark.parametrize("suffix", ["npy", "h5", "parquet"])
 @pytest.mark.parametrize("order", ["C", "F"])
-def test_reading_never_holds_the_whole(tmp_path: Path, suffix: str, order: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_reading_never_holds_the_whole(
+    tmp_path: Path, suffix: str, order: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr("brainbench.datasets.sources._BLOCK", 2**16)
     values = np.asarray(np.random.default_rng(0).random((4000, 500), np.float32), order=order)  # 8 MB
     path = tmp_path / f"responses.{suffix}"
@@ -162,8 +164,10 @@ BAD: dict[str, tuple[Callable[[Path, np.ndarray], Any], str]] = {
         r"holds both responses\.tsv and responses\.h5",
     ),
     "ceilings twice": (
-        lambda root, values: [save_text(root / f"{n}", values) for n in ("noise_ceiling.csv", "noise_ceiling.tsv")]
-        and np.save(root / "responses.npy", values),
+        lambda root, values: (
+            [save_text(root / f"{n}", values) for n in ("noise_ceiling.csv", "noise_ceiling.tsv")]
+            and np.save(root / "responses.npy", values)
+        ),
         r"holds both noise_ceiling\.csv and noise_ceiling\.tsv",
     ),
     "ceiling of two columns": (

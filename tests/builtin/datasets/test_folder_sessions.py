@@ -291,7 +291,10 @@ BAD: dict[str, tuple[Callable[[Path], Any], str]] = {
         r"names sub-02, but there is no such folder",
     ),
     "no images": (lambda root: shutil.rmtree(root / "stimuli"), r"no folder images/"),
-    "no column of participants": (lambda root: (root / "participants.tsv").write_text("id\nsub-01\n"), r"no column participant_id"),
+    "no column of participants": (
+        lambda root: (root / "participants.tsv").write_text("id\nsub-01\n"),
+        r"no column participant_id",
+    ),
 }
 
 

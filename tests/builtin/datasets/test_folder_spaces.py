@@ -106,7 +106,7 @@ def test_scaled_integers_are_read_in_blocks(
     monkeypatch.setattr("brainbench.builtin.datasets.folder.neuroimaging._BLOCK", 4 * mask.size)
     stored = np.random.default_rng(4).integers(-900, 900, (*SHAPE, 30)).astype(np.int16)
     image = nibabel.Nifti1Image(stored, AFFINE)
-    image.header.set_slope_inter(1 / 300)
+    image.header.set_slope_inter(1 / 300, 0)
     (volume / "responses.npy").unlink()
     image.to_filename(volume / name)
     np.testing.assert_allclose(responses_of(open_folder(volume)).values, stored[mask].T / 300, rtol=1e-5)
@@ -272,7 +272,10 @@ BAD_VOLUMES: dict[str, tuple[Spoil, str]] = {
         lambda root: write_nifti(root / "mask.nii.gz", np.ones((60, 1, 1), np.uint8)),
         r"mask\.nii\.gz has shape \(60, 1, 1\): that is surface data, where a volume",
     ),
-    "empty mask": (lambda root: write_nifti(root / "mask.nii.gz", np.zeros(SHAPE)), r"mask\.nii\.gz is zero everywhere"),
+    "empty mask": (
+        lambda root: write_nifti(root / "mask.nii.gz", np.zeros(SHAPE)),
+        r"mask\.nii\.gz is zero everywhere",
+    ),
     "mask of four axes": (
         lambda root: write_nifti(root / "mask.nii.gz", np.ones((*SHAPE, 2))),
         r"shape \(5, 4, 3, 2\), expected one volume of three axes",
@@ -305,8 +308,10 @@ BAD_VOLUMES: dict[str, tuple[Spoil, str]] = {
         r"holds mask\.nii\.gz and vertices\.csv: keep the one",
     ),
     "surface responses": (
-        lambda root: [write_mgh(root / f"{side}.responses.mgh", np.ones((30, 9))) for side in ("lh", "rh")]
-        and drop(root, "responses.*"),
+        lambda root: (
+            [write_mgh(root / f"{side}.responses.mgh", np.ones((30, 9))) for side in ("lh", "rh")]
+            and drop(root, "responses.*")
+        ),
         r"lh\.responses\.mgh is of a surface, but mask\.nii\.gz of a volume",
     ),
     "roi of another shape": (
@@ -451,7 +456,9 @@ def test_bad_tables_of_vertices_are_one_line(surface: Path, lines: list[str], me
 def test_vertices_need_a_mesh_and_the_left_side_first(surface: Path, chosen: dict[str, np.ndarray]) -> None:
     drop(surface, "?h.mask.mgz")
     write_table(surface / "vertices.csv", "hemisphere,vertex", "right,1", "left,1")
-    with pytest.raises(DataError, match=r"vertices\.csv: with lh\.responses\.mgh, the left hemisphere's vertices come first"):
+    with pytest.raises(
+        DataError, match=r"vertices\.csv: with lh\.responses\.mgh, the left hemisphere's vertices come first"
+    ):
         open_folder(surface)
     shutil.rmtree(surface / "surface")
     with pytest.raises(DataError, match=r"vertices\.csv is about a mesh: give it as surface/, or name it"):

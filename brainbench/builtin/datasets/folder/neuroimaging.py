@@ -12,6 +12,7 @@ import numpy as np
 from brainbench import DataError
 from brainbench.builtin.datasets.folder.matrices import Matrix, held
 
+_PACKED = (".gz", ".mgz")
 _BLOCK = 2**24  # figures of a volume read at once
 
 
@@ -20,13 +21,11 @@ def read_volume(path: Path) -> tuple[np.ndarray, np.ndarray]:
 
     Raises DataError for a damaged file, another number of axes, and surface data.
     """
-    image = _open(path)
-    shape = _shape(path, image)
-    if len(shape) == 4 and shape[3] == 1:
-        shape = shape[:3]
-    if len(shape) != 3:
-        raise DataError(f"{path} has shape {shape}, expected one volume of three axes")
-    return _figures(path, image, ...).reshape(shape), np.asarray(image.affine)
+    data, affine = _open(path)
+    _refuse_surface(path, data)
+    if len(data.shape) != 3:
+        raise DataError(f"{path} has shape {data.shape}, expected one volume of three axes")
+    return _figures(path, data, ...), affine
 
 
 def volume_rows(path: Path, mask: np.ndarray) -> Matrix:
@@ -34,16 +33,17 @@ def volume_rows(path: Path, mask: np.ndarray) -> Matrix:
 
     Raises DataError for a damaged file and for volumes of another shape than the mask.
     """
-    image = _open(path)
-    shape = _shape(path, image)
+    data, _ = _open(path)
+    _refuse_surface(path, data)
+    shape = data.shape
     if len(shape) != 4 or shape[:3] != mask.shape:
         raise DataError(f"{path} has shape {shape}, expected {(*mask.shape, 'stimuli')}: volumes of the mask's shape")
     rows = shape[3]
 
     def blocks(size: int) -> Iterator[np.ndarray]:
-        image, step = _open(path), min(size, max(1, _BLOCK // mask.size))
+        data, step = _open(path)[0], min(size, max(1, _BLOCK // mask.size))
         for start in range(0, rows, step):
-            yield _figures(path, image, (..., slice(start, min(start + step, rows))))[mask].T
+            yield _figures(path, data, (..., slice(start, min(start + step, rows))))[mask].T
 
     return Matrix(path, (rows, int(mask.sum())), blocks)
 
@@ -53,8 +53,8 @@ def read_surface_data(path: Path) -> np.ndarray:
     if path.suffix == ".gii":
         maps = _maps(path)
     else:
-        image = _open(path)
-        maps = _figures(path, image, ...).reshape(_vertices(path, image), -1).T
+        data, _ = _open(path)
+        maps = _figures(path, data, ...).reshape(_vertices(path, data), -1).T
     if len(maps) != 1:
         raise DataError(f"{path} holds {len(maps)} figures a vertex, expected one")
     return np.asarray(maps[0])
@@ -67,67 +67,82 @@ def surface_rows(path: Path) -> Matrix:
     """
     if path.suffix == ".gii":
         return held(path, _maps(path))
-    image = _open(path)
-    vertices = _vertices(path, image)
-    rows = math.prod(_shape(path, image)) // vertices
+    data, _ = _open(path)
+    vertices = _vertices(path, data)
+    rows = math.prod(data.shape) // vertices
 
     def blocks(size: int) -> Iterator[np.ndarray]:
-        image = _open(path)
+        data, _ = _open(path)
         if rows == 1:
-            yield _figures(path, image, ...).reshape(1, vertices)
+            yield _figures(path, data, ...).reshape(1, vertices)
             return
         for start in range(0, rows, size):
-            yield _figures(path, image, (..., slice(start, min(start + size, rows)))).reshape(vertices, -1).T
+            yield _figures(path, data, (..., slice(start, min(start + size, rows)))).reshape(vertices, -1).T
 
     return Matrix(path, (rows, vertices), blocks)
 
 
-def _open(path: Path) -> Any:
-    import nibabel
+def _open(path: Path) -> tuple[Any, np.ndarray]:
+    """The figures of a NIfTI or MGH file, which nibabel reads where they are indexed, and the affine."""
+    from nibabel.arrayproxy import ArrayProxy
+    from nibabel.freesurfer.mghformat import MGHHeader
+    from nibabel.loadsave import load
+    from nibabel.openers import ImageOpener
 
-    packed = path.suffix in (".gz", ".mgz")
-    # Kept open, so that a compressed file is read forwards once and not from its beginning for every block.
+    packed = path.suffix in _PACKED
+    # Kept open, a compressed file is read forwards once and not from its beginning for every block.
     options = {"keep_file_open": True} if packed else {}
     try:
-        image: Any = nibabel.load(path, **options)
+        if path.suffix in (".mgh", ".mgz"):
+            # nibabel's own loader would leave the file open.
+            with ImageOpener(str(path)) as file:
+                header = MGHHeader.from_fileobj(file)
+            # Its sizes are 32-bit figures, whose product runs over in large files.
+            shape = tuple(int(size) for size in header.get_data_shape())
+            spec = (shape, header.get_data_dtype(), header.get_data_offset())
+            data, affine = ArrayProxy(str(path), spec, **options), header.get_affine()
+        else:
+            image: Any = load(path, **options)
+            data, affine = image.dataobj, image.affine
     except Exception as problem:  # a damaged file makes readers raise nearly anything
         raise _damaged(path, problem) from problem
-    if not packed and path.suffix != ".gii":
-        needed = image.dataobj.offset + math.prod(image.shape) * image.get_data_dtype().itemsize
-        stored = path.stat().st_size
-        if stored < needed:
-            raise DataError(f"{path} is truncated: {stored} of {needed} bytes are there; copy or save it again")
-    return image
+    needed, stored = data.offset + math.prod(data.shape) * data.dtype.itemsize, path.stat().st_size
+    if stored < needed and not packed:
+        raise DataError(f"{path} is truncated: {stored} of {needed} bytes are there; copy or save it again")
+    if 0 in data.shape:
+        raise DataError(f"{path} is empty: its shape is {data.shape}")
+    return data, np.asarray(affine)
 
 
-def _shape(path: Path, image: Any) -> tuple[int, ...]:
-    """Its shape, which for surface data in a place for volumes, or the reverse, is one line; see ``_vertices``."""
-    shape = tuple(int(size) for size in image.shape)
-    if 0 in shape:
-        raise DataError(f"{path} is empty: its shape is {shape}")
-    volume = path.name.endswith((".nii", ".nii.gz"))
-    if volume and (len(shape) < 3 or shape[1:3] == (1, 1)):
-        raise DataError(f"{path} has shape {shape}: that is surface data, where a volume (x, y, z) is wanted")
-    return shape
+def _refuse_surface(path: Path, data: Any) -> None:
+    if len(data.shape) < 3 or data.shape[1:3] == (1, 1):
+        raise DataError(f"{path} has shape {data.shape}: that is surface data, where a volume (x, y, z) is wanted")
 
 
-def _vertices(path: Path, image: Any) -> int:
-    shape = _shape(path, image)
-    if shape[1:3] != (1, 1):
-        raise DataError(f"{path} has shape {shape}: that is a volume, where surface data (vertices, 1, 1) are wanted")
-    return shape[0]
+def _vertices(path: Path, data: Any) -> int:
+    if data.shape[1:3] != (1, 1):
+        raise DataError(
+            f"{path} has shape {data.shape}: that is a volume, where surface data (vertices, 1, 1) are wanted"
+        )
+    return int(data.shape[0])
 
 
-def _figures(path: Path, image: Any, index: Any) -> np.ndarray:
+def _figures(path: Path, data: Any, index: Any) -> np.ndarray:
     try:
-        return np.asarray(image.dataobj[index])
+        return np.asarray(data[index])
     except Exception as problem:
         raise _damaged(path, problem) from problem
 
 
 def _maps(path: Path) -> np.ndarray:
     """The data arrays of a GIFTI file, [maps, n]."""
-    maps = [np.asarray(array.data) for array in _open(path).darrays]
+    from nibabel.gifti.gifti import GiftiImage
+
+    try:
+        arrays = GiftiImage.from_filename(path).darrays  # type: ignore[no-untyped-call]
+    except Exception as problem:
+        raise _damaged(path, problem) from problem
+    maps = [np.asarray(array.data) for array in arrays]
     shapes = {array.shape for array in maps}
     if len(shapes) != 1 or len(maps[0].shape) != 1:
         found = ", ".join(map(str, sorted(shapes))) or "nothing"
