@@ -96,11 +96,12 @@ def _open(path: Path) -> tuple[Any, np.ndarray]:
         if path.suffix in (".mgh", ".mgz"):
             # nibabel's own loader would leave the file open.
             with ImageOpener(str(path)) as file:
-                header = MGHHeader.from_fileobj(file)
+                header = MGHHeader.from_fileobj(file)  # type: ignore[no-untyped-call]
             # Its sizes are 32-bit figures, whose product runs over in large files.
             shape = tuple(int(size) for size in header.get_data_shape())
             spec = (shape, header.get_data_dtype(), header.get_data_offset())
-            data, affine = ArrayProxy(str(path), spec, **options), header.get_affine()
+            data: Any = ArrayProxy(str(path), spec, **options)  # type: ignore[no-untyped-call]
+            affine = header.get_affine()
         else:
             image: Any = load(path, **options)
             data, affine = image.dataobj, image.affine
