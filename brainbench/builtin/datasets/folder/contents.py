@@ -73,13 +73,22 @@ def root(path: Path) -> Path | None:
 def contents(*, data: Path, settings: Mapping[str, Any]) -> list[Part]:
     """Every file that the layout knows, subject by subject; what lies at the top for several subjects belongs to "".
 
-    Only images are needed: what else is missing makes figures not applicable. Raises DataError as ``layouts`` does.
+    Only images are needed: what else is missing makes figures not applicable. Raises DataError as ``layouts`` does, and where no
+    subject's files can be told apart.
     """
     del settings  # none changes what is read
     about = data / "dataset.toml"
     parts = [_part("", "name, licence, units", about, "yours; a text file", needed=False)]
-    for name, layout in layouts(data).items():
-        parts += [part for part in _subject(name, layout) if part not in parts]
+    wrong, places = [], layouts(data)
+    for name, layout in places.items():
+        try:
+            parts += [part for part in _subject(name, layout) if part not in parts]
+        except DataError as problem:
+            # Said in full when the subject is read; the others are listed all the same.
+            wrong.append(problem)
+            parts.append(_part(name, "files", layout.places[0], "", needed=True))
+    if len(wrong) == len(places):
+        raise wrong[0]
     return parts
 
 
@@ -87,9 +96,12 @@ def _subject(name: str, layout: Layout) -> Iterator[Part]:
     own = layout.places[0]
     images = layout.find("images") or layout.find("stimuli") or layout.places[-1] / "images"
     yield _part(_owner(name, own, images), "images", images, "png, jpg or jpeg files", needed=True)
-    places = [path for part in (layout.sessions() or {"": layout}).values() for path in part.responses()]
+    sessions = layout.sessions()
+    places = [path for part in (sessions or {"": layout}).values() for path in part.responses()]
     for place in places or [own / RESPONSES[0]]:
         yield _part(_owner(name, own, place), _RESPONSES[0], place, _RESPONSES[1], needed=False)
+    for table in [path for part in sessions.values() if (path := part.find(*ORDER))]:
+        yield _part(name, _FILES[0][1], table, _FILES[0][2], needed=False)
     for names, what, source in _FILES:
         place = layout.find(*names) or own / names[0]
         yield _part(_owner(name, own, place), what, place, source, needed=False)
@@ -131,5 +143,10 @@ def _detail(place: Path) -> str:
 
 
 def _is_top(folder: Path) -> bool:
-    images = any((folder / name).is_dir() for name in ("images", "subjects"))
-    return images or ((folder / "stimuli").is_dir() and any(folder.glob("sub-*")))
+    if any((folder / name).is_dir() for name in ("images", "subjects")):
+        return True
+    # Other data sets too have a folder of that name.
+    measured = any(any(folder.glob(pattern)) for pattern in ("sub-*", "ses-*", "responses.*", "?h.responses.*"))
+    return measured and any(
+        any(folder.glob(f"{place}{name}")) for place in ("", "sub-*/") for name in ("stimuli", "images")
+    )

@@ -123,13 +123,18 @@ class Layout:
             raise DataError(f"no folder images/ in {self.places[0]}: it must hold {_HOLDS}")
         return folder
 
+    def roi_masks(self) -> list[Path]:
+        """The files in ``rois/``, sorted as text."""
+        folder = self.find("rois")
+        return (
+            sorted(p for p in folder.iterdir() if p.suffix != ".json" and not p.name.startswith(".")) if folder else []
+        )
+
     def files(self) -> Iterator[tuple[str, Path]]:
         """Every file that is read besides images, per-pixel masks and a surface: (name within the layout, file)."""
         found = [self.find(*names) for names in SUBJECT_FILES]
         yield from ((path.name, path) for path in (*found, *self.responses(), *self._sides_of_mask()) if path)
-        rois = self.find("rois")
-        for mask in sorted(rois.iterdir()) if rois else ():
-            yield f"rois/{mask.name}", mask
+        yield from ((f"rois/{path.name}", path) for path in self.roi_masks())
         for name, session in self.sessions().items():
             for path in (*session.responses(), session.find(*ORDER)):
                 if path:

@@ -25,8 +25,7 @@ def read_regions(layout: Layout, voxels: int, space: Space | None) -> dict[str, 
     found = read_rois(table, voxels) if table and not labels else {}
     if labels:
         found = _labelled(labels, table, space)
-    folder = layout.find("rois")
-    for name, mask in _masks(folder, space) if folder else ():
+    for name, mask in _masks(layout.roi_masks(), space):
         canonical = canonical_roi(name)
         found[canonical] = found.get(canonical, np.zeros(voxels, bool)) | mask
     return found
@@ -45,9 +44,9 @@ def _labelled(labels: Path, table: Path | None, space: Space | None) -> dict[str
     return found
 
 
-def _masks(folder: Path, space: Space | None) -> Iterator[tuple[str, np.ndarray]]:
+def _masks(paths: list[Path], space: Space | None) -> Iterator[tuple[str, np.ndarray]]:
     """(name, bool [V]) of every file; a ROI may lie in one hemisphere alone."""
-    for path in sorted(path for path in folder.iterdir() if not path.name.startswith(".") and path.suffix != ".json"):
+    for path in paths:
         suffix = next((suffix for suffix in _SUFFIXES if path.name.endswith(suffix)), None)
         if suffix is None:
             raise DataError(f"{path} is no mask: rois/ holds {', '.join(_SUFFIXES)} files, not zero where the ROI is")
