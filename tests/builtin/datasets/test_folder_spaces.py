@@ -231,6 +231,25 @@ def test_rois_of_a_surface(surface: Path, chosen: dict[str, np.ndarray]) -> None
         np.testing.assert_array_equal(found[name], region, err_msg=name)
 
 
+def test_the_sides_of_a_native_surface_differ_in_size(tmp_path: Path) -> None:
+    root, noise = tmp_path / "data", np.random.default_rng(7)
+    write_images(root / "images", 30)
+    sizes = {"lh": 40, "rh": 50}
+    values = {side: noise.normal(size=(30, size)).astype(np.float32) for side, size in sizes.items()}
+    masks = {side: noise.random(size) < 0.5 for side, size in sizes.items()}
+    region = {side: noise.random(size) < 0.5 for side, size in sizes.items()}
+    for side in sizes:
+        write_mgh(root / f"{side}.responses.mgh", values[side])
+        write_mgh(root / f"{side}.mask.mgz", masks[side].astype(float))
+        write_mgh(root / f"rois/{side}.V4.mgz", region[side].astype(float))
+    write_mgh(root / "rois/FFA.mgz", np.concatenate(list(region.values())).astype(float))
+    found = responses_of(open_folder(root))
+    np.testing.assert_array_equal(found.values, expected(values, masks))
+    wanted = np.concatenate([region[side][masks[side]] for side in sizes])
+    np.testing.assert_array_equal(found.rois["hV4"], wanted)
+    np.testing.assert_array_equal(found.rois["FFA"], wanted)
+
+
 def test_the_version_follows_masks_rois_and_mesh(surface: Path) -> None:
     write_mgh(surface / "rois/lh.V4.mgz", np.ones(MESH))
     versions = {open_folder(surface).version}
