@@ -118,13 +118,15 @@ def test_sessions_and_spaces_are_listed_where_they_are(tmp_path: Path) -> None:
         np.save(top / "sub-01" / name / f"{'lr'[name == 'ses-2']}h.responses.npy", np.ones((30, 3), np.float32))
         np.save(top / "sub-01" / name / f"{'rl'[name == 'ses-2']}h.responses.npy", np.ones((30, 2), np.float32))
     (top / "responses.npy").unlink()
+    (top / "sub-01/ses-2/events.tsv").write_text("image\n")
     (top / "sub-01/surface").mkdir()
     (top / "sub-01/vertices.tsv").write_text("hemisphere\tvertex\nleft\t1\n")
     assert FOLDER.contents is not None
     found = [part for part in FOLDER.contents(data=top, settings={}) if part.there]
-    responses = [str(part.place.relative_to(top / "sub-01")) for part in found if part.what.startswith("responses")]
+    responses = [str(part.place.relative_to(top / "sub-01")) for part in found if ": responses" in part.what]
     assert responses == [f"ses-{n}/{side}.responses.npy" for n in (1, 2) for side in ("lh", "rh")]
     assert {part.subject for part in found if part.what != "images"} == {"01"}
+    assert "ses-2: order of the response rows, groups of images" in {part.what for part in found}
     assert {part.place.name for part in found} >= {"images", "surface", "vertices.tsv"}
 
 

@@ -158,6 +158,15 @@ def test_sessions_without_tables_show_the_same_images(tmp_path: Path, values: di
     np.testing.assert_array_equal(found.values[60:], values["ses-03"][:30].astype(np.float32))
 
 
+def test_session_10_follows_session_9(tmp_path: Path, values: dict[str, np.ndarray]) -> None:
+    write_images(tmp_path / "data/images", 30)
+    for name, rows in zip(("ses-9", "ses-10", "ses-11"), values.values(), strict=True):
+        (tmp_path / "data" / name).mkdir()
+        np.save(tmp_path / "data" / name / "responses.npy", rows[:30])
+    wanted = np.concatenate([rows[:30] for rows in values.values()]).astype(np.float32)
+    np.testing.assert_array_equal(responses_of(open_folder(tmp_path / "data")).values, wanted)
+
+
 def test_shifting_the_images_by_one_loses_what_was_planted(
     root: Path, values: dict[str, np.ndarray], order: dict[str, list[str]]
 ) -> None:

@@ -97,11 +97,12 @@ def _subject(name: str, layout: Layout) -> Iterator[Part]:
     images = layout.find("images") or layout.find("stimuli") or layout.places[-1] / "images"
     yield _part(_owner(name, own, images), "images", images, "png, jpg or jpeg files", needed=True)
     sessions = layout.sessions()
-    places = [path for part in (sessions or {"": layout}).values() for path in part.responses()]
-    for place in places or [own / RESPONSES[0]]:
+    for session, part in sessions.items():
+        for place in (*part.responses(), part.find(*ORDER)):
+            if place:
+                yield _part(name, f"{session}: {_what(place)}", place, _RESPONSES[1], needed=False)
+    for place in () if sessions else layout.responses() or (own / RESPONSES[0],):
         yield _part(_owner(name, own, place), _RESPONSES[0], place, _RESPONSES[1], needed=False)
-    for table in [path for part in sessions.values() if (path := part.find(*ORDER))]:
-        yield _part(name, _FILES[0][1], table, _FILES[0][2], needed=False)
     for names, what, source in _FILES:
         place = layout.find(*names) or own / names[0]
         yield _part(_owner(name, own, place), what, place, source, needed=False)
@@ -111,12 +112,16 @@ def _subject(name: str, layout: Layout) -> Iterator[Part]:
             yield _part(_owner(name, own, found), what, found, source, needed=False)
 
 
+def _what(place: Path) -> str:
+    return _FILES[0][1] if place.name in ORDER else _RESPONSES[0]
+
+
 def _owner(subject: str, own: Path, place: Path) -> str:
     return subject if own in place.parents else ""
 
 
 def _part(subject: str, what: str, place: Path, source: str, needed: bool) -> Part:
-    files = [path for path in place.iterdir() if path.is_file()] if place.is_dir() else [place]
+    files = [path for path in place.rglob("*") if path.is_file()] if place.is_dir() else [place]
     there = place.exists()
     return Part(
         subject=subject,
