@@ -25,9 +25,9 @@ from brainbench.builtin.datasets.folder.layout import (
 from brainbench.datasets import list_images, open_npy
 
 # Names of which one may be there, what it is, and how one gets it.
+_ORDER = "order of the response rows, groups of images", "columns image, group; else file-name order"
 _RESPONSES = "responses, stimuli x voxels", "your analysis; numpy.save or a table"
 _FILES = (
-    (ORDER, "order of the response rows, groups of images", "columns image, group; else file-name order"),
     (COORDINATES, "voxel coordinates in mm, for the topology", "your surface or volume"),
     (ROIS, "regions of interest", "columns voxel, roi"),
     (CEILING, "explainable share of each voxel's variance", "your repeats; estimated from them if there are any"),
@@ -98,9 +98,12 @@ def _subject(name: str, layout: Layout) -> Iterator[Part]:
     yield _part(_owner(name, own, images), "images", images, "png, jpg or jpeg files", needed=True)
     sessions = layout.sessions()
     for session, part in sessions.items():
-        for place in (*part.responses(), part.find(*ORDER)):
+        for place in (part.find(*ORDER), *part.responses()):
             if place:
-                yield _part(name, f"{session}: {_what(place)}", place, _RESPONSES[1], needed=False)
+                what = _ORDER[0] if place.name in ORDER else _RESPONSES[0]
+                yield _part(name, f"{session}: {what}", place, _RESPONSES[1], needed=False)
+    order = layout.find(*ORDER) or own / ORDER[0]
+    yield _part(_owner(name, own, order), _ORDER[0], order, _ORDER[1], needed=False)
     for place in () if sessions else layout.responses() or (own / RESPONSES[0],):
         yield _part(_owner(name, own, place), _RESPONSES[0], place, _RESPONSES[1], needed=False)
     for names, what, source in _FILES:
@@ -110,10 +113,6 @@ def _subject(name: str, layout: Layout) -> Iterator[Part]:
         found = layout.find(*names)
         if found:
             yield _part(_owner(name, own, found), what, found, source, needed=False)
-
-
-def _what(place: Path) -> str:
-    return _FILES[0][1] if place.name in ORDER else _RESPONSES[0]
 
 
 def _owner(subject: str, own: Path, place: Path) -> str:
