@@ -11,7 +11,10 @@ from PIL import Image
 _GRID = 8  # places a side
 FEATURES = _GRID * _GRID * 3
 _READ = 4  # figures of the content that a voxel reads
-_PIXEL_SD = (256**2 - 1) ** 0.5 / 12**0.5  # of a grey value drawn evenly from 0 .. 255
+# Places a side -> share of the range of grey values: mostly coarse, as photographs are, so that few images show what is read.
+_SCALES = {1: 0.4, 2: 0.3, 4: 0.2, 8: 0.1}
+_POWER = sum(share**2 for share in _SCALES.values())
+_PIXEL_SD = 255 * (_POWER / 12) ** 0.5
 
 
 def small_images(numbers: int | Sequence[int] | np.ndarray, seed: int, size: int) -> tuple[np.ndarray, np.ndarray]:
@@ -58,10 +61,11 @@ def planted(
     rows of a subject at once.
     """
     chosen = np.random.default_rng([seed, 0])
-    weights = np.zeros((FEATURES, voxels), np.float32)
     read = chosen.random((FEATURES, voxels), np.float32).argpartition(_READ, axis=0)[:_READ]
     drawn = chosen.standard_normal((_READ, voxels), np.float32)
-    np.put_along_axis(weights, read, drawn / np.linalg.norm(drawn, axis=0), axis=0)
+    variance = np.einsum("iv,jv,ijv->v", drawn, drawn, _correlation()[read[:, None], read])
+    weights = np.zeros((FEATURES, voxels), np.float32)
+    np.put_along_axis(weights, read, drawn / np.sqrt(variance), axis=0)
     order = np.arange(len(content)) if rows is None else rows
     fresh = np.random.default_rng([seed, 1])
     scale = np.asarray(noise, np.float32)
@@ -73,10 +77,26 @@ def planted(
 
 
 def _grids(numbers: int | Sequence[int] | np.ndarray, seed: int) -> np.ndarray:
-    """[S, 8, 8, 3] uint8."""
+    """[S, 8, 8, 3] uint8: random colours on grids of every scale, added up."""
     wanted = np.arange(numbers) if isinstance(numbers, int) else np.asarray(numbers, int)
-    shape = (int(wanted.max(initial=-1)) + 1, _GRID, _GRID, 3)
-    return np.asarray(np.random.default_rng(seed).integers(0, 256, shape, np.uint8)[wanted])
+    places = [side * side for side in _SCALES]
+    shape = (int(wanted.max(initial=-1)) + 1, sum(places), 3)
+    drawn = np.random.default_rng(seed).random(shape, np.float32)[wanted]
+    total = np.zeros((len(wanted), _GRID, _GRID, 3), np.float32)
+    for (side, share), part in zip(_SCALES.items(), np.split(drawn, np.cumsum(places)[:-1], axis=1), strict=True):
+        coarse = part.reshape(-1, side, side, 3)
+        total += share * coarse.repeat(_GRID // side, axis=1).repeat(_GRID // side, axis=2)
+    return np.asarray(np.rint(255 * total), np.uint8)
+
+
+def _correlation() -> np.ndarray:
+    """[192, 192] float32, between the figures of the content: of what two places share at every scale, colour by colour."""
+    row, column = np.divmod(np.arange(_GRID * _GRID), _GRID)
+    alike = np.zeros((_GRID * _GRID, _GRID * _GRID))
+    for side, share in _SCALES.items():
+        place = row * side // _GRID * side + column * side // _GRID
+        alike += share**2 / _POWER * (place[:, None] == place)
+    return np.asarray(np.kron(alike, np.eye(3)), np.float32)
 
 
 def _content(grids: np.ndarray) -> np.ndarray:

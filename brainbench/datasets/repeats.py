@@ -43,15 +43,19 @@ def ncsnr_of_repeats(source: Source, rows: np.ndarray, stimulus: np.ndarray) -> 
         for part in _parts(len(shown), voxels):
             mean, seen = np.zeros((len(shown[part]), voxels)), np.zeros(len(shown[part]), int)
             for some, values in source.blocks(rows[np.isin(stimulus[rows], shown[part])]):
+                total.add(values)
                 place = np.searchsorted(shown[part], stimulus[some])
                 for index, value in zip(place.tolist(), values, strict=True):
-                    # Welford's update, once for the stimulus and once for all rows.
                     seen[index] += 1
+                    if seen[index] == 1:
+                        mean[index] = value
+                        continue
+                    # Welford's update: what this showing adds to the squares about the mean, by its share in the variance.
                     step = value - mean[index]
                     mean[index] += step / seen[index]
-                    if count[part][index] > 1:
-                        noise += step * (value - mean[index]) / (count[part][index] - 1)
-                    total.add(value)
+                    np.square(step, out=step)
+                    step *= (seen[index] - 1) / seen[index] / (count[part][index] - 1)
+                    noise += step
         noise /= (count > 1).sum()
         signal = np.maximum(total.variance - noise, 0)
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -59,20 +63,23 @@ def ncsnr_of_repeats(source: Source, rows: np.ndarray, stimulus: np.ndarray) -> 
 
 
 class _Spread:
-    """The variance of rows that come one by one."""
+    """The variance of rows that come in blocks, summed as distances from the first row."""
 
     def __init__(self, voxels: int) -> None:
-        self._count, self._mean, self._squares = 0, np.zeros(voxels), np.zeros(voxels)
+        self._origin: np.ndarray | None = None
+        self._count, self._sum, self._squares = 0, np.zeros(voxels), np.zeros(voxels)
 
-    def add(self, value: np.ndarray) -> None:
-        self._count += 1
-        step = value - self._mean
-        self._mean += step / self._count
-        self._squares += step * (value - self._mean)
+    def add(self, values: np.ndarray) -> None:
+        if self._origin is None:
+            self._origin = values[0].astype(np.float64)
+        distance = values - self._origin
+        self._count += len(values)
+        self._sum += distance.sum(axis=0)
+        self._squares += np.square(distance, out=distance).sum(axis=0)
 
     @property
     def variance(self) -> np.ndarray:
-        return self._squares / (self._count - 1)
+        return (self._squares - np.square(self._sum) / self._count) / (self._count - 1)
 
 
 def _parts(stimuli: int, voxels: int) -> Iterator[slice]:

@@ -8,9 +8,11 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -126,9 +128,9 @@ def _verdict(measured: Measured, cache: Path) -> _Verdict:
     key = digest([_EDITION, measured.source.key, measured.average, *map(_content, (measured.stimulus, measured.split))])
     path = _folder(cache, key) / "verdict.npz"
     try:
-        with np.load(path) as found:
+        with path.open("rb") as file, np.load(file) as found:
             return _Verdict(key, found["finite"], found["varies"], str(found["content"]))
-    except (OSError, ValueError, KeyError):
+    except (OSError, ValueError, KeyError, EOFError, BadZipFile, zlib.error):
         pass  # not looked at yet, or cut short
     verdict = _Verdict(key, *_look(measured))
     with cache_refuses(path):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from brainbench.datasets import list_images, planted, small_images, write_images
+from brainbench.datasets import list_images, planted, planting, small_images, write_images
 
 
 def whole(content: np.ndarray, voxels: int, seed: int = 0, **more: object) -> np.ndarray:
@@ -18,8 +18,8 @@ def test_pictures_show_their_content() -> None:
     assert pictures.shape == (400, 24, 24, 3)
     assert content.shape == (400, 192)
     assert content.dtype == np.float32
-    assert abs(content.mean()) < 0.02
-    assert content.std() == pytest.approx(1, abs=0.01)
+    assert abs(content.mean()) < 0.1
+    assert content.std() == pytest.approx(1, abs=0.05)
     # Each of the 8 x 8 places, averaged over its 3 x 3 pixels.
     seen = pictures.reshape(400, 8, 3, 8, 3, 3).mean(axis=(2, 4)).reshape(400, 192)
     assert np.corrcoef(seen.ravel(), content.ravel())[0, 1] > 0.9
@@ -28,10 +28,15 @@ def test_pictures_show_their_content() -> None:
 
 def test_a_picture_is_known_by_its_number() -> None:
     every, content = small_images(30, seed=1, size=10)
-    some, of_some = small_images([7, 7, 29, 0], seed=1, size=10)
-    np.testing.assert_array_equal(some, every[[7, 7, 29, 0]])
-    np.testing.assert_array_equal(of_some, content[[7, 7, 29, 0]])
+    some, of_some = small_images([7, 7, 12, 0], seed=1, size=10)
+    np.testing.assert_array_equal(some, every[[7, 7, 12, 0]])
+    np.testing.assert_array_equal(of_some, content[[7, 7, 12, 0]])
     assert (small_images(30, seed=2, size=10)[0] != every).any()
+
+
+def test_figures_hang_together_as_planting_takes_it() -> None:
+    _, content = small_images(20000, seed=5, size=8)
+    np.testing.assert_allclose(np.cov(content.T), planting._correlation(), atol=0.05)
 
 
 def test_the_files_are_the_pictures(tmp_path: Path) -> None:

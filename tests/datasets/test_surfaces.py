@@ -163,7 +163,7 @@ def test_a_usual_place_with_another_mesh_is_passed_over(tmp_path: Path) -> None:
     gifti(tmp_path / "home/nilearn_data/fsaverage5", points(), points())
     cortex = find_cortex("", 10242, "inflated", "the experiment")
     assert cortex is not None
-    assert cortex.name == "fsaverage5"
+    assert cortex.vertices == 10242
 
 
 def test_what_was_named_has_to_fit(tmp_path: Path) -> None:

@@ -95,3 +95,47 @@ def test_damage_is_told_and_two_of_a_kind_are_refused(tmp_path: Path) -> None:
     (top / "responses.csv").write_text("1,2\n")
     with pytest.raises(DataError, match="holds both responses.npy and responses.csv"):
         parts(top)
+
+
+def test_the_top_of_a_bids_like_folder(tmp_path: Path) -> None:
+    top = write_experiment(tmp_path / "deep/mine")
+    (top / "images").rename(top / "stimuli")
+    (top / "sub-01/ses-01").mkdir(parents=True)
+    for path in (top, top / "stimuli", top / "sub-01", top.parent, tmp_path):
+        assert root(path) == top, path
+    (tmp_path / "other/stimuli").mkdir(parents=True)
+    assert root(tmp_path / "other") is None
+    for name in ("sub-1", "sub-2"):
+        write_experiment(tmp_path / "own" / name)
+        assert root(tmp_path / "own" / name) == tmp_path / "own"
+    assert root(tmp_path / "own") == tmp_path / "own"
+
+
+def test_sessions_and_spaces_are_listed_where_they_are(tmp_path: Path) -> None:
+    top = write_experiment(tmp_path / "mine")
+    for name in ("ses-1", "ses-2"):
+        (top / "sub-01" / name).mkdir(parents=True)
+        np.save(top / "sub-01" / name / f"{'lr'[name == 'ses-2']}h.responses.npy", np.ones((30, 3), np.float32))
+        np.save(top / "sub-01" / name / f"{'rl'[name == 'ses-2']}h.responses.npy", np.ones((30, 2), np.float32))
+    (top / "responses.npy").unlink()
+    (top / "sub-01/ses-2/events.tsv").write_text("image\n")
+    (top / "sub-01/surface").mkdir()
+    (top / "sub-01/vertices.tsv").write_text("hemisphere\tvertex\nleft\t1\n")
+    assert FOLDER.contents is not None
+    found = [part for part in FOLDER.contents(data=top, settings={}) if part.there]
+    responses = [str(part.place.relative_to(top / "sub-01")) for part in found if ": responses" in part.what]
+    assert responses == [f"ses-{n}/{side}.responses.npy" for n in (1, 2) for side in ("lh", "rh")]
+    assert {part.subject for part in found if part.what != "images"} == {"01"}
+    assert "ses-2: order of the response rows, groups of images" in {part.what for part in found}
+    assert {part.place.name for part in found} >= {"images", "surface", "vertices.tsv"}
+
+
+def test_a_damaged_subject_hides_no_other(tmp_path: Path) -> None:
+    top = write_experiment(tmp_path / "mine")
+    for name in ("sub-01/ses-1", "sub-01/ses-3", "sub-02"):
+        (top / name).mkdir(parents=True)
+    (top / "responses.npy").rename(top / "sub-02/responses.npy")
+    assert FOLDER.contents is not None
+    found = {(part.subject, part.what): part for part in FOLDER.contents(data=top, settings={})}
+    assert found["01", "files"].place == top / "sub-01"
+    assert found["02", "responses, stimuli x voxels"].detail == "30 x 5 float32"

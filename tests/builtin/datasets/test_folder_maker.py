@@ -54,8 +54,9 @@ def test_several_subjects_share_images_and_nothing_else(tmp_path: Path) -> None:
     dataset = loaded(made(tmp_path / "many", subjects=3, images=20, voxels=30, size=16))
     assert dataset.subjects == ("1", "2", "3")
     assert len({dataset.stimuli(subject).key for subject in dataset.subjects}) == 1
-    values = [dataset.responses(subject) for subject in dataset.subjects]
-    assert len({one.key for one in values if one}) == 3
+    found = [dataset.responses(subject) for subject in dataset.subjects]
+    assert len({one.values.tobytes() for one in found if one}) == 3
+    assert len({one.noise_ceiling.tobytes() for one in found if one and one.noise_ceiling is not None}) == 3
 
 
 def test_responses_follow_the_images_and_reach_the_stated_ceiling(tmp_path: Path) -> None:
@@ -84,7 +85,7 @@ def test_repeats_are_listed_with_their_images(tmp_path: Path) -> None:
     values = np.load(folder / "subjects/2/responses.npy")
     alike = np.corrcoef(values)
     same = (shown.to_numpy()[:, None] == shown.to_numpy()) & ~np.eye(60, dtype=bool)
-    assert alike[same].min() > 0.3
+    assert alike[same].mean() > 0.35
     assert np.median(alike[~same & ~np.eye(60, dtype=bool)]) < 0.1
     assert loaded(folder).responses("2") is not None
 

@@ -10,6 +10,14 @@ FOLDER = DatasetCard(
     summary="your own experiment: a folder of images and, as far as there are any, responses, coordinates, ROIs, masks",
     settings=(
         Setting("split_seed", int, 0, "seed of the train/val/test split where splits.csv does not give one", minimum=0),
+        Setting("zscore", str, "none", "session: mean 0 and sd 1 in every session and voxel", ("none", "session")),
+        Setting(
+            "repeats",
+            str,
+            "trials",
+            "one row a trial, or the average over the trials of an image",
+            ("trials", "average"),
+        ),
     ),
     libraries=("pillow",),
     needs_data=True,
