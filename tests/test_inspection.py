@@ -96,7 +96,7 @@ def test_everything_is_what_a_plain_count_says(look: Look, tmp_path: Path) -> No
 
 
 def test_what_a_run_takes_is_what_its_plan_says(look: Look, tmp_path: Path) -> None:
-    layout.write(folder=tmp_path / "data", settings={"subjects": 2, "voxels": 5})
+    layout.write(folder=tmp_path / "data", settings={"subjects": 2, "voxels": 5000})
     found = look(layout.card(), path=tmp_path / "data")
     assert found.disk is not None
     assert found.memory is not None

@@ -145,12 +145,14 @@ def test_the_help_of_make_lists_what_can_be_set(shell: Shell) -> None:
     assert shell("data")[1].startswith("Usage: ")
 
 
-def test_list_says_what_can_be_checked_and_made(shell: Shell) -> None:
+def test_list_says_what_can_be_checked_and_made(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    known = toy.registry(datasets=[layout.card(), layout.card("other", maker=None), toy.dataset()])
+    monkeypatch.setattr(brainbench.registry, "installed", lambda: known)
     _, out, _ = shell("list datasets")
     flags = {row[0]: row[2] for row in (line.split("\t") for line in out.splitlines())}
-    assert (flags["marked"], flags["toydata"]) == ("check make", "-")
+    assert (flags["marked"], flags["other"], flags["toydata"]) == ("check make", "check", "-")
     _, out, _ = shell("list datasets --json")
-    marked, other = json.loads(out)
+    marked, _, other = json.loads(out)
     assert marked["checks"] is True
     assert [(s["name"], s["default"]) for s in marked["maker_settings"]] == [("subjects", 2), ("voxels", 5)]
     assert (other["checks"], other["maker_settings"]) == (False, None)

@@ -27,9 +27,14 @@ def test_the_example_is_what_is_printed(
         with pytest.raises(SystemExit) as ended:
             main(shlex.split(command))
         assert not ended.value.code
-    printed = [line.split("\t") for line in capsys.readouterr().out.splitlines()]
+    printed = [line.split("\t") for line in _sizeless(capsys.readouterr().out).splitlines()]
     block = PAGE[COMMANDS.end() :].split("\nRead it from the top")[0].strip("\n")
-    written = [re.split(r"  +", line.removeprefix("    "), maxsplit=1) for line in block.splitlines()]
+    written = [re.split(r"  +", line.removeprefix("    "), maxsplit=1) for line in _sizeless(block).splitlines()]
     assert [row[0] for row in written] == [row[0] for row in printed]
     for shown, found in zip(written, printed, strict=True):
         assert shown == found or shown[0] in ELSEWHERE
+
+
+def _sizeless(text: str) -> str:
+    """Without the sizes of files: another Pillow packs images another way."""
+    return re.sub(r"[\d.,]+ (bytes|kB|MB|GB)", "a size", text)

@@ -9,6 +9,7 @@ from typing import Any
 from experiment import write_experiment
 
 from brainbench import DatasetCard, Part, Setting
+from brainbench.builtin.datasets.folder.card import FOLDER
 from brainbench.builtin.datasets.folder.dataset import FolderDataset, load
 
 MARK = "layout.txt"
@@ -43,7 +44,7 @@ class Separately:
 
     def __init__(self, settings: Mapping[str, Any], data: Path, cache: Path) -> None:
         self.subjects = (data / MARK).read_text().split()
-        self._arguments = {"settings": settings, "cache": cache}
+        self._arguments = {"settings": FOLDER.own_settings(settings), "cache": cache}
         self._data = data
 
     def _one(self, subject: str) -> FolderDataset:
