@@ -77,4 +77,5 @@ def _header(path: Path) -> str:
 def _surface(place: Path, cortex: Cortex | None) -> Part:
     source = "nilearn.datasets.fetch_surf_fsaverage('fsaverage'), or FreeSurfer's subjects/fsaverage"
     detail = cortex.name if cortex else "without it encoders run without topology"
-    return Part("", "cortical surface", place, cortex is not None, False, 0, source, detail)
+    size = sum(path.stat().st_size for path in place.rglob("*") if path.is_file()) if place.is_dir() else 0
+    return Part("", "cortical surface", place, cortex is not None, False, size, source, detail)
