@@ -55,8 +55,9 @@ class Measured:
 def survey(measured: Measured, cache: Path) -> Responses:
     """All that ``screen`` says but the values, which are NaN and take no room; nothing but findings is written.
 
-    Raises DataError if no voxel is left.
+    Raises DataError if no voxel is left, or if rows of one stimulus stand in two splits.
     """
+    _refuse_leaks(measured)
     verdict = _verdict(measured, cache)
     keep = verdict.finite & verdict.varies
     first = _first_rows(measured) if measured.average else measured.rows
@@ -139,6 +140,17 @@ def _verdict(measured: Measured, cache: Path) -> _Verdict:
         np.savez_compressed(draft, finite=verdict.finite, varies=verdict.varies, content=verdict.content)
         draft.replace(path)
     return verdict
+
+
+def _refuse_leaks(measured: Measured) -> None:
+    rows = measured.rows
+    shown = np.unique(np.stack([measured.stimulus[rows].astype(str), measured.split[rows]], axis=1), axis=0)
+    stimuli, sides = np.unique(shown[:, 0], return_counts=True)
+    if (sides > 1).any():
+        raise DataError(
+            f"{measured.source.where}: rows of stimulus {stimuli[sides > 1][0]} of subject {measured.subject} stand in "
+            f"{int(sides.max())} splits: all repeats of an image belong into one"
+        )
 
 
 def _look(measured: Measured) -> tuple[np.ndarray, np.ndarray, str]:
