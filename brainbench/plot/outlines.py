@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.patheffects import withStroke
 from matplotlib.tri import Triangulation
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
@@ -14,6 +13,7 @@ from scipy.spatial import cKDTree
 from brainbench.plot.meshes import Sheet
 from brainbench.plot.painting import Window, neighbours
 
+_BEHIND = {"boxstyle": "round,pad=0.12", "facecolor": "white", "alpha": 0.8, "edgecolor": "none"}
 _SMOOTHING = 2  # steps of averaging with the neighbours
 _SPECK = 0.25  # a smaller part of a ROI has no outline of its own
 _APART = np.array([26.0, 13.0])  # mm between labels, across and up: the size of a word on the page
@@ -33,8 +33,8 @@ def outline(axes: Axes, sheet: Sheet, rois: Mapping[str, np.ndarray], window: Wi
     axes.set(xlim=(left, left + width), ylim=(bottom, bottom + height))
     masks = {name: inside > 0.5 for name, inside in smooth.items()}
     for name, (x, y) in label_places(sheet, masks, window):
-        around = [withStroke(linewidth=2, foreground="white")]
-        axes.text(x, y, name, fontsize=7, ha="center", va="center", path_effects=around, clip_on=True)
+        # A white halo along the letters would turn them into outlines in svg.
+        axes.text(x, y, name, fontsize=7, ha="center", va="center", bbox=_BEHIND, clip_on=True)
 
 
 def smoothed(sheet: Sheet, values: np.ndarray) -> np.ndarray:
