@@ -50,7 +50,7 @@ def regions_of(voxels: Voxels) -> dict[str, np.ndarray]:
 def _on_cortex(
     voxels: Voxels, sheets: Cortex, colours: np.ndarray, legend: Legend, what: str, notes: Sequence[str]
 ) -> Picture:
-    tall = _flat_height(sheets) if sheets.flat else 0.0
+    tall = _flat_height(sheets) if sheets.flat else 0.4
     figure, box = page(voxels, tall + _VIEWS_HEIGHT + 0.35, what, notes)
     height = float(figure.get_figheight())
     views = [(side, view) for view in VIEWS for side in SIDES]
@@ -60,7 +60,7 @@ def _on_cortex(
         _flat_maps(figure, voxels, sheets, colours, (0.02, beside - 0.02, middle, box["top"] - 0.2 / height))
         corner = figure.add_axes((beside + 0.06, middle + 0.2 * tall / height, 0.13, 0.65 * tall / height))
     else:
-        corner = figure.add_axes((beside + 0.07, box["bottom"] + 0.3 / height, 0.1, 0.8 / height))
+        corner = figure.add_axes((beside + 0.07, box["bottom"] + 0.4 / height, 0.1, 1.2 / height))
     legend(corner)
     grid = figure.add_gridspec(
         1,

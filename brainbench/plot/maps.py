@@ -15,6 +15,7 @@ from brainbench.plot.figures import colour_bar, painted
 from brainbench.plot.pictures import Picture, bare
 from brainbench.plot.voxels import Source, Voxels, voxels_of
 
+_TICK = 0.15  # inches of a tick's label
 _NAMED = 6  # more layers are numbered, not named, beside a colour bar
 
 
@@ -85,7 +86,8 @@ def layer_legend(axes: Axes, layers: tuple[str, ...]) -> None:
         extent=(0, 1, 0.5, count + 0.5),
         interpolation="nearest",
     )
-    ticks = np.unique(np.linspace(1, count, min(count, 12)).round().astype(int))
+    room = axes.get_window_extent().height / axes.figure.dpi / _TICK
+    ticks = np.unique(np.linspace(1, count, min(count, 12, max(2, int(room)))).round().astype(int))
     axes.set_yticks(ticks, [layers[tick - 1] if count <= _NAMED else str(tick) for tick in ticks])
     axes.set_xticks([0, 1])
     axes.set_xlabel("confidence")

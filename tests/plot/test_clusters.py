@@ -4,10 +4,12 @@ import numpy as np
 import pytest
 from cortices import planted
 from scipy.cluster.hierarchy import fcluster, linkage
+from scipy.spatial.distance import pdist
 from sklearn.metrics import adjusted_rand_score
 
 from brainbench import UsageError
 from brainbench.plot import channel_clusters
+from brainbench.plot.clusters import _kernel_rows
 
 RNG = np.random.default_rng(0)
 
@@ -28,6 +30,7 @@ def test_they_are_those_of_the_kernels_rows() -> None:
     # Groups apart in the rows of w'w, which stretch what many voxels read: the published procedure, written out.
     weights, _ = blobs(RNG.normal(size=(6, 5)) * 4, 20, 0.05)
     kernel = weights @ weights.T
+    np.testing.assert_allclose(pdist(_kernel_rows(weights)), pdist(kernel))
     expected = fcluster(linkage(kernel, "ward"), 6, "maxclust")
     assert adjusted_rand_score(expected, channel_clusters(weights, clusters=6)) == pytest.approx(1)
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import re
+import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -12,6 +13,7 @@ import numpy as np
 import pytest
 from cortices import planted, record, table
 from matplotlib.figure import Figure
+from nilearn.datasets import fetch_surf_fsaverage
 from PIL import Image
 
 import brainbench.plot
@@ -197,6 +199,19 @@ def test_a_side_without_voxels_is_bare(tmp_path: Path) -> None:
     left = Surface("fsaverage5", np.full(60, "left"), np.arange(60))
     for draw in (layer_map, weights_map):
         save(draw(replace(table(), surface=left)), tmp_path / "a.png")
+
+
+def test_a_mesh_without_a_flat_map_has_views_alone(tmp_path: Path) -> None:
+    folder = Path(fetch_surf_fsaverage("fsaverage5")["infl_left"]).parent
+    for side in ("left", "right"):
+        for kind in ("infl", "sulc"):
+            shutil.copy(folder / f"{kind}_{side}.gii.gz", tmp_path)
+    whole = planted()
+    mine = replace(whole, surface=replace(whole.surface, mesh="mine"), sheets=tmp_path)  # type: ignore[type-var]
+    text = written(layer_map(mine), tmp_path / "a.svg")
+    assert "lateral, left" in text
+    assert "left hemisphere" not in text
+    save(weights_map(mine), tmp_path / "a.png")
 
 
 def test_differences_are_of_the_second_from_the_first(tmp_path: Path) -> None:

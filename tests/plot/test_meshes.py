@@ -63,12 +63,12 @@ def test_the_first_vertices_of_a_finer_icosahedron_are_those_of_the_coarser_one(
 
 
 def test_values_lie_on_their_vertices_and_sides() -> None:
-    sheets = cortex(surface("fsaverage5", [3, 5], [3]), None)
+    sheets = cortex(surface("fsaverage5", [3, COUNT - 1], [3]), None)
     assert sheets is not None
     values = np.array([[1.0, 2.0], [3.0, 4.0], [5.0, 6.0]])
     left, right = (sheets.spread(values, side, sheets.flat[side]) for side in SIDES)
     assert left.shape == (COUNT, 2)
-    assert left[[3, 5]].tolist() == [[1, 2], [3, 4]]
+    assert left[[3, COUNT - 1]].tolist() == [[1, 2], [3, 4]]
     assert right[3].tolist() == [5, 6]
     assert np.isnan(left).sum() == 2 * (COUNT - 2)
     assert not sheets.notes

@@ -15,8 +15,9 @@ from brainbench.records import Failure
 
 
 def fits(folder: Path) -> Path:
-    for subject in ("2", "1"):
-        write_fit(folder, record(subject), table())
+    # Files in the other order than subjects.
+    for subject, key in (("2", "a"), ("1", "b")):
+        write_fit(folder, record(subject, key=key), table())
     write_fit(folder, record("1", "toy/other"), table())
     return folder
 
