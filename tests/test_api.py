@@ -89,6 +89,8 @@ def tiny(model: nn.Module | None = None, side: int = 16, **asked: Any) -> Backbo
 def test_a_module_in_memory_gives_a_frame_and_a_board(run: Run, tmp_path: Path) -> None:
     frame = run(tiny(), metrics="r2", seeds=2)
     assert {"backbone", "encoder", "subject", "seed", "status", "error", "r2.all"} <= set(frame.columns)
+    assert frame["record"].map(Path).map(Path.is_absolute).all()
+    assert [json.loads(Path(path).read_text())["key"] for path in frame["record"]] == list(frame["key"])
     assert frame["backbone"].tolist() == ["tiny", "tiny"]
     assert frame["encoder"].tolist() == ["classtoken", "classtoken"]
     assert frame["subject"].tolist() == ["1", "1"]

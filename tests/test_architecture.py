@@ -15,7 +15,7 @@ ROOT = Path(brainbench.__file__).parent
 STAGES = ("images", "tokens", "features", "encoding", "scores", "results", "leaderboard")
 # Lower numbers may not import higher ones.
 LEVELS = [
-    {"errors", "types", "hashing", "machine", "differences", "resampling", "watching"},
+    {"errors", "types", "hashing", "machine", "differences", "resampling", "layers", "watching"},
     {"records", "cards", "protocols", "reporting"},
     {"hookspecs", "checkpoints", "preprocessing", "paper", "places", "releases"},
     {"plugins", "modules", "caching"},
@@ -23,7 +23,7 @@ LEVELS = [
     {"settings", "subsets"},
     {"selection"},
     {"matrix", "fitting", "pipeline", "datasets"},
-    {"facts", "estimate", "testing", "boards"},
+    {"facts", "estimate", "testing", "boards", "plot"},
     {"runner"},
     {"benchmark"},
     {"api", "checking", "citations", "extraction", "inspection", "making", "scaffold", "verification", "weights"},

@@ -14,6 +14,7 @@ from brainbench.cli.data import data
 from brainbench.cli.leaderboard import leaderboard
 from brainbench.cli.list import list_
 from brainbench.cli.new import new
+from brainbench.cli.plot import plot
 from brainbench.cli.plugins import plugins
 from brainbench.cli.run import run
 from brainbench.cli.weights import weights
@@ -52,7 +53,7 @@ def cli(context: click.Context) -> None:
         click.echo(context.get_help())
 
 
-for command in (run, list_, plugins, check, new, data, leaderboard, cite, weights, cache):
+for command in (run, list_, plugins, check, new, data, leaderboard, plot, cite, weights, cache):
     cli.add_command(command)
 
 

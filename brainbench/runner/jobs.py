@@ -158,8 +158,9 @@ class Run:
         self, job: Job, encoder: EncoderPick, encoding: Encoding, per_voxel: Mapping[str, np.ndarray]
     ) -> dict[str, str]:
         arrays = {"predictions": encoding.predictions.values} | {f"per_voxel.{n}": v for n, v in per_voxel.items()}
-        arrays |= _rois(self.plan.data.survey(job.subject))
-        attributes: dict[str, object] = {"ids": list(encoding.predictions.ids)}
+        places = self.plan.data.survey(job.subject)
+        arrays |= _places(places)
+        attributes: dict[str, object] = {"ids": list(encoding.predictions.ids)} | _mesh(places)
         if encoding.unmeasured is not None:
             stimuli = self.plan.data.stimuli(job.subject)
             arrays["unmeasured"] = encoding.unmeasured
@@ -192,7 +193,8 @@ class Run:
         scored, per_voxel, failure = score_all(picks, inputs)
         artifacts = before.artifacts
         if per_voxel:
-            arrays |= {f"per_voxel.{name}": values for name, values in per_voxel.items()} | _rois(inputs.responses)
+            arrays |= {f"per_voxel.{name}": values for name, values in per_voxel.items()} | _places(inputs.responses)
+            attributes = attributes | _mesh(inputs.responses)
             artifacts = artifacts | results.write_arrays(self.places.results, job.key, arrays, attributes)
         return replace(
             before,
@@ -208,9 +210,22 @@ def exit_code(records: Sequence[Record]) -> int:
     return int(any(record.status == "failed" for record in records))
 
 
-def _rois(responses: Responses | None) -> dict[str, np.ndarray]:
-    """The ROI masks as they are stored: which voxels the per-voxel figures may be pooled over when a board is built."""
-    return {} if responses is None else {f"roi.{name}": np.asarray(mask, bool) for name, mask in responses.rois.items()}
+def _places(responses: Responses | None) -> dict[str, np.ndarray]:
+    """Where the voxels lie, as it is stored: the ROI masks, over which a board pools, and the mesh, on which they are painted."""
+    if responses is None:
+        return {}
+    places = {f"roi.{name}": np.asarray(mask, bool) for name, mask in responses.rois.items()}
+    surface = responses.surface
+    if surface is not None:
+        places |= {
+            "surface.vertex": np.asarray(surface.vertex, np.int32),
+            "surface.right": surface.hemisphere == "right",
+        }
+    return places
+
+
+def _mesh(responses: Responses | None) -> dict[str, object]:
+    return {"mesh": responses.surface.mesh} if responses is not None and responses.surface is not None else {}
 
 
 def _unscored(job: Job, record: Record) -> list[MetricPick]:

@@ -1,0 +1,100 @@
+"""The maps of one number a voxel: which layer, which scale, how well."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import matplotlib
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.colors import Normalize
+
+from brainbench.layers import layer_confidence, layer_place
+from brainbench.plot.colours import brightness, layer_colours, layer_paint
+from brainbench.plot.figures import colour_bar, painted
+from brainbench.plot.pictures import Picture, bare
+from brainbench.plot.voxels import Source, Voxels, voxels_of
+
+_TICK = 0.15  # inches of a tick's label
+_NAMED = 6  # more layers are numbered, not named, beside a colour bar
+
+
+def layer_map(record: Source) -> Picture:
+    """Hue: the layer with the largest weight; brightness: confidence (section 3.2, Figure 5).
+
+    record: the path of a record's JSON file, a row of the frame that ``brainbench.run`` returns, or ``Voxels``. Returns a
+    matplotlib figure. Raises UsageError when the encoder has no layer selector.
+    """
+    voxels = voxels_of(record)
+    weights, confidence = layer_weights(voxels)
+
+    def legend(axes: Axes) -> None:
+        layer_legend(axes, voxels.layers)
+
+    order = weights.argmax(axis=1) + layer_place(weights) / 10 if weights.shape[1] > 1 else confidence
+    return painted(voxels, layer_paint(weights, confidence), legend, order, "layers", trust_notes(voxels))
+
+
+def scale_map(record: Source) -> Picture:
+    """The scale selector: 0 local tokens alone, 1 the global token alone."""
+    voxels = voxels_of(record)
+    return scalar_map(voxels, voxels.need("scale"), "cividis", Normalize(0, 1, clip=True), "0 local, 1 global", "scale")
+
+
+def r2_map(record: Source) -> Picture:
+    """R2 on the test split, voxel by voxel; below 0, and where the responses do not vary, it is shown as 0."""
+    voxels = voxels_of(record)
+    values = np.asarray(voxels.need("r2"), np.float64)
+    top = float(np.quantile(values[np.isfinite(values)], 0.99)) if np.isfinite(values).any() else 1.0
+    scale = Normalize(0, max(top, 0.01), clip=True)
+    return scalar_map(voxels, np.where(np.isfinite(values), values, 0), "magma", scale, "R2 on test images", "R2")
+
+
+def scalar_map(
+    voxels: Voxels,
+    values: np.ndarray,
+    palette: str,
+    scale: Normalize,
+    label: str,
+    what: str,
+    notes: Sequence[str] = (),
+) -> Picture:
+    """Paint values [V] with a colour map of matplotlib; label: of the colour bar; what, notes: as of ``painted``."""
+    colours = matplotlib.colormaps[palette]
+
+    def legend(axes: Axes) -> None:
+        bare(axes)
+        colour_bar(axes.inset_axes((0.0, 0, 0.3, 1)), colours, scale, label)
+
+    return painted(voxels, colours(scale(values))[:, :3], legend, values, what, notes)
+
+
+def layer_weights(voxels: Voxels) -> tuple[np.ndarray, np.ndarray]:
+    """Layer weights [V, L], and the confidence [V], 1 where there is a single layer."""
+    weights = voxels.need("layer")
+    return weights, layer_confidence(weights) if weights.shape[1] > 1 else np.ones(len(weights))
+
+
+def layer_legend(axes: Axes, layers: tuple[str, ...]) -> None:
+    """The two-dimensional colour bar: layers upwards, confidence to the right."""
+    count = len(layers)
+    shades = brightness(np.linspace(0, 1, 32))
+    axes.imshow(
+        layer_colours(count)[:, None] * shades[None, :, None],
+        origin="lower",
+        aspect="auto",
+        extent=(0, 1, 0.5, count + 0.5),
+        interpolation="nearest",
+    )
+    room = axes.get_window_extent().height / axes.figure.dpi / _TICK
+    ticks = np.unique(np.linspace(1, count, min(count, 12, max(2, int(room)))).round().astype(int))
+    axes.set_yticks(ticks, [layers[tick - 1] if count <= _NAMED else str(tick) for tick in ticks])
+    axes.set_xticks([0, 1])
+    axes.set_xlabel("confidence")
+    axes.set_ylabel("" if count <= _NAMED else "layer")
+
+
+def trust_notes(voxels: Voxels) -> list[str]:
+    """What metric ``trust`` says of the fits, each remark once."""
+    found = [record.metrics["trust"].notes for record in voxels.records if "trust" in record.metrics]
+    return list(dict.fromkeys(f"Trust: {note}." for notes in found for note in notes))
