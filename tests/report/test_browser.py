@@ -225,6 +225,8 @@ def test_any_two_are_compared(report: Path, tab: Any) -> None:
     tab.wait_for_function(
         "() => [...document.querySelectorAll('tbody tr')].every(r => r.cells[3].textContent === '0.000')"
     )
+    # A row less itself: nothing is left but the least that the colour bar spans.
+    assert tab.locator(".high").inner_text() == "+0.01"
     tab.locator("[name=panel]").select_option("subject 2")
     assert tab.locator(".said").inner_text() == ""
 
