@@ -24,6 +24,7 @@ LEVELS = [
     {"selection"},
     {"matrix", "fitting", "pipeline", "datasets"},
     {"facts", "estimate", "testing", "boards", "plot"},
+    {"report"},
     {"runner"},
     {"benchmark"},
     {"api", "checking", "citations", "extraction", "inspection", "making", "scaffold", "verification", "weights"},
@@ -129,6 +130,7 @@ def test_all_is_complete() -> None:
         ["cache"],
         ["data", "check", "--help"],
         ["data", "make", "--help"],
+        ["report", "--help"],
     ],
     ids=" ".join,
 )
