@@ -70,12 +70,10 @@ def make(folder: Path) -> None:
 
 
 def shrink(source: Path, target: Path) -> None:
-    """The same picture at the width of a page in 256 colours: a quarter of the bytes."""
+    """The same picture at the width of a page."""
     with Image.open(source) as picture:
-        small = picture.convert("RGB").resize(
-            (WIDTH, round(picture.height * WIDTH / picture.width)), Image.Resampling.LANCZOS
-        )
-    small.quantize(256, dither=Image.Dither.NONE).save(target, optimize=True)
+        size = (WIDTH, round(picture.height * WIDTH / picture.width))
+        picture.convert("RGB").resize(size, Image.Resampling.LANCZOS).save(target, optimize=True)
 
 
 def main() -> None:

@@ -4,7 +4,7 @@
 from pathlib import Path
 
 from brainbench import run
-from brainbench.plot import chosen_voxels, layer_map, save
+from brainbench.plot import layer_map, roi_bars, save
 
 data = Path("myexperiment")
 
@@ -12,6 +12,7 @@ data = Path("myexperiment")
 records = run("pixels", "factortopy", dataset="folder", data=data, no_controls=True, results="example")
 print(records[["backbone", "encoder", "subject", "r2.all", "confidence.all"]].to_string())
 
-# %% What each voxel reads
-voxels = chosen_voxels(Path("example"), "pixels")
-save(layer_map(voxels), Path("layers.png"))
+# %% What each voxel reads, and how well it is predicted
+(fitted,) = records.dropna(subset="encoder").to_dict("records")
+save(layer_map(fitted), Path("layers.png"))
+save(roi_bars(fitted), Path("rois.pdf"))
