@@ -6,11 +6,22 @@ from pathlib import Path
 
 import click
 
-KINDS = ("layers", "scale", "space", "r2", "weights")
+from brainbench.plot.kinds import KINDS
+
+_HELP = """Draw what voxels read of the backbone NAME: onto a flat map and the inflated cortex, or, without a mesh, by ROI.
+
+\b
+{kinds}
+
+The records must have been made with --keep all, as they are unless you said otherwise.
+"""
 
 
-@click.command(short_help="Paint a network onto the cortex.")
-@click.argument("kind", type=click.Choice(KINDS))
+@click.command(
+    short_help="Paint a network onto the cortex.",
+    help=_HELP.format(kinds="\n".join(f"{name:<12} {kind.about}" for name, kind in KINDS.items())),
+)
+@click.argument("kind", type=click.Choice(list(KINDS)))
 @click.argument("name")
 @click.option(
     "--out", type=click.Path(path_type=Path), metavar="FILE", help="pdf, png or svg.  [default: KIND-NAME.png]"
@@ -23,35 +34,50 @@ KINDS = ("layers", "scale", "space", "r2", "weights")
     metavar="DIR",
     help="Where the records lie.",
 )
+@click.option("--against", metavar="NAME", help="layers, r2: the map of this backbone minus that of NAME.")
 @click.option("--dataset", metavar="NAME", help="Which dataset, if there are records of several.")
 @click.option("--encoder", default="factortopy", show_default=True, metavar="NAME", help="Which encoder's fit.")
 @click.option("--subject", metavar="NAME", help="One subject.  [default: all, averaged where they share a mesh]")
 @click.option("--seed", default=0, show_default=True, help="Which seed's fit.")
+@click.option(
+    "--surface",
+    type=click.Path(path_type=Path),
+    metavar="DIR",
+    help="The mesh's own surfaces: a FreeSurfer subject, or nilearn's fsaverage.  [default: fsaverage5]",
+)
 def plot(
     kind: str,
     name: str,
     out: Path | None,
     results: Path,
+    against: str | None,
     dataset: str | None,
     encoder: str,
     subject: str | None,
     seed: int,
+    surface: Path | None,
 ) -> int:
-    """Paint what voxels read of the backbone NAME: onto a flat map and the inflated cortex, or, without a mesh, as strips by ROI.
+    """Read, draw, write."""
+    from functools import partial
 
-    \b
-    layers   hue: the layer with the largest weight, brightness: confidence
-    weights  every layer's own weight
-    scale    local tokens or the global one
-    space    where in the image voxels look
-    r2       how well they are predicted
+    from brainbench import plot as drawing
+    from brainbench.errors import UsageError
+    from brainbench.plot.pictures import check_ending
 
-    The records must have been made with --keep all, as they are unless you said otherwise.
-    """
-    from brainbench.plot import MAPS, chosen_voxels, save
-
-    voxels = chosen_voxels(results, name, dataset=dataset, encoder=encoder, subject=subject, seed=seed)
-    path = out or Path(f"{kind}-{name.replace('/', '-')}.png")
-    save(MAPS[kind](voxels), path)
+    asked = KINDS[kind]
+    ending = f"-{against.replace('/', '-')}" if against else ""
+    path = out or Path(f"{kind}-{name.replace('/', '-')}{ending}.png")
+    check_ending(path)
+    chosen = partial(
+        drawing.chosen_voxels, results, dataset=dataset, encoder=encoder, subject=subject, seed=seed, sheets=surface
+    )
+    if against is None:
+        figure = getattr(drawing, asked.draw)(chosen(name))
+    elif asked.against is None:
+        able = ", ".join(other for other, one in KINDS.items() if one.against)
+        raise UsageError(f"--against: {kind} has no difference map; choose {able}")
+    else:
+        figure = getattr(drawing, asked.against)(chosen(name), chosen(against))
+    drawing.save(figure, path)
     click.echo(f"wrote {path}")
     return 0

@@ -1,24 +1,88 @@
-"""Figures of what was fitted; public. Imports matplotlib and nilearn."""
+"""Figures of what was fitted; public. What draws is imported at first use: the command line starts without matplotlib."""
 
 from __future__ import annotations
 
-from brainbench.plot.choice import chosen_voxels
-from brainbench.plot.colours import layer_colours
-from brainbench.plot.figures import save
-from brainbench.plot.maps import MAPS, layer_map, r2_map, scale_map, space_map, weights_map
-from brainbench.plot.voxels import Voxels, together, voxels_of
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from brainbench.plot.kinds import KINDS, Kind
+
+if TYPE_CHECKING:
+    from brainbench.plot.bars import roi_bars
+    from brainbench.plot.choice import chosen_voxels
+    from brainbench.plot.clusters import channel_clusters, cluster_map
+    from brainbench.plot.colours import layer_colours, layer_paint
+    from brainbench.plot.correlation import correlation_matrix
+    from brainbench.plot.differences import layer_difference_map, r2_difference_map
+    from brainbench.plot.histograms import selector_histograms
+    from brainbench.plot.maps import layer_map, r2_map, scale_map
+    from brainbench.plot.pictures import Picture, save
+    from brainbench.plot.pooling import together
+    from brainbench.plot.space import space_map
+    from brainbench.plot.training import training_curve
+    from brainbench.plot.voxels import Source, Voxels, from_record, voxels_of
+    from brainbench.plot.weights import weights_map
+
+_LATE = {
+    "Picture": "pictures",
+    "Source": "voxels",
+    "Voxels": "voxels",
+    "channel_clusters": "clusters",
+    "chosen_voxels": "choice",
+    "cluster_map": "clusters",
+    "correlation_matrix": "correlation",
+    "from_record": "voxels",
+    "layer_colours": "colours",
+    "layer_difference_map": "differences",
+    "layer_map": "maps",
+    "layer_paint": "colours",
+    "r2_difference_map": "differences",
+    "r2_map": "maps",
+    "roi_bars": "bars",
+    "save": "pictures",
+    "scale_map": "maps",
+    "selector_histograms": "histograms",
+    "space_map": "space",
+    "together": "pooling",
+    "training_curve": "training",
+    "voxels_of": "voxels",
+    "weights_map": "weights",
+}
 
 __all__ = [
-    "MAPS",
+    "KINDS",
+    "Kind",
+    "Picture",
+    "Source",
     "Voxels",
+    "channel_clusters",
     "chosen_voxels",
+    "cluster_map",
+    "correlation_matrix",
+    "from_record",
     "layer_colours",
+    "layer_difference_map",
     "layer_map",
+    "layer_paint",
+    "r2_difference_map",
     "r2_map",
+    "roi_bars",
     "save",
     "scale_map",
+    "selector_histograms",
     "space_map",
     "together",
+    "training_curve",
     "voxels_of",
     "weights_map",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LATE:
+        return getattr(import_module(f"brainbench.plot.{_LATE[name]}"), name)
+    raise AttributeError(f"module 'brainbench.plot' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from brainbench.errors import UsageError, did_you_mean
 from brainbench.pipeline.results import read_records
-from brainbench.plot.voxels import Voxels, from_record, together
+from brainbench.plot.pooling import together
+from brainbench.plot.voxels import Voxels, from_record
 from brainbench.records import Record
 
 
@@ -19,15 +21,15 @@ def chosen_voxels(
     encoder: str = "factortopy",
     subject: str | None = None,
     seed: int = 0,
+    sheets: Path | None = None,
 ) -> Voxels:
     """The voxels of one subject, or of all subjects together, of a backbone in a results folder.
 
-    dataset: may be left out where the folder is about one. Raises UsageError naming what there is when nothing, or more than one
-    row of the leaderboard, fits.
+    dataset: may be left out where the folder is about one; sheets: as of ``Voxels``. Raises UsageError naming what there is when
+    nothing, or more than one row of the leaderboard, fits.
     """
-    records = (
-        [r for r in read_records(results) if r.status == "done" and r.encoder is not None] if results.is_dir() else []
-    )
+    found = read_records(results) if results.is_dir() else []
+    records = [record for record in found if record.status == "done" and record.encoder is not None]
     if not records:
         raise UsageError(f"{results}: no fitted records; make some with `brainbench run --results {results}`")
     records = _only(records, "--dataset", dataset, [r.dataset.name for r in records], results)
@@ -36,6 +38,7 @@ def chosen_voxels(
     records = _only(records, "--seed", str(seed), [str(r.seed) for r in records], results)
     if subject is not None:
         records = _only(records, "--subject", subject, [r.dataset.subject for r in records], results)
+    records.sort(key=lambda record: record.dataset.subject)
     names = [record.dataset.subject for record in records]
     if len(set(names)) < len(names):
         raise UsageError(
@@ -43,7 +46,8 @@ def chosen_voxels(
             "one in a results folder of its own"
         )
     who = f"subject {names[0]}" if len(names) == 1 else f"{len(names)} subjects"
-    return together([from_record(record, results) for record in records], f"{backbone}, {encoder}, {who}")
+    pooled = together([from_record(record, results) for record in records], f"{backbone}, {encoder}, {who}")
+    return replace(pooled, sheets=sheets)
 
 
 def _only(

@@ -7,31 +7,27 @@ of layers can still be read by eyes that do not tell red from green.
 from __future__ import annotations
 
 import numpy as np
-from matplotlib.colors import LinearSegmentedColormap
 
 # CIE LCh: hue in degrees at the first and the last layer; chroma and lightness at which every hue between is in sRGB.
 _HUES = (265.0, 450.0)
 _LIGHTNESS = (58.0, 82.0)
 _CHROMA = 56.0
-# A voxel that reads all layers alike is dark, not black: it is still a voxel.
-DARKEST = 0.25
+# A voxel that reads all layers alike is dark, not black: its hue can still be told.
+DARKEST = 0.4
 _WHITE = np.array([0.95047, 1.0, 1.08883])  # D65
 _TO_RGB = np.array(
     [[3.2404542, -1.5371385, -0.4985314], [-0.9692660, 1.8760108, 0.0415560], [0.0556434, -0.2040259, 1.0572252]]
 )
 
-NO_VOXEL = np.array([0.86, 0.86, 0.86])
+# Cortex without a voxel: where it bulges, and in the sulci.
+BARE = np.full(3, 0.88)
+BARE_SULCUS = np.full(3, 0.8)
 
 
 def layer_colours(count: int) -> np.ndarray:
     """[count, 3] RGB in 0..1, first layer to last."""
     place = np.linspace(0, 1, count) if count > 1 else np.zeros(1)
     return _ramp(place)
-
-
-def layer_map(steps: int = 256) -> LinearSegmentedColormap:
-    """The same path as a colour map of matplotlib."""
-    return LinearSegmentedColormap.from_list("layers", list(layer_colours(steps)))
 
 
 def layer_paint(layer: np.ndarray, confidence: np.ndarray) -> np.ndarray:

@@ -2,109 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from pathlib import Path
-from typing import Any
+from collections.abc import Callable, Sequence
 
-import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.colors import Colormap, Normalize
+from matplotlib.cm import ScalarMappable
 from matplotlib.figure import Figure
 
-from brainbench.errors import StoreError, UsageError
-from brainbench.plot.meshes import SIDES, paintable
-from brainbench.plot.painting import flat, inflated
+from brainbench.plot.meshes import SIDES, Cortex, cortex
+from brainbench.plot.outlines import outline
+from brainbench.plot.painting import VIEWS, flat, inflated, windows
+from brainbench.plot.pictures import WIDTH, Picture, bare, page, style
 from brainbench.plot.voxels import Voxels
 
-FORMATS = (".pdf", ".png", ".svg")
-WIDTH = 7.2  # inches: two columns of most journals
-_SIMULATED = "Simulated brain: this shows that the tool works, not which model is brain-like."
-# Text stays text, and the same figure is the same file.
-_STYLE: Any = {
-    "font.family": "DejaVu Sans",
-    "font.size": 8,
-    "axes.titlesize": 9,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
-    "pdf.fonttype": 42,
-    "svg.fonttype": "none",
-    "svg.hashsalt": "brainbench",
-}
+Legend = Callable[[Axes], None]
+_TALLEST = 4.2  # inches of the flat maps
+_VIEWS_HEIGHT, _LEGEND_WIDTH = 1.05, 1.55  # inches
 
 
-@contextmanager
-def style() -> Iterator[None]:
-    """Fonts and sizes for print; everything that draws is drawn inside."""
-    with matplotlib.rc_context(_STYLE):
-        yield
+def painted(
+    voxels: Voxels, colours: np.ndarray, legend: Legend, order: np.ndarray, what: str = "", notes: Sequence[str] = ()
+) -> Picture:
+    """Colours [V, 3] on flat maps and inflated views; strips where there is no mesh, voxels sorted by ``order`` [V].
 
-
-def save(figure: Figure, path: Path) -> None:
-    """Write a figure as pdf, png or svg, by its ending; the same figure gives the same bytes. UsageError for another ending."""
-    if path.suffix not in FORMATS:
-        raise UsageError(f"--out {path}: allowed endings are {', '.join(FORMATS)}")
-    dates: Mapping[str, Mapping[str, None]] = {".pdf": {"CreationDate": None}, ".svg": {"Date": None}, ".png": {}}
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with style():
-            figure.savefig(path, dpi=200, metadata=dict(dates[path.suffix]), facecolor="white")
-    except OSError as problem:
-        raise StoreError(f"cannot write {path} ({problem.strerror}): choose another folder") from problem
-
-
-def painted(voxels: Voxels, colours: np.ndarray, legend: Callable[[Axes], None], order: np.ndarray) -> Figure:
-    """Colours [V, 3] on flat maps and inflated views; strips where there is no mesh, voxels sorted by ``order`` [V]."""
+    what: the kind of picture, in the title; notes: small print.
+    """
+    sheets = cortex(voxels.surface, voxels.sheets)
     with style():
-        return (
-            _on_cortex(voxels, colours, legend)
-            if paintable(voxels.surface)
-            else _strips(voxels, colours, legend, order)
-        )
+        if sheets is None:
+            return _strips(voxels, colours, legend, order, what, notes)
+        return _on_cortex(voxels, sheets, colours, legend, what, [*notes, *sheets.notes])
 
 
-def _on_cortex(voxels: Voxels, colours: np.ndarray, legend: Callable[[Axes], None]) -> Figure:
-    assert voxels.surface is not None
-    figure = Figure(figsize=(WIDTH, 5.2))
-    rows = figure.add_gridspec(2, 1, height_ratios=(2.3, 1), left=0.01, right=0.99, bottom=0.03, top=0.91, hspace=0.02)
-    top = rows[0].subgridspec(1, 3, width_ratios=(1, 1, 0.62), wspace=0.02)
-    for column, side in enumerate(SIDES):
-        axes = figure.add_subplot(top[column])
-        flat(axes, side, colours, voxels.surface, voxels.rois)
-        axes.set_title(f"{side} hemisphere", fontsize=8)
-    corner = figure.add_subplot(top[2])
-    corner.set_axis_off()
-    legend(corner.inset_axes((0.3, 0.15, 0.68, 0.66)))
-    views = [(side, view) for view in ("lateral", "medial", "ventral") for side in SIDES]
-    bottom = rows[1].subgridspec(1, len(views), wspace=0.02)
-    for column, (side, view) in enumerate(views):
-        axes = figure.add_subplot(bottom[column])
-        inflated(axes, side, view, colours, voxels.surface)
-        axes.set_title(f"{view}, {side}", fontsize=7)
-    _titles(figure, voxels)
-    return figure
-
-
-def _strips(voxels: Voxels, colours: np.ndarray, legend: Callable[[Axes], None], order: np.ndarray) -> Figure:
-    regions = regions_of(voxels)
-    figure = Figure(figsize=(WIDTH, 1.6 + 0.34 * max(4, len(regions))))
-    grid = figure.add_gridspec(1, 2, width_ratios=(1, 0.34), left=0.12, right=0.97, bottom=0.14, top=0.86, wspace=0.1)
-    parts = grid[0].subgridspec(len(regions), 1, hspace=0.25)
-    for row, (name, mask) in enumerate(regions.items()):
-        axes = figure.add_subplot(parts[row])
-        rows = np.flatnonzero(mask)[np.argsort(order[mask], kind="stable")]
-        axes.imshow(colours[rows][None], aspect="auto", interpolation="nearest", extent=(0, 1, 0, 1))
-        axes.set_yticks([0.5], [f"{name} ({len(rows)})"])
-        axes.tick_params(length=0)
-        axes.set_xticks([])
-        for spine in axes.spines.values():
-            spine.set_visible(False)
-    axes.set_xlabel("voxels, sorted by what is shown")
-    corner = figure.add_subplot(grid[1])
-    corner.set_axis_off()
-    legend(corner.inset_axes((0.35, 0.1, 0.65, 0.8)))
-    _titles(figure, voxels)
-    return figure
+def colour_bar(axes: Axes, palette: Colormap, scale: Normalize, label: str) -> None:
+    """Fill ``axes`` with a colour bar."""
+    figure = axes.get_figure()
+    assert isinstance(figure, Figure)
+    figure.colorbar(ScalarMappable(scale, palette), cax=axes, label=label)
 
 
 def regions_of(voxels: Voxels) -> dict[str, np.ndarray]:
@@ -112,7 +47,73 @@ def regions_of(voxels: Voxels) -> dict[str, np.ndarray]:
     return {name: mask for name, mask in voxels.rois.items() if mask.any()} | {"all": np.ones(voxels.count, bool)}
 
 
-def _titles(figure: Figure, voxels: Voxels) -> None:
-    figure.suptitle(voxels.title, fontsize=10, x=0.02, ha="left", weight="bold")
-    if voxels.simulated:
-        figure.text(0.02, 0.01, _SIMULATED, fontsize=6.5, color="0.35", ha="left")
+def _on_cortex(
+    voxels: Voxels, sheets: Cortex, colours: np.ndarray, legend: Legend, what: str, notes: Sequence[str]
+) -> Picture:
+    tall = _flat_height(sheets) if sheets.flat else 0.0
+    figure, box = page(voxels, tall + _VIEWS_HEIGHT + 0.35, what, notes)
+    height = float(figure.get_figheight())
+    views = [(side, view) for view in VIEWS for side in SIDES]
+    middle = box["bottom"] + (_VIEWS_HEIGHT + 0.15) / height
+    beside = 1 - (_LEGEND_WIDTH / WIDTH if sheets.flat else 0.2)
+    if sheets.flat:
+        _flat_maps(figure, voxels, sheets, colours, (0.02, beside - 0.02, middle, box["top"] - 0.2 / height))
+        corner = figure.add_axes((beside + 0.06, middle + 0.2 * tall / height, 0.13, 0.65 * tall / height))
+    else:
+        corner = figure.add_axes((beside + 0.07, box["bottom"] + 0.3 / height, 0.1, 0.8 / height))
+    legend(corner)
+    grid = figure.add_gridspec(
+        1,
+        len(views),
+        left=0.01,
+        right=0.99 if sheets.flat else beside,
+        bottom=box["bottom"],
+        top=box["bottom"] + (_VIEWS_HEIGHT - 0.1) / height,
+        wspace=0.04,
+    )
+    for column, (side, view) in enumerate(views):
+        axes = figure.add_subplot(grid[column])
+        sheet = sheets.inflated[side]
+        inflated(axes, sheet, side, view, sheets.spread(colours, side, sheet))
+        axes.set_title(f"{view}, {side}", fontsize=7)
+    return figure
+
+
+def _flat_maps(
+    figure: Picture, voxels: Voxels, sheets: Cortex, colours: np.ndarray, place: tuple[float, float, float, float]
+) -> None:
+    left, right, bottom, top = place
+    shown = windows(sheets)
+    grid = figure.add_gridspec(1, 2, left=left, right=right, bottom=bottom, top=top, wspace=0.02)
+    for column, side in enumerate(SIDES):
+        axes, sheet = figure.add_subplot(grid[column]), sheets.flat[side]
+        flat(axes, sheet, sheets.spread(colours, side, sheet), shown[side])
+        rois = {name: sheets.spread(mask.astype(float), side, sheet) for name, mask in voxels.rois.items()}
+        outline(axes, sheet, rois, shown[side])
+        axes.set_title(f"{side} hemisphere")
+
+
+def _flat_height(sheets: Cortex) -> float:
+    """Inches of height at which the two flat maps fill the width, but no more than _TALLEST."""
+    width, height = windows(sheets)[SIDES[0]].size
+    return min(_TALLEST, (WIDTH - _LEGEND_WIDTH - 0.3) / 2 * height / width)
+
+
+def _strips(
+    voxels: Voxels, colours: np.ndarray, legend: Legend, order: np.ndarray, what: str, notes: Sequence[str]
+) -> Picture:
+    regions = regions_of(voxels)
+    figure, box = page(voxels, 0.35 + 0.34 * max(4, len(regions)), what, notes)
+    height = float(figure.get_figheight())
+    bottom = box["bottom"] + 0.25 / height
+    grid = figure.add_gridspec(len(regions), 1, left=0.14, right=0.76, bottom=bottom, top=box["top"], hspace=0.25)
+    for row, (name, mask) in enumerate(regions.items()):
+        axes = figure.add_subplot(grid[row])
+        rows = np.flatnonzero(mask)[np.argsort(order[mask], kind="stable")]
+        axes.imshow(colours[rows][None], aspect="auto", interpolation="nearest", extent=(0, 1, 0, 1))
+        bare(axes)
+        axes.set_yticks([0.5], [f"{name} ({len(rows)})"])
+        axes.tick_params(length=0)
+    axes.set_xlabel("voxels, sorted by what is shown")
+    legend(figure.add_axes((0.86, bottom + 0.1 * (box["top"] - bottom), 0.12, 0.8 * (box["top"] - bottom))))
+    return figure

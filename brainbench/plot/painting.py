@@ -1,64 +1,131 @@
-"""Colours on a sheet: the flat map, and the inflated cortex seen from a side, with ROI outlines."""
+"""Colours on a sheet: the flat map, and the inflated cortex seen from a side."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.collections import PolyCollection
-from matplotlib.patheffects import withStroke
-from matplotlib.tri import Triangulation
+from scipy import sparse
+from scipy.sparse.csgraph import connected_components
 
-from brainbench.plot.colours import NO_VOXEL
-from brainbench.plot.meshes import SIDES, sheet, spread
-from brainbench.types import Surface
+from brainbench.plot.colours import BARE, BARE_SULCUS
+from brainbench.plot.meshes import SIDES, Cortex, Sheet
+from brainbench.plot.raster import raster
 
-_MARGIN = 12.0  # mm of bare cortex shown around the voxels
+_MARGIN = 10.0  # mm of bare cortex shown around the voxels
+_ISLAND = 0.03  # a smaller share of a flat map's voxels, far from the others, does not widen the window
+_PIXEL = {2: 0.25, 3: 0.5}  # mm; of flat and of inflated sheets: about 250 dots per inch in print
 # (azimuth, elevation) in degrees from which a side is seen, for the left; the right is mirrored.
-VIEWS: Mapping[str, tuple[float, float]] = {
-    "lateral": (180, 0),
-    "medial": (0, 0),
-    "ventral": (180, -80),
-    "posterior": (-90, 0),
-}
+VIEWS: Mapping[str, tuple[float, float]] = {"lateral": (180, 0), "medial": (0, 0), "ventral": (180, -80)}
 
 
-def flat(axes: Axes, side: str, colours: np.ndarray, surface: Surface, rois: Mapping[str, np.ndarray]) -> None:
-    """Paint the flat map of one side; colours: [V, 3]; rois are outlined and named."""
-    one, painted = sheet(side), spread(colours, surface, side)
-    axes.add_collection(_faces(one.flat[one.flat_faces], one.flat_faces, painted, one.sulci, 1.0))
-    there = one.flat[np.isfinite(painted[:, 0])]
-    if len(there):
-        low, high = there.min(axis=0) - _MARGIN, there.max(axis=0) + _MARGIN
-        axes.set_xlim(low[0], high[0])
-        axes.set_ylim(low[1], high[1])
-    mesh = Triangulation(one.flat[:, 0], one.flat[:, 1], one.flat_faces)
-    for name, mask in rois.items():
-        inside = np.nan_to_num(spread(mask.astype(float), surface, side))
-        if inside.any():
-            axes.tricontour(mesh, inside, levels=[0.5], colors="white", linewidths=1.4)
-            axes.tricontour(mesh, inside, levels=[0.5], colors="black", linewidths=0.6)
-            _name(axes, name, one.flat[_middle(one.flat, inside > 0)])
-    axes.set_aspect("equal")
-    axes.set_axis_off()
+@dataclass(frozen=True)
+class Window:
+    """The part of a flat map that is shown: (x, y) of its lower left corner, width and height, in mm."""
+
+    low: tuple[float, float]
+    size: tuple[float, float]
 
 
-def inflated(axes: Axes, side: str, view: str, colours: np.ndarray, surface: Surface) -> None:
-    """Paint the inflated cortex of one side from one of ``VIEWS``; colours: [V, 3]."""
-    one, painted = sheet(side), spread(colours, surface, side)
-    seen = one.inflated @ _camera(side, view)
-    corners = seen[one.faces]
+def windows(cortex: Cortex) -> dict[str, Window]:
+    """Side -> window: of one size on both sides, around the voxels on them."""
+    boxes = {side: _box(cortex, side) for side in SIDES}
+    size = np.max([high - low for low, high in boxes.values()], axis=0)
+    lows = {side: (low + high - size) / 2 for side, (low, high) in boxes.items()}
+    return {side: Window((float(low[0]), float(low[1])), (float(size[0]), float(size[1]))) for side, low in lows.items()}
+
+
+def flat(axes: Axes, sheet: Sheet, painted: np.ndarray, window: Window) -> None:
+    """Paint a flat map; painted: [n, 3] on its vertices, NaN where there is no voxel."""
+    (left, bottom), (width, height) = window.low, window.size
+    image = _coloured(sheet, _flat_raster(sheet, window), painted, None)
+    _show(axes, image, (left, left + width, bottom, bottom + height))
+
+
+def inflated(axes: Axes, sheet: Sheet, side: str, view: str, painted: np.ndarray) -> None:
+    """Paint an inflated cortex as seen from one of ``VIEWS``; painted: [n, 3], NaN where there is no voxel."""
+    seen, light = _view_raster(sheet, side, view)
+    _show(axes, _coloured(sheet, seen, painted, light), (0, seen.shape[1], 0, seen.shape[0]))
+
+
+@lru_cache(maxsize=8)
+def neighbours(sheet: Sheet) -> sparse.csr_matrix:
+    """[n, n]: 1 where two vertices share an edge."""
+    edges = np.concatenate([sheet.faces[:, [0, 1]], sheet.faces[:, [1, 2]], sheet.faces[:, [2, 0]]])
+    edges = np.concatenate([edges, edges[:, ::-1]])
+    count = len(sheet.points)
+    matrix = sparse.csr_matrix((np.ones(len(edges)), (edges[:, 0], edges[:, 1])), shape=(count, count))
+    matrix.data[:] = 1
+    return matrix
+
+
+def _box(cortex: Cortex, side: str) -> tuple[np.ndarray, np.ndarray]:
+    """Lower left and upper right corner around the voxels of a side; those on small islands far from the others do not count."""
+    sheet = cortex.flat[side]
+    voxel = np.isfinite(cortex.spread(np.ones(len(cortex.surface.vertex)), side, sheet))
+    voxel[np.setdiff1d(np.arange(len(voxel)), sheet.faces)] = False  # cut out of the flat map
+    rows = np.flatnonzero(voxel)
+    if not len(rows):
+        return sheet.points.min(axis=0), sheet.points.min(axis=0)
+    _, part = connected_components(neighbours(sheet)[rows][:, rows], directed=False)
+    points = sheet.points[rows[np.bincount(part)[part] >= _ISLAND * len(rows)]]
+    points = points if len(points) else sheet.points[rows]
+    return points.min(axis=0) - _MARGIN, points.max(axis=0) + _MARGIN
+
+
+@lru_cache(maxsize=16)
+def _flat_raster(sheet: Sheet, window: Window) -> np.ndarray:
+    low, size = np.asarray(window.low), np.asarray(window.size)
+    corners = sheet.points[sheet.faces]
+    inside = np.flatnonzero(((corners.max(axis=1) > low) & (corners.min(axis=1) < low + size)).all(axis=1))
+    columns, rows = np.ceil(size / _PIXEL[2]).astype(int)
+    found = raster(corners[inside], low, (int(rows), int(columns)), _PIXEL[2])
+    return _of_all_faces(found, inside)
+
+
+@lru_cache(maxsize=16)
+def _view_raster(sheet: Sheet, side: str, view: str) -> tuple[np.ndarray, np.ndarray]:
+    """([rows, columns] as ``raster``; the light on every face, [f])."""
+    seen = sheet.points @ _camera(side, view)
+    corners = seen[sheet.faces]
     normal = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
     facing = normal[:, 2] / np.maximum(np.linalg.norm(normal, axis=1), 1e-12)
-    # What looks away is hidden; the rest is drawn from far to near.
-    order = np.argsort(corners[:, :, 2].mean(axis=1))
+    # What looks away is hidden; of the rest, the nearer covers the farther.
+    order = np.argsort(corners[:, :, 2].mean(axis=1), kind="stable")
     order = order[facing[order] > 0]
-    light = (0.65 + 0.35 * facing[order])[:, None]
-    axes.add_collection(_faces(corners[order][:, :, :2], one.faces[order], painted, one.sulci, light))
-    axes.autoscale_view()
-    axes.set_aspect("equal")
-    axes.set_axis_off()
+    low, high = seen[:, :2].min(axis=0), seen[:, :2].max(axis=0)
+    columns, rows = np.ceil((high - low) / _PIXEL[3]).astype(int) + 1
+    found = raster(corners[order][:, :, :2], low, (int(rows), int(columns)), _PIXEL[3])
+    return _of_all_faces(found, order), 0.65 + 0.35 * np.clip(facing, 0, 1)
+
+
+def _of_all_faces(found: np.ndarray, faces: np.ndarray) -> np.ndarray:
+    """What ``raster`` found of some faces, by their numbers among all."""
+    return np.where(found >= 0, 3 * faces[found // 3] + found % 3, -1)
+
+
+def _coloured(sheet: Sheet, seen: np.ndarray, painted: np.ndarray, light: np.ndarray | None) -> np.ndarray:
+    """[rows, columns, 4], transparent where there is no cortex."""
+    filled = _without_holes(sheet, painted)
+    bare = np.where(sheet.sulci[:, None], BARE_SULCUS, BARE)
+    colours = np.where(np.isfinite(filled), filled, bare)
+    image = colours[sheet.faces.ravel()[seen]]
+    if light is not None:
+        image = image * light[seen // 3][..., None]
+    return np.concatenate([image, (seen >= 0)[..., None]], axis=2)
+
+
+def _without_holes(sheet: Sheet, painted: np.ndarray) -> np.ndarray:
+    """A vertex without a voxel amid voxels (four of its five or six neighbours) has their mean colour."""
+    voxel = np.isfinite(painted[:, 0])
+    near = neighbours(sheet)
+    count = near @ voxel.astype(float)
+    hole = ~voxel & (count >= 4)
+    mean = (near @ np.where(voxel[:, None], painted, 0)) / np.maximum(count, 1)[:, None]
+    return np.where(hole[:, None], mean, painted)
 
 
 def _camera(side: str, view: str) -> np.ndarray:
@@ -71,26 +138,7 @@ def _camera(side: str, view: str) -> np.ndarray:
     return np.stack([right, np.cross(eye, right), eye], axis=1)
 
 
-def _faces(
-    corners: np.ndarray, faces: np.ndarray, painted: np.ndarray, sulci: np.ndarray, light: float | np.ndarray
-) -> PolyCollection:
-    """A face has the mean colour of its voxels if two of its corners have one, else that of bare cortex."""
-    bare = np.where(sulci[:, None], NO_VOXEL - 0.08, NO_VOXEL)
-    voxel = np.isfinite(painted[:, 0])
-    count = voxel[faces].sum(axis=1)
-    total = np.where(voxel[:, None], painted, 0)[faces].sum(axis=1)
-    mean = total / np.maximum(count, 1)[:, None]
-    colours = np.clip(np.where((count >= 2)[:, None], mean, bare[faces].mean(axis=1)) * light, 0, 1)
-    # Thousands of triangles: as pixels inside a vector figure, whose text and outlines stay vectors.
-    return PolyCollection(list(corners), facecolors=colours, edgecolors=colours, linewidths=0.25, rasterized=True)
-
-
-def _middle(points: np.ndarray, inside: np.ndarray) -> int:
-    """The vertex of a region that is nearest to its middle."""
-    rows = np.flatnonzero(inside)
-    return int(rows[np.square(points[rows] - np.median(points[rows], axis=0)).sum(axis=1).argmin()])
-
-
-def _name(axes: Axes, name: str, place: np.ndarray) -> None:
-    outline = [withStroke(linewidth=2, foreground="white")]
-    axes.text(place[0], place[1], name, fontsize=7, ha="center", va="center", path_effects=outline, clip_on=True)
+def _show(axes: Axes, image: np.ndarray, extent: Sequence[float]) -> None:
+    left, right, bottom, top = extent
+    axes.imshow(image, origin="lower", extent=(left, right, bottom, top), interpolation="antialiased")
+    axes.set_axis_off()

@@ -1,14 +1,15 @@
-"""What is painted: the voxels of a fitted encoder, read from a record and what is stored beside it, or a mean over subjects."""
+"""What is drawn: the voxels of a fitted encoder, read from a record and what is stored beside it."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from brainbench.errors import UsageError
+from brainbench.errors import StoreError, UsageError
 from brainbench.pipeline.results import read_arrays, read_record
 from brainbench.records import Record
 from brainbench.types import Surface
@@ -16,121 +17,99 @@ from brainbench.types import Surface
 
 @dataclass(frozen=True)
 class Voxels:
-    """V voxels and what is known of each.
+    """V voxels of one subject, or of several, and what is known of each.
 
-    title: whose they are, in words; layers: names; layer: [V, L], rows sum to 1; space: [V, 2] in [-1, 1], y downwards; scale:
-    [V], 0 local .. 1 global; r2: [V]; rois: name -> bool [V]; surface: where they lie, None without a mesh; simulated: no brain
-    was measured.
+    title: whose they are, in words; layers: L names; layer: [V, L], rows sum to 1; space: [V, 2] in [-1, 1], y downwards; scale:
+    [V], 0 local .. 1 global; channel: [V, D], of one subject only; r2: [V]; correlation, likeness: [L, L], see metric ``trust``;
+    rois: name -> bool [V]; surface: where they lie, None without a mesh; sheets: folder of that mesh's own surfaces, None for
+    those that nilearn bundles; records: what they were read from, one a subject; simulated: no brain was measured.
     """
 
     title: str
-    layers: tuple[str, ...]
+    layers: tuple[str, ...] = ()
     layer: np.ndarray | None = None
     space: np.ndarray | None = None
     scale: np.ndarray | None = None
+    channel: np.ndarray | None = None
     r2: np.ndarray | None = None
+    correlation: np.ndarray | None = None
+    likeness: np.ndarray | None = None
     rois: Mapping[str, np.ndarray] = field(default_factory=dict)
     surface: Surface | None = None
+    sheets: Path | None = None
+    records: tuple[Record, ...] = ()
     simulated: bool = False
 
     @property
     def count(self) -> int:
-        """V."""
-        return next(len(a) for a in (self.layer, self.scale, self.space, self.r2) if a is not None)
+        """V; 0 when nothing is known of any."""
+        kept = (self.layer, self.scale, self.space, self.channel, self.r2)
+        return next((len(array) for array in kept if array is not None), 0)
 
     def need(self, kind: str) -> np.ndarray:
-        """The array ``layer``, ``space``, ``scale`` or ``r2``; UsageError when there is none."""
+        """One of the arrays, by its name; UsageError when there is none."""
         array = getattr(self, kind)
         if array is None:
             what = "R2 per voxel" if kind == "r2" else f"{kind} selector"
             raise UsageError(
-                f"{self.title}: there is no {what} to paint; fit factortopy, or an encoder with one, and keep r2"
+                f"{self.title}: no {what} is stored beside the record; fit an encoder that has one (factortopy has all), and run "
+                "it with --keep all"
             )
         return np.asarray(array)
 
 
-Source = str | Path | Voxels
+Source = str | Path | Mapping[str, Any] | Voxels
+"""What a figure is made of: the path of a record, a row of the frame that ``brainbench.run`` returns, or ``Voxels``."""
 
 
 def voxels_of(source: Source) -> Voxels:
-    """A record's path -> what is painted; raises StoreError when it is damaged, UsageError when nothing is kept beside it."""
-    return source if isinstance(source, Voxels) else from_record(read_record(Path(source)), Path(source).parent)
+    """Read what is drawn. Raises StoreError when it is damaged, UsageError when it was not fitted or is no record."""
+    if isinstance(source, Voxels):
+        return source
+    if isinstance(source, str | Path):
+        return from_record(read_record(Path(source)), Path(source).parent)
+    # A pandas row is not registered as a Mapping, but is read like one.
+    if (path := source.get("path")) is None:
+        raise UsageError("a row without a column path: give a row of the frame that brainbench.run returns")
+    return voxels_of(str(path))
 
 
 def from_record(record: Record, folder: Path) -> Voxels:
-    """The voxels of one record whose arrays lie in ``folder``."""
+    """The voxels of one record in ``folder``; their arrays are None where only scores were kept."""
+    where = folder / f"{record.key}.json"
+    if record.status != "done" or record.encoder is None:
+        raise UsageError(f"{where}: nothing was fitted there ({_why(record)}); choose a record with an encoder")
+    title = f"{record.backbone.name}, {record.encoder.name}, subject {record.dataset.subject}"
+    bare = Voxels(title, records=(record,), simulated=record.dataset.simulated)
+    if not record.artifacts:
+        return bare
     found = read_arrays(folder, record)
-    if record.encoder is None or found is None:
-        raise UsageError(
-            f"{folder / record.key}.json: no selectors or scores are kept beside this record; run it again with --keep all"
-        )
-    arrays, attributes = found
-    rois = {name.removeprefix("roi."): np.asarray(a, bool) for name, a in arrays.items() if name.startswith("roi.")}
+    if found is None:
+        raise StoreError(f"{where}: the arrays beside it are gone or damaged; run the same command again with --fresh")
+    return _filled(bare, *found)
+
+
+def _filled(bare: Voxels, arrays: Mapping[str, np.ndarray], attributes: Mapping[str, Any]) -> Voxels:
     surface = None
     if "surface.vertex" in arrays:
         side = np.where(arrays["surface.right"], "right", "left")
         surface = Surface(str(attributes["mesh"]), side, arrays["surface.vertex"])
     return Voxels(
-        title=f"{record.backbone.name}, {record.encoder.name}, subject {record.dataset.subject}",
+        bare.title,
         layers=tuple(attributes.get("layers", ())),
         layer=arrays.get("selectors.layer"),
         space=arrays.get("selectors.space"),
         scale=arrays.get("selectors.scale"),
+        channel=arrays.get("selectors.channel"),
         r2=arrays.get("per_voxel.r2"),
-        rois=rois,
+        correlation=arrays.get("selectors.correlation"),
+        likeness=arrays.get("selectors.likeness"),
+        rois={n.removeprefix("roi."): np.asarray(a, bool) for n, a in arrays.items() if n.startswith("roi.")},
         surface=surface,
-        simulated=record.dataset.simulated,
+        records=bare.records,
+        simulated=bare.simulated,
     )
 
 
-def together(parts: Sequence[Voxels], title: str) -> Voxels:
-    """Several subjects as one: averaged where they share a mesh (Figure 5, top), else all their voxels.
-
-    Raises UsageError when their layers differ.
-    """
-    if len({part.layers for part in parts}) > 1:
-        raise UsageError(f"{title}: the subjects' layers differ: {' / '.join(str(part.layers) for part in parts)}")
-    meshes = {part.surface.mesh if part.surface else None for part in parts}
-    if len(parts) == 1:
-        return replace(parts[0], title=title)
-    return _pooled(parts, title, np.concatenate) if None in meshes or len(meshes) > 1 else _averaged(parts, title)
-
-
-def _averaged(parts: Sequence[Voxels], title: str) -> Voxels:
-    """Vertex by vertex, over those who have the vertex; it is in a ROI if it is for at least half of those."""
-    surfaces = [part.surface for part in parts if part.surface is not None]
-    places = [
-        np.stack([surface.hemisphere == "right", surface.vertex], axis=1).astype(np.int64) for surface in surfaces
-    ]
-    common, index = np.unique(np.concatenate(places), axis=0, return_inverse=True)
-    target = index.ravel()
-    count = np.bincount(target, minlength=len(common))
-
-    def mean(arrays: Sequence[np.ndarray]) -> np.ndarray:
-        values = np.concatenate(arrays)
-        total = np.zeros((len(common), *values.shape[1:]))
-        np.add.at(total, target, values)
-        return np.asarray(total / count.reshape(-1, *[1] * (total.ndim - 1)))
-
-    whole = _pooled(parts, title, mean)
-    surface = Surface(surfaces[0].mesh, np.where(common[:, 0] == 1, "right", "left"), common[:, 1])
-    return replace(whole, rois={name: share >= 0.5 for name, share in whole.rois.items()}, surface=surface)
-
-
-def _pooled(parts: Sequence[Voxels], title: str, pool: Callable[[Sequence[np.ndarray]], np.ndarray]) -> Voxels:
-    def of(kind: str) -> np.ndarray | None:
-        arrays = [getattr(part, kind) for part in parts]
-        return None if any(array is None for array in arrays) else pool(arrays)
-
-    names = dict.fromkeys(name for part in parts for name in part.rois)
-    rois = {name: pool([part.rois.get(name, np.zeros(part.count, bool)) for part in parts]) for name in names}
-    return Voxels(
-        title=title,
-        layers=parts[0].layers,
-        layer=of("layer"),
-        space=of("space"),
-        scale=of("scale"),
-        r2=of("r2"),
-        rois=rois,
-        simulated=any(part.simulated for part in parts),
-    )
+def _why(record: Record) -> str:
+    return f"{record.failure.type}: {record.failure.message}" if record.failure else "the job has no encoder"

@@ -1,0 +1,56 @@
+"""How alike a fit's layers are: what is alike, no layer selector can tell apart."""
+
+from __future__ import annotations
+
+import matplotlib
+import numpy as np
+from matplotlib.colors import Normalize
+
+from brainbench.plot.figures import colour_bar
+from brainbench.plot.maps import trust_notes
+from brainbench.plot.pictures import Picture, page, style
+from brainbench.plot.voxels import Source, Voxels, voxels_of
+
+
+def correlation_matrix(record: Source) -> Picture:
+    """Layer by layer: correlation of the aligned features, and the share of one layer that another could give.
+
+    Below them, what metric ``trust`` says; several subjects are averaged. record: as of ``layer_map``. Raises UsageError when
+    the encoder does not say how alike its layers are.
+    """
+    voxels = voxels_of(record)
+    panels = {
+        "correlation of aligned features": (voxels.need("correlation"), "RdBu_r", Normalize(-1, 1)),
+        "share of row that column could give": (voxels.need("likeness"), "magma", Normalize(0, 1)),
+    }
+    with style():
+        figure, box = page(voxels, 3.1, "how alike layers are", _said(voxels))
+        height = float(figure.get_figheight())
+        low, tall = box["bottom"] + 0.35 / height, box["top"] - box["bottom"] - 0.6 / height
+        for number, (name, (matrix, palette, scale)) in enumerate(panels.items()):
+            left = 0.07 + 0.49 * number
+            axes = figure.add_axes((left, low, 0.34, tall))
+            axes.imshow(matrix, cmap=palette, norm=scale, interpolation="nearest")
+            ticks = np.unique(np.linspace(0, len(matrix) - 1, min(len(matrix), 12)).round().astype(int))
+            axes.set_xticks(ticks, [str(tick + 1) for tick in ticks])
+            axes.set_yticks(ticks, [str(tick + 1) for tick in ticks])
+            axes.set(title=name, xlabel="layer", ylabel="layer")
+            colour_bar(
+                figure.add_axes((left + 0.355, low + 0.1 * tall, 0.015, 0.8 * tall)),
+                matplotlib.colormaps[palette],
+                scale,
+                "",
+            )
+    return figure
+
+
+def _said(voxels: Voxels) -> list[str]:
+    """The figures of metric ``trust``, means over subjects, and its remarks."""
+    found = [record.metrics["trust"].values for record in voxels.records if "trust" in record.metrics]
+    if not found or not all("identifiability" in values for values in found):
+        return ["Metric trust was not scored, or does not apply: run again with --metrics trust to have its judgement here."]
+    mean = float(np.mean([values["identifiability"] for values in found]))
+    return [
+        f"Identifiability {mean:.3f}: the share of a layer's aligned features that its neighbours could not give.",
+        *trust_notes(voxels),
+    ]

@@ -1,0 +1,31 @@
+"""The kinds of picture there are: one table, light enough for the command line to show before anything is drawn."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Kind:
+    """about: what it shows, for ``--help``; draw, against: the functions of ``brainbench.plot`` of one backbone, and of two."""
+
+    about: str
+    draw: str
+    against: str | None = None
+
+
+KINDS: Mapping[str, Kind] = {
+    "layers": Kind(
+        "hue: the layer with the largest weight, brightness: confidence", "layer_map", "layer_difference_map"
+    ),
+    "weights": Kind("every layer's own weight", "weights_map"),
+    "scale": Kind("local tokens or the global one", "scale_map"),
+    "space": Kind("where in the image voxels look", "space_map"),
+    "r2": Kind("how well voxels are predicted", "r2_map", "r2_difference_map"),
+    "clusters": Kind("voxels that read alike channels; of one subject", "cluster_map"),
+    "rois": Kind("R2 by ROI, with 95 % intervals", "roi_bars"),
+    "selectors": Kind("histograms of confidence, scale and layer place by ROI", "selector_histograms"),
+    "correlation": Kind("how alike the layers are, and whether to trust a layer map", "correlation_matrix"),
+    "training": Kind("the training curve", "training_curve"),
+}
