@@ -13,13 +13,11 @@ from brainbench.report.table import Figure, roi_columns
 
 @dataclass(frozen=True)
 class Bar:
-    """One ROI. cell: its figure; low, high, ceiling: as shown, "" for none; at: where each lies on the scale, in percent of it."""
+    """One ROI. cell: its figure; said: low, high and ceiling, as far as known; at: where each lies, in percent of the scale."""
 
     name: str
     cell: Figure
-    low: str
-    high: str
-    ceiling: str
+    said: Mapping[str, str]
     at: Mapping[str, float]
 
 
@@ -35,8 +33,8 @@ def roi_bars(board: Board, line: Line, cells: Sequence[Figure]) -> list[Bar]:
         Bar(
             "all" if column.value == "all" else column.heading,
             by_column[column],
-            *(rounded(found[kind], column.digits) if kind in found else "" for kind in ("low", "high", "ceiling")),
-            at={kind: round(100 * (value - low) / (high - low), 2) for kind, value in [("zero", 0.0), *found.items()]},
+            {kind: rounded(found[kind], column.digits) for kind in ("low", "high", "ceiling") if kind in found},
+            {kind: round(100 * (value - low) / (high - low), 2) for kind, value in [("zero", 0.0), *found.items()]},
         )
         for column, found in known.items()
     ]

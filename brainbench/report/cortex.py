@@ -12,12 +12,13 @@ import numpy as np
 from matplotlib.colors import to_hex
 
 from brainbench.layers import layer_confidence, layer_place
-from brainbench.plot import Voxels
-from brainbench.plot.colours import layer_paint
+from brainbench.plot import Voxels, layer_paint
 from brainbench.plot.figures import regions_of
-from brainbench.plot.meshes import SIDES, on_sheet, paintable, sheet
+from brainbench.plot.meshes import SIDES, Cortex, cortex
+from brainbench.types import Surface
 
 MESH, PALETTES = Path("assets/mesh.js"), Path("assets/palettes.css")
+_MESH = "fsaverage5"
 _STEPS = 200  # of a mm: coordinates of either surface fit 16 bits
 # Kind of figure -> palette, as in brainbench.plot.
 _PAINTS = {"r2": "magma", "scale": "cividis", "confidence": "cividis", "place": "cividis"}
@@ -26,10 +27,11 @@ _PALETTES = ("magma", "cividis", "PuOr")
 
 def mesh_script() -> bytes:
     """The two sides of fsaverage5, flat and inflated, and the palettes, as a script that pages load."""
-    steps = np.linspace(0, 1, 256)
+    steps, sheets = np.linspace(0, 1, 256), cortex(Surface(_MESH, np.array([]), np.array([])), None)
+    assert sheets is not None
     content = {
-        "vertices": len(sheet(SIDES[0]).flat),
-        "sides": [_side(side) for side in SIDES],
+        "vertices": len(sheets.flat["left"].points),
+        "sides": [_side(sheets, side) for side in SIDES],
         "paints": _PAINTS,
         "palettes": {name: _text(_bytes(matplotlib.colormaps[name](steps)[:, :3])) for name in _PALETTES},
     }
@@ -46,14 +48,14 @@ def palette_style() -> bytes:
     return "".join(lines).encode()
 
 
-def _side(side: str) -> dict[str, str]:
-    one = sheet(side)
+def _side(sheets: Cortex, side: str) -> dict[str, str]:
+    flat, inflated = sheets.flat[side], sheets.inflated[side]
     return {
-        "flat": _text(_coordinates(one.flat)),
-        "inflated": _text(_coordinates(one.inflated)),
-        "flat_faces": _text(one.flat_faces.astype("<u2")),
-        "faces": _text(one.faces.astype("<u2")),
-        "sulci": _text(np.packbits(one.sulci)),
+        "flat": _text(_coordinates(flat.points)),
+        "inflated": _text(_coordinates(inflated.points)),
+        "flat_faces": _text(flat.faces.astype("<u2")),
+        "faces": _text(inflated.faces.astype("<u2")),
+        "sulci": _text(np.packbits(flat.sulci)),
     }
 
 
@@ -62,15 +64,16 @@ def panel(voxels: Voxels) -> dict[str, Any]:
     figures = {kind: array for kind in ("r2", "scale") if (array := getattr(voxels, kind)) is not None}
     if voxels.layer is not None and voxels.layer.shape[1] > 1:
         figures |= {"confidence": layer_confidence(voxels.layer), "place": layer_place(voxels.layer)}
-    content: dict[str, Any] = {"means": _means(voxels, figures)}
-    if voxels.surface is None or not paintable(voxels.surface):
+    content: dict[str, Any] = {"means": _means(voxels, figures) if figures else []}
+    sheets = cortex(voxels.surface, None)
+    if sheets is None or not figures:
         return content
-    parts = [on_sheet(voxels.surface, side) for side in SIDES]
-    rows = np.concatenate([found for found, _ in parts])
-    right = np.repeat([False, True], [len(found) for found, _ in parts])
+    # Of a finer mesh, the vertices that fsaverage5 has too.
+    vertex = np.asarray(sheets.surface.vertex)
+    rows = np.flatnonzero(vertex < len(sheets.flat["left"].points))
     content |= {
-        "vertex": _text(np.concatenate([vertex for _, vertex in parts]).astype("<u2")),
-        "right": _text(np.packbits(right)),
+        "vertex": _text(vertex[rows].astype("<u2")),
+        "right": _text(np.packbits(np.asarray(sheets.surface.hemisphere)[rows] == "right")),
         "rois": {name: _text(np.packbits(mask[rows])) for name, mask in voxels.rois.items() if mask[rows].any()},
         "values": {kind: _text(array[rows].astype("<f4")) for kind, array in figures.items()},
         "limits": {kind: _limits(kind, array) for kind, array in figures.items()},

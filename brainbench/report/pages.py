@@ -71,8 +71,8 @@ class Section:
         self.studied = studied(board)
         self.failures = failures(edition.records)
         # Panel name -> label, of every row that has panels: what can be compared.
-        self.whose = {one.name: one.label for row in rows for one in row.panels}
-        self.compared = [row for row in rows if row.panels]
+        self.whose = {one.name: one.label for row in rows for one in row.panels if one.voxels.count}
+        self.compared = [row for row in rows if any(one.voxels.count for one in row.panels)]
 
 
 def _row_page(
@@ -82,7 +82,8 @@ def _row_page(
     shown = []
     for number, one in enumerate(row.panels):
         names = {}
-        for kind, content in pictures(one.voxels).items():
+        painted = "vertex" in stored[one.name]
+        for kind, content in pictures(one.voxels, first=number == 0, painted=painted).items():
             names[kind] = f"figures/{row.slug}-{number}-{kind}.png"
             files[Path(names[kind])] = content
         shown.append({"panel": one, "figures": names, "legend": _legend(one), **stored[one.name]})

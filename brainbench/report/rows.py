@@ -4,25 +4,22 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
-from brainbench.errors import UsageError
 from brainbench.hashing import digest
 from brainbench.pipeline.leaderboard.tables import Board, Line
-from brainbench.plot import Voxels, together
-from brainbench.plot.voxels import from_record
+from brainbench.plot import Voxels, from_record, together
 from brainbench.records import Record
 
 
 @dataclass(frozen=True)
 class Panel:
-    """One tab of a page. name: as scripts know it; label: as it is read; records: what it was made of."""
+    """One tab of a page. name: as scripts know it; label: as it is read."""
 
     name: str
     label: str
     voxels: Voxels
-    records: tuple[Record, ...]
 
 
 @dataclass(frozen=True)
@@ -56,15 +53,15 @@ def _row(board: Board, line: Line, results: Path) -> Row:
     fits = [r for r in line.row.records if r.encoder is not None and r.status == "done"]
     seed = min((r.seed for r in fits), default=0)
     chosen = sorted((r for r in fits if r.seed == seed), key=lambda r: r.dataset.subject)
-    kept = [(record, voxels) for record in chosen if (voxels := _voxels(record, results)) is not None]
-    absent = tuple(r.dataset.subject for r in chosen if r not in [record for record, _ in kept])
+    voxels = [_voxels(record, results) for record in chosen]
+    absent = tuple(r.dataset.subject for r, found in zip(chosen, voxels, strict=True) if not found.count)
     network = " ".join(filter(None, (key.backbone, key.backbone_settings)))
     fit = " ".join(filter(None, (key.encoder, key.encoder_settings)))
     title = " × ".join(filter(None, (network, fit)))  # noqa: RUF001 - a times sign
     others = sum(one.row.key.backbone == key.backbone and one.row.key.encoder == key.encoder for one in board.lines)
     # Rows of one backbone and encoder differ in weights or settings: the weights tell them apart too.
     named = f"{title} ({key.weights})" if others > 1 else title
-    return Row(_slug(board, line), named, board, line, _panels(kept, title), seed, absent)
+    return Row(_slug(board, line), named, board, line, _panels(voxels, title), seed, absent)
 
 
 def _slug(board: Board, line: Line) -> str:
@@ -79,19 +76,22 @@ def _splits(board: Board) -> list[str]:
     return sorted({record.dataset.split_hash or "" for record in board.edition.records})
 
 
-def _voxels(record: Record, results: Path) -> Voxels | None:
-    try:
-        voxels = from_record(record, results)
-    except UsageError:  # nothing is kept beside it
-        return None
-    return voxels if any(a is not None for a in (voxels.layer, voxels.scale, voxels.space, voxels.r2)) else None
+def _voxels(record: Record, results: Path) -> Voxels:
+    """What is kept beside a record; where that is nothing, what the record alone says."""
+    kept = (results / f"{record.key}.zarr").exists()
+    return from_record(record if kept else replace(record, artifacts={}), results)
 
 
-def _panels(kept: Sequence[tuple[Record, Voxels]], title: str) -> tuple[Panel, ...]:
-    single = [Panel(f"subject {r.dataset.subject}", f"Subject {r.dataset.subject}", voxels, (r,)) for r, voxels in kept]
+def _panels(found: Sequence[Voxels], title: str) -> tuple[Panel, ...]:
+    kept = [voxels for voxels in found if voxels.count] or list(found)
+    single = [Panel(f"subject {name}", f"Subject {name}", one) for one in kept if (name := _subject(one))]
     if len(single) < 2:
         return tuple(single)
-    whole = together([voxels for _, voxels in kept], f"{title}, {len(kept)} subjects")
+    whole = together(kept, f"{title}, {len(kept)} subjects")
     # Without a common mesh there is no mean of a voxel; then all voxels of all subjects stand side by side.
     label = f"Average of {len(kept)} subjects" if whole.surface else f"All {len(kept)} subjects"
-    return (Panel("all", label, whole, tuple(r for r, _ in kept)), *single)
+    return (Panel("all", label, whole), *(one for one in single if one.voxels.count))
+
+
+def _subject(voxels: Voxels) -> str:
+    return voxels.records[0].dataset.subject

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 
 from brainbench.pipeline.leaderboard.page import EXPLAINED
@@ -89,7 +89,7 @@ def summary(row: TableRow, columns: Sequence[Column]) -> list[tuple[str, Figure]
     return [(c.heading, f) for c, f in zip(columns, row.figures, strict=True) if f.exact]
 
 
-def _figure(line: Line, cells: dict[str, str], column: Column, top: float | None) -> Figure:
+def _figure(line: Line, cells: Mapping[Hashable, str], column: Column, top: float | None) -> Figure:
     mean = cells[column.heading]
     if mean == "":
         return Figure(NOT_APPLICABLE if line.complete else INCOMPLETE)
