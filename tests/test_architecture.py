@@ -121,7 +121,15 @@ def test_all_is_complete() -> None:
 
 @pytest.mark.parametrize(
     "arguments",
-    [["--help"], ["run", "--help"], ["list"], ["list", "backbones", "--json"], ["plugins"], ["cache"], ["report", "--help"]],
+    [
+        ["--help"],
+        ["run", "--help"],
+        ["list"],
+        ["list", "backbones", "--json"],
+        ["plugins"],
+        ["cache"],
+        ["report", "--help"],
+    ],
     ids=" ".join,
 )
 def test_light_commands_import_nothing_heavy(arguments: list[str], tmp_path: Path) -> None:

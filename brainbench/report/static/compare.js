@@ -5,7 +5,6 @@
   const NAMES = { layers: "layer", r2: "R2", scale: "scale" };
   // Layers of two networks have no common number: their difference is that of the place between first and last layer.
   const DIFFERENCE = { layers: "place", r2: "r2", scale: "scale" };
-  const WIDTH = 760;
 
   function loaded(row) {
     if (brainbench.rows[row]) return Promise.resolve(brainbench.rows[row]);
@@ -58,14 +57,14 @@
     function paint([a, b], names, kind) {
       const shared = kind === "layers" ? null : [0, Math.max(a.stored.limits[kind][1], b.stored.limits[kind][1])];
       [["first", a], ["second", b]].forEach(([name, panel], i) => {
-        brainbench.maps.drawFlat(canvas(name), panel, brainbench.maps.colours(panel, kind, shared), WIDTH);
+        brainbench.maps.drawFlat(canvas(name), panel, brainbench.maps.colours(panel, kind, shared));
         box.querySelector(`[data-caption=${name}]`).textContent = `${names[i]}: ${NAMES[kind]}`;
       });
       const figure = DIFFERENCE[kind], less = difference(a, b, figure), top = largest(less.values[figure]);
       const says = (v) => [...brainbench.maps.told(a, v).slice(0, 2),
         ...(less.voxel[v] < 0 ? [] : [`difference ${less.values[figure][less.voxel[v]].toFixed(3)}`])];
       const rgb = brainbench.maps.through(less.values[figure], "PuOr", -top, top);
-      brainbench.maps.drawFlat(canvas("difference"), less, rgb, WIDTH, { says });
+      brainbench.maps.drawFlat(canvas("difference"), less, rgb, { says });
       const what = figure === "place" ? "place between first (0) and last layer (1)" : NAMES[kind];
       box.querySelector("[data-caption=difference]").textContent = `${names[0]} less ${names[1]}: ${what}`;
       box.querySelector(".low").textContent = (-top).toFixed(2);

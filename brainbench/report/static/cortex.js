@@ -165,7 +165,7 @@ brainbench.cortex = (() => {
       const p = Math.round(picture.y[label.vertex]) * width + Math.round(picture.x[label.vertex]);
       const seen = vertex[p] >= 0 && outlines[vertex[p]] === outlines[label.vertex];
       if (!seen) continue;
-      context.font = `600 ${Math.round(Math.max(13, width / 52))}px system-ui, sans-serif`;
+      context.font = `600 ${Math.round((12 * width) / (canvas.clientWidth || width))}px system-ui, sans-serif`;
       context.textAlign = "center";
       context.textBaseline = "middle";
       context.lineJoin = "round";

@@ -76,13 +76,15 @@ brainbench.maps = (() => {
     return lines;
   }
 
+  const sharp = () => Math.min(2, Math.max(1.5, window.devicePixelRatio || 1));
+
   function flatPicture(panel, width) {
     return (panel.pictures[width] = panel.pictures[width] || cortex.flat(panel.voxel, width));
   }
 
-  /** Paint a flat map and let the pointer ask. */
-  function drawFlat(canvas, panel, rgb, width, { named = true, says = (vertex) => told(panel, vertex) } = {}) {
-    const picture = flatPicture(panel, width);
+  /** Paint a flat map as wide as it is shown, and let the pointer ask. */
+  function drawFlat(canvas, panel, rgb, { named = true, says = (vertex) => told(panel, vertex) } = {}) {
+    const picture = flatPicture(panel, Math.round(Math.min(1400, Math.max(200, canvas.clientWidth * sharp()))));
     cortex.paint(canvas, picture, rgb, panel.voxel, named ? panel.outlines : null, named ? panel.labels : []);
     asked(canvas, () => picture, says);
   }
@@ -113,7 +115,8 @@ brainbench.maps = (() => {
     const draw = () => {
       queued = false;
       camera.side = side.value;
-      picture = cortex.solid(camera, canvas.dataset.width * 1, canvas.dataset.height * 1);
+      const width = Math.round(Math.min(1200, Math.max(200, canvas.clientWidth * sharp())));
+      picture = cortex.solid(camera, width, Math.round(0.8 * width));
       cortex.paint(canvas, picture, colours(panel, kind.value), panel.voxel, panel.outlines, panel.labels);
       canvas.dataset.view = `${camera.azimuth} ${camera.elevation} ${camera.zoom.toFixed(2)}`;
     };
@@ -153,12 +156,12 @@ brainbench.maps = (() => {
     const stored = brainbench.rows[section.dataset.row][section.dataset.panel];
     if (!stored || !stored.vertex) return;
     const panel = unpack(stored);
-    for (const canvas of section.querySelectorAll("canvas[data-map]")) drawFlat(canvas, panel, colours(panel, canvas.dataset.map), 960);
+    for (const canvas of section.querySelectorAll("canvas[data-map]")) drawFlat(canvas, panel, colours(panel, canvas.dataset.map));
     for (const canvas of section.querySelectorAll("canvas[data-layer]")) {
       const count = panel.stored.layers.length, layer = canvas.dataset.layer * 1;
       const values = Float32Array.from(panel.place, (_, i) => panel.weights[i * count + layer] / 255);
       const says = (v) => [...told(panel, v).slice(0, 2), ...(panel.voxel[v] < 0 ? [] : [`weight ${(values[panel.voxel[v]]).toFixed(2)}`])];
-      drawFlat(canvas, panel, through(values, "magma", 0, panel.stored.limits.weights[1]), 420, { named: false, says });
+      drawFlat(canvas, panel, through(values, "magma", 0, panel.stored.limits.weights[1]), { named: false, says });
     }
     for (const box of section.querySelectorAll(".solid")) drawSolid(box, panel);
   }
