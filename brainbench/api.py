@@ -76,8 +76,8 @@ def run(
         report: hears what the run is doing; nothing is printed without one.
 
     Returns:
-        One row a record: what it is about, ``status``, ``error``, and a column a figure (``r2.all``, ``r2.V1``,
-        ``hierarchy.slope`` ...).
+        One row a record: what it is about, ``status``, ``error``, its file (``record``), and a column a figure (``r2.all``,
+        ``r2.V1``, ``hierarchy.slope`` ...).
 
     Raises:
         UsageError, DataError, StoreError: as the command line's exit code 2.
@@ -100,7 +100,7 @@ def run(
     benchmark = Benchmark.open(request, registry, places, device=device, keep=keep, fresh=fresh)
     if dry_run:
         return pd.DataFrame(estimate.jobs(benchmark.plan, keep))
-    return frame([*benchmark.run(report or Silent())])
+    return frame([*benchmark.run(report or Silent())], places.results)
 
 
 def from_module(
@@ -143,12 +143,12 @@ def from_module(
     )
 
 
-def frame(records: Sequence[Record]) -> pd.DataFrame:
-    """Records as a table, one row each."""
-    return pd.DataFrame([_flat(record) for record in records])
+def frame(records: Sequence[Record], folder: Path) -> pd.DataFrame:
+    """Records as a table, one row each; folder: where they lie."""
+    return pd.DataFrame([_flat(record, folder) for record in records])
 
 
-def _flat(record: Record) -> dict[str, Any]:
+def _flat(record: Record, folder: Path) -> dict[str, Any]:
     row: dict[str, Any] = {
         "backbone": record.backbone.name,
         "weights": record.backbone.weights,
@@ -163,6 +163,7 @@ def _flat(record: Record) -> dict[str, Any]:
         else None,
         "control": record.backbone.control,
         "key": record.key,
+        "record": str(folder.absolute() / f"{record.key}.json"),
     }
     figures = {f"{m}.{name}": value for m, result in record.metrics.items() for name, value in result.values.items()}
     return row | figures | {"wall_s": record.cost.wall_s}

@@ -35,7 +35,9 @@ def roi_bars(record: Source) -> Picture:
         for place, name in enumerate(names):
             axes.bar(place, float(np.mean(figures[name])), width=0.66, color="0.45" if name == "all" else "#5b8db8")
             # Beside the interval, not under it.
-            axes.plot(np.full(len(records), place + 0.2), figures[name], ".", color="0.15", markersize=3, linestyle="none")
+            axes.plot(
+                np.full(len(records), place + 0.2), figures[name], ".", color="0.15", markersize=3, linestyle="none"
+            )
             ceiling = [r.dataset.noise_ceiling[name] for r in records if name in r.dataset.noise_ceiling]
             if len(ceiling) == len(records):
                 axes.hlines(float(np.mean(ceiling)), place - 0.33, place + 0.33, color="0.5", linewidth=1)

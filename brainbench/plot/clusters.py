@@ -21,11 +21,13 @@ def channel_clusters(channel: np.ndarray, clusters: int = _CLUSTERS) -> np.ndarr
 
     Kernel w' w of the voxels' weights, k-means on its rows (1,000 centroids, fewer than one for five voxels), Ward's linkage
     of the centroids down to ``clusters`` (appendix E, channel clustering). Neighbouring labels are alike: they follow the order
-    of the leaves of Ward's linkage of the clusters' means. Raises UsageError with fewer than ten voxels, or none that reads anything.
+    of the leaves of Ward's linkage of the clusters' means. Raises UsageError with fewer than ten voxels, or infinite weights.
     """
     weights = np.asarray(channel, np.float64)
     if len(weights) < 2 * _VOXELS_EACH or not np.isfinite(weights).all():
-        raise UsageError(f"{len(weights)} voxels with channel weights, some perhaps infinite: clusters need ten, all finite")
+        raise UsageError(
+            f"{len(weights)} voxels with channel weights, some perhaps infinite: clusters need ten, all finite"
+        )
     rows = _kernel_rows(weights)
     groups = min(_CENTROIDS, len(rows) // _VOXELS_EACH, len(np.unique(rows, axis=0)))
     means = KMeans(groups, n_init=1, random_state=0).fit(rows)

@@ -48,7 +48,9 @@ def _said(voxels: Voxels) -> list[str]:
     """The figures of metric ``trust``, means over subjects, and its remarks."""
     found = [record.metrics["trust"].values for record in voxels.records if "trust" in record.metrics]
     if not found or not all("identifiability" in values for values in found):
-        return ["Metric trust was not scored, or does not apply: run again with --metrics trust to have its judgement here."]
+        return [
+            "Metric trust was not scored, or does not apply: run again with --metrics trust to have its judgement here."
+        ]
     mean = float(np.mean([values["identifiability"] for values in found]))
     return [
         f"Identifiability {mean:.3f}: the share of a layer's aligned features that its neighbours could not give.",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -9,7 +10,7 @@ from matplotlib.colors import Normalize
 
 from brainbench.errors import UsageError
 from brainbench.layers import layer_place
-from brainbench.plot.maps import scalar_map
+from brainbench.plot.maps import scalar_map, trust_notes
 from brainbench.plot.pictures import Picture
 from brainbench.plot.voxels import Source, Voxels, voxels_of
 
@@ -28,7 +29,7 @@ def layer_difference_map(a: Source, b: Source) -> Picture:
         if weights.shape[1] == 1:
             raise UsageError(f"{voxels.title}: a single layer has no place among layers; compare r2 instead")
         places.append(layer_place(weights))
-    return _difference(one, other, places[1] - places[0], "layer place")
+    return _difference(one, other, places[1] - places[0], "layer place", _doubts(one, other))
 
 
 def r2_difference_map(a: Source, b: Source) -> Picture:
@@ -55,8 +56,12 @@ def _place(voxels: Voxels) -> tuple[object, ...]:
     return voxels.count, where, {name: mask.tolist() for name, mask in voxels.rois.items()}, data
 
 
-def _difference(a: Voxels, b: Voxels, values: np.ndarray, of: str) -> Picture:
+def _doubts(*several: Voxels) -> list[str]:
+    return [f"{voxels.title}. {note}" for voxels in several for note in trust_notes(voxels)]
+
+
+def _difference(a: Voxels, b: Voxels, values: np.ndarray, of: str, notes: Sequence[str] = ()) -> Picture:
     # Few extremes do not take the colour from the rest.
     top = max(float(np.quantile(np.abs(values), 0.99)), 0.01)
     whole = replace(a, title=f"{b.title} minus {a.title}", records=(*a.records, *b.records))
-    return scalar_map(whole, values, _PALETTE, Normalize(-top, top, clip=True), f"difference of {of}", of)
+    return scalar_map(whole, values, _PALETTE, Normalize(-top, top, clip=True), f"difference of {of}", of, notes)

@@ -25,7 +25,7 @@ def selector_histograms(record: Source) -> Picture:
         for column, (name, values) in enumerate(columns.items()):
             for row, (region, mask) in enumerate(regions.items()):
                 axes = figure.add_subplot(grid[row, column])
-                axes.hist(values[mask], _BINS, (0, 1), color="#5b8db8", histtype="stepfilled", linewidth=0)
+                axes.hist(values[mask], bins=_BINS, range=(0, 1), color="#5b8db8", histtype="stepfilled", linewidth=0)
                 axes.axvline(float(np.median(values[mask])), color="black", linewidth=0.8)
                 axes.set(xlim=(0, 1), yticks=[])
                 axes.set_xticks([0, 0.5, 1], ["0", "0.5", "1"])

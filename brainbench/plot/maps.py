@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
@@ -48,16 +50,22 @@ def r2_map(record: Source) -> Picture:
 
 
 def scalar_map(
-    voxels: Voxels, values: np.ndarray, palette: str, scale: Normalize, label: str, what: str
+    voxels: Voxels,
+    values: np.ndarray,
+    palette: str,
+    scale: Normalize,
+    label: str,
+    what: str,
+    notes: Sequence[str] = (),
 ) -> Picture:
-    """Paint values [V] with a colour map of matplotlib; label: of the colour bar."""
+    """Paint values [V] with a colour map of matplotlib; label: of the colour bar; what, notes: as of ``painted``."""
     colours = matplotlib.colormaps[palette]
 
     def legend(axes: Axes) -> None:
         bare(axes)
         colour_bar(axes.inset_axes((0.0, 0, 0.3, 1)), colours, scale, label)
 
-    return painted(voxels, colours(scale(values))[:, :3], legend, values, what)
+    return painted(voxels, colours(scale(values))[:, :3], legend, values, what, notes)
 
 
 def layer_weights(voxels: Voxels) -> tuple[np.ndarray, np.ndarray]:

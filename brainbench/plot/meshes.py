@@ -52,18 +52,14 @@ class Cortex:
     @property
     def notes(self) -> list[str]:
         """What of the voxels is not painted, in words."""
+        whole = _FAMILY.get(self.surface.mesh, 0)
         sheets = {"flat map": self.flat, "inflated views": self.inflated}
-        coarse = [
-            name
-            for name, some in sheets.items()
-            if some and len(some["left"].points) < _FAMILY.get(self.surface.mesh, 0)
-        ]
+        coarse = [name for name, some in sheets.items() if some and len(some[SIDES[0]].points) < whole]
         if not coarse:
             return []
-        step = _FAMILY[self.surface.mesh] // _VERTICES
         return [
-            f"{' and '.join(coarse)}: of {self.surface.mesh}, the {_VERTICES:,} vertices a side that {_BUNDLED} has too "
-            f"(one in {step})".capitalize()
+            f"Shown on the {' and '.join(coarse)}: of {self.surface.mesh}, the {_VERTICES:,} vertices a side that {_BUNDLED} has "
+            f"too, one in {whole // _VERTICES}; --surface shows all on surfaces of its own."
         ]
 
 

@@ -54,16 +54,17 @@ def smoothed(sheet: Sheet, values: np.ndarray) -> np.ndarray:
     return np.asarray(inside)
 
 
-def label_places(
-    sheet: Sheet, rois: Mapping[str, np.ndarray], window: Window
-) -> list[tuple[str, tuple[float, float]]]:
+def label_places(sheet: Sheet, rois: Mapping[str, np.ndarray], window: Window) -> list[tuple[str, tuple[float, float]]]:
     """(name, (x, y)) of every part of a ROI: deep inside it, away from the labels set before; the smallest is set first.
 
     rois: name -> bool [n]. A part that the window does not show has no label.
     """
     low, high = np.asarray(window.low) + _EDGE, np.asarray(window.low) + np.asarray(window.size) - _EDGE
     shown = ((sheet.points >= low) & (sheet.points <= high)).all(axis=1)
-    rims = {name: sheet.points[np.union1d(_rim(sheet), np.setdiff1d(sheet.faces, np.flatnonzero(rois[name])))] for name in rois}
+    rims = {
+        name: sheet.points[np.union1d(_rim(sheet), np.setdiff1d(sheet.faces, np.flatnonzero(rois[name])))]
+        for name in rois
+    }
     parts = [(name, part) for name, mask in rois.items() for part in _parts(sheet, mask)]
     places: list[tuple[str, tuple[float, float]]] = []
     for name, part in sorted(parts, key=lambda item: (len(item[1]), item[0])):

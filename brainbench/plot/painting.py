@@ -17,6 +17,7 @@ from brainbench.plot.raster import raster
 
 _MARGIN = 10.0  # mm of bare cortex shown around the voxels
 _ISLAND = 0.03  # a smaller share of a flat map's voxels, far from the others, does not widen the window
+_EMPTY = 100.0  # mm shown of a side without voxels
 _PIXEL = {2: 0.25, 3: 0.5}  # mm; of flat and of inflated sheets: about 250 dots per inch in print
 # (azimuth, elevation) in degrees from which a side is seen, for the left; the right is mirrored.
 VIEWS: Mapping[str, tuple[float, float]] = {"lateral": (180, 0), "medial": (0, 0), "ventral": (180, -80)}
@@ -35,7 +36,9 @@ def windows(cortex: Cortex) -> dict[str, Window]:
     boxes = {side: _box(cortex, side) for side in SIDES}
     size = np.max([high - low for low, high in boxes.values()], axis=0)
     lows = {side: (low + high - size) / 2 for side, (low, high) in boxes.items()}
-    return {side: Window((float(low[0]), float(low[1])), (float(size[0]), float(size[1]))) for side, low in lows.items()}
+    return {
+        side: Window((float(low[0]), float(low[1])), (float(size[0]), float(size[1]))) for side, low in lows.items()
+    }
 
 
 def flat(axes: Axes, sheet: Sheet, painted: np.ndarray, window: Window) -> None:
@@ -69,7 +72,8 @@ def _box(cortex: Cortex, side: str) -> tuple[np.ndarray, np.ndarray]:
     voxel[np.setdiff1d(np.arange(len(voxel)), sheet.faces)] = False  # cut out of the flat map
     rows = np.flatnonzero(voxel)
     if not len(rows):
-        return sheet.points.min(axis=0), sheet.points.min(axis=0)
+        middle = sheet.points[np.unique(sheet.faces)].mean(axis=0)
+        return middle - _EMPTY / 2, middle + _EMPTY / 2
     _, part = connected_components(neighbours(sheet)[rows][:, rows], directed=False)
     points = sheet.points[rows[np.bincount(part)[part] >= _ISLAND * len(rows)]]
     points = points if len(points) else sheet.points[rows]

@@ -27,7 +27,14 @@ def space_map(record: Source) -> Picture:
         figure, box = page(voxels, (panel + 0.12) * lines + 0.2, "where in the image voxels look")
         top = box["top"] - 0.2 / float(figure.get_figheight())
         grid = figure.add_gridspec(
-            lines, _COLUMNS, left=0.015, right=right, bottom=box["bottom"], top=top, wspace=0.08, hspace=0.25 if lines > 1 else 0
+            lines,
+            _COLUMNS,
+            left=0.015,
+            right=right,
+            bottom=box["bottom"],
+            top=top,
+            wspace=0.08,
+            hspace=0.25 if lines > 1 else 0,
         )
         for number, (name, mask) in enumerate(regions.items()):
             axes = figure.add_subplot(grid[divmod(number, _COLUMNS)])

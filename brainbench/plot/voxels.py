@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -58,7 +58,14 @@ class Voxels:
         return np.asarray(array)
 
 
-Source = str | Path | Mapping[str, Any] | Voxels
+class Row(Protocol):
+    """A row of a table, as a pandas Series or a dict."""
+
+    def get(self, key: str, /) -> Any:
+        """What stands in a column; None when there is none."""
+
+
+Source = str | Path | Row | Voxels
 """What a figure is made of: the path of a record, a row of the frame that ``brainbench.run`` returns, or ``Voxels``."""
 
 
@@ -68,9 +75,8 @@ def voxels_of(source: Source) -> Voxels:
         return source
     if isinstance(source, str | Path):
         return from_record(read_record(Path(source)), Path(source).parent)
-    # A pandas row is not registered as a Mapping, but is read like one.
-    if (path := source.get("path")) is None:
-        raise UsageError("a row without a column path: give a row of the frame that brainbench.run returns")
+    if (path := source.get("record")) is None:
+        raise UsageError("a row without a column `record`: give a row of the frame that brainbench.run returns")
     return voxels_of(str(path))
 
 

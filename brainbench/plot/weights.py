@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import matplotlib
 import numpy as np
 from matplotlib.axes import Axes
@@ -9,7 +11,7 @@ from matplotlib.colors import Normalize
 
 from brainbench.plot.figures import colour_bar, regions_of
 from brainbench.plot.meshes import SIDES, Cortex, cortex
-from brainbench.plot.painting import VIEWS, flat, inflated, windows
+from brainbench.plot.painting import VIEWS, Window, flat, inflated, windows
 from brainbench.plot.pictures import WIDTH, Picture, page, style
 from brainbench.plot.voxels import Source, Voxels, voxels_of
 
@@ -32,8 +34,9 @@ def _panels(voxels: Voxels, sheets: Cortex, weights: np.ndarray) -> Picture:
     columns = min(count, 6 if count <= 18 else 8)
     lines = -(-count // columns)
     palette, scale = matplotlib.colormaps[_PALETTE], Normalize(0, float(weights.max()), clip=True)
+    shown = windows(sheets) if sheets.flat else {}
     width = WIDTH * (1 - _BAR - 0.02) / max(columns, 3)
-    panel = width * _aspect(sheets) + 0.2
+    panel = width * _aspect(shown) + 0.2
     figure, box = page(voxels, lines * panel, "weight of each layer", sheets.notes)
     high = box["top"] - box["bottom"]
     for number in range(count):
@@ -47,7 +50,7 @@ def _panels(voxels: Voxels, sheets: Cortex, weights: np.ndarray) -> Picture:
                 high / lines * (1 - 0.2 / panel),
             )
             axes = figure.add_axes(place)
-            _paint(axes, sheets, side, palette(scale(weights[:, number]))[:, :3])
+            _paint(axes, sheets, side, shown, palette(scale(weights[:, number]))[:, :3])
         name = voxels.layers[number]
         figure.text(
             0.01 + (column + 0.48) * width / WIDTH,
@@ -63,20 +66,20 @@ def _panels(voxels: Voxels, sheets: Cortex, weights: np.ndarray) -> Picture:
     return figure
 
 
-def _paint(axes: Axes, sheets: Cortex, side: str, colours: np.ndarray) -> None:
+def _paint(axes: Axes, sheets: Cortex, side: str, shown: Mapping[str, Window], colours: np.ndarray) -> None:
     if sheets.flat:
         sheet = sheets.flat[side]
-        flat(axes, sheet, sheets.spread(colours, side, sheet), windows(sheets)[side])
+        flat(axes, sheet, sheets.spread(colours, side, sheet), shown[side])
     else:
         sheet = sheets.inflated[side]
         inflated(axes, sheet, side, next(iter(VIEWS)), sheets.spread(colours, side, sheet))
 
 
-def _aspect(sheets: Cortex) -> float:
-    """Height over width of a panel of two sides."""
-    if not sheets.flat:
+def _aspect(shown: Mapping[str, Window]) -> float:
+    """Height over width of a panel of two sides: of flat maps, or of lateral views."""
+    if not shown:
         return 0.35
-    width, height = windows(sheets)[SIDES[0]].size
+    width, height = shown[SIDES[0]].size
     return height / (2 * width)
 
 
