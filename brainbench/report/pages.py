@@ -36,7 +36,8 @@ def render(records: Iterable[Record], results: Path) -> dict[Path, bytes]:
         for row in section.rows:
             stored = {one.name: panel(one.voxels) for one in row.panels}
             painted |= any("vertex" in one for one in stored.values())
-            files[Path(f"data/{row.slug}.js")] = row_script(row.slug, stored)
+            if any(one["means"] for one in stored.values()):
+                files[Path(f"data/{row.slug}.js")] = row_script(row.slug, stored)
             files |= _row_page(templates, section, row, stored)
     shared: dict[str, Any] = {"scripts": SCRIPTS[:1], "root": "", "mesh": MESH if painted else None}
     files[Path("index.html")] = _bytes(templates, "index.html", sections=sections, **shared)

@@ -36,10 +36,14 @@ def painted(
     subject: str = "1",
     voxels: int = 60,
     surface: bool = True,
+    kept: bool = True,
     seed: int = 0,
-    **facts: Any,
+    control: bool = False,
 ) -> Record:
-    """A done job on two sides of ``voxels`` vertices each; V1 the first half of each, EBA the others; figures from its name."""
+    """A done job on two sides of ``voxels`` vertices each; V1 the first half of each, EBA the others; figures from its name.
+
+    surface: whether the voxels lie on a mesh; kept: whether arrays lie beside the record.
+    """
     rng = np.random.default_rng([seed, *f"{backbone} {subject}".encode()])
     first = np.tile(np.arange(voxels) < voxels // 2, 2)
     layer = rng.dirichlet(np.where(np.arange(3) == 0, 4.0, 1.0), 2 * voxels).astype(np.float32)
@@ -64,7 +68,7 @@ def painted(
         attributes["mesh"] = "fsaverage5"
     figures = {"all": float(r2.mean()), "V1": float(r2[first].mean()), "EBA": float(r2[~first].mean())}
     draws = {name: packed(rng.normal(0, 0.03, DRAWS)) for name in figures}
-    record = fit(backbone, 0, subject=subject, seed=seed)
+    record = fit(backbone, 0, subject=subject, seed=seed, control=control)
     record = replace(
         record,
         dataset=replace(
@@ -72,8 +76,8 @@ def painted(
         ),
         metrics={"r2": MetricResult("1", _R2, figures | {"all_of_ceiling": 0.5}, draws=draws)},
         history=[{"step": 1.0, "loss": 0.5, "val_r2": 0.1}, {"step": 2.0, "loss": 0.4, "val_r2": 0.2}],
-        **facts,
     )
-    record = replace(record, artifacts=write_arrays(folder, record.key, arrays, attributes))
+    if kept:
+        record = replace(record, artifacts=write_arrays(folder, record.key, arrays, attributes))
     write_record(folder, record)
     return record
