@@ -24,6 +24,7 @@ LEVELS = [
     {"selection"},
     {"matrix", "fitting", "pipeline", "datasets"},
     {"facts", "estimate", "testing", "boards", "plot"},
+    {"report"},
     {"runner"},
     {"benchmark"},
     {"api", "checking", "citations", "extraction", "scaffold", "verification", "weights"},
@@ -120,7 +121,15 @@ def test_all_is_complete() -> None:
 
 @pytest.mark.parametrize(
     "arguments",
-    [["--help"], ["run", "--help"], ["list"], ["list", "backbones", "--json"], ["plugins"], ["cache"]],
+    [
+        ["--help"],
+        ["run", "--help"],
+        ["list"],
+        ["list", "backbones", "--json"],
+        ["plugins"],
+        ["cache"],
+        ["report", "--help"],
+    ],
     ids=" ".join,
 )
 def test_light_commands_import_nothing_heavy(arguments: list[str], tmp_path: Path) -> None:

@@ -15,6 +15,7 @@ from brainbench.cli.list import list_
 from brainbench.cli.new import new
 from brainbench.cli.plot import plot
 from brainbench.cli.plugins import plugins
+from brainbench.cli.report import report
 from brainbench.cli.run import run
 from brainbench.cli.weights import weights
 from brainbench.errors import BrainbenchError, did_you_mean
@@ -52,7 +53,7 @@ def cli(context: click.Context) -> None:
         click.echo(context.get_help())
 
 
-for command in (run, list_, plugins, check, new, leaderboard, plot, cite, weights, cache):
+for command in (run, list_, plugins, check, new, leaderboard, plot, report, cite, weights, cache):
     cli.add_command(command)
 
 

@@ -1,0 +1,14 @@
+"""What every report holds alike: style and scripts, which are files of this package."""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from pathlib import Path
+
+SCRIPTS = ("report.js", "cortex.js", "maps.js", "compare.js")
+
+
+def assets() -> dict[Path, bytes]:
+    """File name in a report -> content."""
+    folder = files("brainbench.report") / "static"
+    return {Path("assets", name): (folder / name).read_bytes() for name in ("report.css", *SCRIPTS)}

@@ -1,0 +1,48 @@
+"""R2 of every ROI as a bar with its interval and the noise ceiling, all on one scale."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from brainbench.pipeline.leaderboard.rows import Column
+from brainbench.pipeline.leaderboard.tables import Board, Line
+from brainbench.pipeline.leaderboard.texts import rounded
+from brainbench.report.table import Figure, roi_columns
+
+
+@dataclass(frozen=True)
+class Bar:
+    """One ROI. cell: its figure; said: low, high and ceiling, as far as known; at: where each lies, in percent of the scale."""
+
+    name: str
+    cell: Figure
+    said: Mapping[str, str]
+    at: Mapping[str, float]
+
+
+def roi_bars(board: Board, line: Line, cells: Sequence[Figure]) -> list[Bar]:
+    """The bars of a line, ROIs in their order and all voxels last; cells: the line's, in the order of ``board.columns``."""
+    rois = roi_columns(board)
+    shown = [*rois, *(c for c in board.columns if rois and c.metric == rois[0].metric and c.value == "all")]
+    known = {column: _known(board, line, column) for column in shown if line.figures[column] is not None}
+    values = [value for found in known.values() for value in found.values()]
+    low, high = min([0.0, *values]), max([1e-9, *values])
+    by_column = dict(zip(board.columns, cells, strict=True))
+    return [
+        Bar(
+            "all" if column.value == "all" else column.heading,
+            by_column[column],
+            {kind: rounded(found[kind], column.digits) for kind in ("low", "high", "ceiling") if kind in found},
+            {kind: round(100 * (value - low) / (high - low), 2) for kind, value in [("zero", 0.0), *found.items()]},
+        )
+        for column, found in known.items()
+    ]
+
+
+def _known(board: Board, line: Line, column: Column) -> dict[str, float]:
+    figure, interval = line.figures[column], line.intervals.get(column)
+    found = {"mean": figure[0]} if figure else {}
+    if interval:
+        found |= {"low": interval.low, "high": interval.high}
+    return found | ({"ceiling": board.ceiling[column.value]} if column.value in board.ceiling else {})

@@ -1,0 +1,97 @@
+"""Lines of a board -> what their pages show: the voxels of every subject, of the first seed, and of all together."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from brainbench.hashing import digest
+from brainbench.pipeline.leaderboard.tables import Board, Line
+from brainbench.plot import Voxels, from_record, together
+from brainbench.records import Record
+
+
+@dataclass(frozen=True)
+class Panel:
+    """One tab of a page. name: as scripts know it; label: as it is read."""
+
+    name: str
+    label: str
+    voxels: Voxels
+
+
+@dataclass(frozen=True)
+class Row:
+    """A line of a board with its page.
+
+    slug: its file name; title: what it is called; seed: of the maps; absent: subjects without kept arrays.
+    """
+
+    slug: str
+    title: str
+    board: Board
+    line: Line
+    panels: tuple[Panel, ...]
+    seed: int
+    absent: tuple[str, ...]
+
+    @property
+    def records(self) -> list[Record]:
+        """Its jobs, by subject and seed; the backbone's own come last."""
+        return sorted(self.line.row.records, key=lambda r: (r.encoder is None, r.dataset.subject, r.seed, r.key))
+
+
+def report_rows(board: Board, results: Path) -> list[Row]:
+    """The lines of a board, controls last; results: the folder that the arrays lie in."""
+    return [_row(board, line, results) for line in board.lines]
+
+
+def _row(board: Board, line: Line, results: Path) -> Row:
+    key = line.row.key
+    fits = [r for r in line.row.records if r.encoder is not None and r.status == "done"]
+    seed = min((r.seed for r in fits), default=0)
+    chosen = sorted((r for r in fits if r.seed == seed), key=lambda r: r.dataset.subject)
+    voxels = [_voxels(record, results) for record in chosen]
+    absent = tuple(r.dataset.subject for r, found in zip(chosen, voxels, strict=True) if not found.count)
+    network = " ".join(filter(None, (key.backbone, key.backbone_settings)))
+    fit = " ".join(filter(None, (key.encoder, key.encoder_settings)))
+    title = " × ".join(filter(None, (network, fit)))  # noqa: RUF001 - a times sign
+    others = sum(one.row.key.backbone == key.backbone and one.row.key.encoder == key.encoder for one in board.lines)
+    # Rows of one backbone and encoder differ in weights or settings: the weights tell them apart too.
+    named = f"{title} ({key.weights})" if others > 1 else title
+    return Row(_slug(board, line), named, board, line, _panels(voxels, title), seed, absent)
+
+
+def _slug(board: Board, line: Line) -> str:
+    """Letters of the names, and a digest of what makes the row, so that no two rows share a file."""
+    key, edition = line.row.key, board.edition
+    words = re.sub(r"[^a-z0-9]+", "-", f"{edition.dataset} {key.backbone} {key.encoder}".lower()).strip("-")[:60]
+    whole = (edition.dataset, edition.version, edition.settings, *_splits(board), *map(str, vars(key).values()))
+    return f"{words}-{digest(list(whole))[:8]}"
+
+
+def _splits(board: Board) -> list[str]:
+    return sorted({record.dataset.split_hash or "" for record in board.edition.records})
+
+
+def _voxels(record: Record, results: Path) -> Voxels:
+    """What is kept beside a record; where that is nothing, what the record alone says."""
+    kept = (results / f"{record.key}.zarr").exists()
+    return from_record(record if kept else replace(record, artifacts={}), results)
+
+
+def _panels(found: Sequence[Voxels], title: str) -> tuple[Panel, ...]:
+    kept = [voxels for voxels in found if voxels.count] or list(found)
+    single = [Panel(f"subject {name}", f"Subject {name}", one) for one in kept if (name := _subject(one))]
+    if len(single) < 2:
+        return tuple(single)
+    whole = together(kept, f"{title}, {len(kept)} subjects")
+    # Without a common mesh there is no mean of a voxel; then all voxels of all subjects stand side by side.
+    label = f"Average of {len(kept)} subjects" if whole.surface else f"All {len(kept)} subjects"
+    return (Panel("all", label, whole), *(one for one in single if one.voxels.count))
+
+
+def _subject(voxels: Voxels) -> str:
+    return voxels.records[0].dataset.subject

@@ -1,0 +1,102 @@
+"""A board -> the cells of its sortable tables; every figure is the one of the board's CSV."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass
+
+from brainbench.pipeline.leaderboard.page import EXPLAINED
+from brainbench.pipeline.leaderboard.rows import Column
+from brainbench.pipeline.leaderboard.tables import Board, Line, frame
+from brainbench.pipeline.leaderboard.texts import CEILING, INTERVAL, NOT_APPLICABLE, rounded
+
+INCOMPLETE = "-"
+
+
+@dataclass(frozen=True)
+class Figure:
+    """One cell.
+
+    text: as shown; spread: " ± sd" or ""; exact: as in the CSV, "" for none; title: all that is known; heat: 0..1 or None.
+    """
+
+    text: str
+    spread: str = ""
+    exact: str = ""
+    title: str = ""
+    heat: float | None = None
+
+
+@dataclass(frozen=True)
+class TableRow:
+    """A line of the board in cells; figures in the order of ``Board.columns``."""
+
+    line: Line
+    figures: tuple[Figure, ...]
+
+    @property
+    def text(self) -> str:
+        """What a filter looks in."""
+        key = self.line.row.key
+        return " ".join(map(str, vars(key).values())).lower()
+
+
+def table_rows(board: Board) -> list[TableRow]:
+    """All lines of a board, in its order."""
+    hot = roi_columns(board)
+    exact = frame(board).to_dict("records")
+    tops = [float(cells[c.heading]) for cells in exact for c in hot if cells[c.heading] != ""]
+    top = max([*tops, 1e-9])
+    return [
+        TableRow(line, tuple(_figure(line, cells, column, top if column in hot else None) for column in board.columns))
+        for line, cells in zip(board.lines, exact, strict=True)
+    ]
+
+
+def ceiling_row(board: Board) -> tuple[Figure, ...]:
+    """The noise ceiling in the same columns, as the controls' block shows it."""
+    found = []
+    for column in board.columns:
+        applies = column.metric == "r2" and column.value in board.ceiling
+        value = board.ceiling.get(column.value, 0.0)
+        found.append(
+            Figure(
+                rounded(value, column.digits), exact=f"{value:.6g}", title=f"{CEILING}, {column.heading}: {value:.6g}"
+            )
+            if applies
+            else Figure("")
+        )
+    return tuple(found)
+
+
+def roi_columns(board: Board) -> list[Column]:
+    """The columns of ROIs, which are shown as heat."""
+    rois = {name for record in board.edition.records for name in record.dataset.rois}
+    first = next((c.metric for c in board.columns if c.value in rois), None)
+    return [c for c in board.columns if c.metric == first and c.value in rois]
+
+
+def explanations(board: Board) -> list[str]:
+    """How to read the columns that there are, in the words of the leaderboard."""
+    headings = {column.heading for column in board.columns}
+    if any(line.intervals for line in board.lines):
+        headings.add(INTERVAL)
+    return [text for heading, text in EXPLAINED.items() if heading in headings]
+
+
+def summary(row: TableRow, columns: Sequence[Column]) -> list[tuple[str, Figure]]:
+    """(heading, figure) of what a row has."""
+    return [(c.heading, f) for c, f in zip(columns, row.figures, strict=True) if f.exact]
+
+
+def _figure(line: Line, cells: Mapping[Hashable, str], column: Column, top: float | None) -> Figure:
+    mean = cells[column.heading]
+    if mean == "":
+        return Figure(NOT_APPLICABLE if line.complete else INCOMPLETE)
+    sd = cells[f"{column.heading} sd"]
+    said = f"{column.heading}: {mean}" + (f" ± {sd}" if sd else "")
+    if cells.get(f"{column.heading} low", ""):
+        said += f", {INTERVAL} {cells[f'{column.heading} low']} to {cells[f'{column.heading} high']}"
+    spread = f" ± {float(sd):.{column.digits}f}" if sd else ""
+    heat = None if top is None else round(max(0.0, float(mean)) / top, 3)
+    return Figure(rounded(float(mean), column.digits), spread, mean, said, heat)
