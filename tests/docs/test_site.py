@@ -60,14 +60,14 @@ def test_every_command_and_option_has_its_place(site: Path) -> None:
     for name, command in commands(cli, "brainbench"):
         _, there, rest = page.partition(f"Usage: {name} ")
         assert there, name
-        own = rest.split("Usage: ")[0]
+        own = "".join(rest.split("Usage: ")[0].split())  # a long list of choices may be broken anywhere
         for parameter in command.params:
             word = (
                 parameter.opts[0]
                 if isinstance(parameter, click.Option)
                 else parameter.make_metavar(click.Context(command))
             )
-            assert word in own, f"{name} {word}"
+            assert word.replace(" ", "") in own, f"{name} {word}"
 
 
 @pytest.mark.parametrize("package", PACKAGES)
