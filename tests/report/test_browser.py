@@ -158,6 +158,7 @@ def over_a_voxel(tab: Any, canvas: Any) -> list[str]:
 
 def test_the_pointer_says_vertex_roi_layer_and_figures(report: Path, tab: Any) -> None:
     tab.goto(row(report, "data-net-a"))
+    tab.get_by_role("button", name="left, outside").first.click()
     for canvas in (tab.locator("canvas[data-map=layers]").first, tab.locator(".solid canvas").first):
         said = over_a_voxel(tab, canvas)
         assert re.fullmatch(r"(left|right) vertex \d+", said[0])
@@ -213,7 +214,9 @@ def test_any_two_are_compared(report: Path, tab: Any) -> None:
     table.wait_for()
     grid = table.locator("td").all_inner_texts()
     assert float(grid[0]) - float(grid[1]) == pytest.approx(float(grid[2]), abs=2e-3)
-    assert tab.locator("[data-caption=difference]").inner_text().startswith("net/a × fit less net/b × fit")  # noqa: RUF001
+    chosen = [tab.locator(f"[name={n}] option:checked").inner_text() for n in ("first", "second")]
+    assert len(set(chosen)) == 2
+    assert tab.locator("[data-caption=difference]").inner_text().startswith(f"{chosen[0]} less {chosen[1]}: ")
     picture = "document.querySelector('canvas[data-side=difference]').toDataURL()"
     before = tab.evaluate(picture)
     tab.locator("[name=kind]").select_option("r2")
