@@ -227,3 +227,17 @@ def test_any_two_are_compared(report: Path, tab: Any) -> None:
     )
     tab.locator("[name=panel]").select_option("subject 2")
     assert tab.locator(".said").inner_text() == ""
+
+
+def test_without_a_mesh_every_voxel_is_a_point(tmp_path: Path, tab: Any) -> None:
+    for name in ("net/a", "net/b"):
+        painted(tmp_path / "results", name, surface=False, voxels=10)
+    tab.goto((write_report(tmp_path / "results", tmp_path / "report").parent / "compare.html").as_uri())
+    canvas = tab.locator("canvas")
+    tab.wait_for_function("() => document.querySelector('canvas').dataset.points === '20'")
+    before = canvas.evaluate("c => c.toDataURL()")
+    tab.locator("[name=kind]").select_option("scale")
+    tab.wait_for_function("v => document.querySelector('canvas').toDataURL() !== v", arg=before)
+    tab.goto(row(tmp_path / "report", "data-net-a"))
+    assert tab.locator("canvas").count() == 0
+    assert tab.get_by_role("heading", name="R2 by ROI").is_visible()
