@@ -223,7 +223,7 @@ def test_any_two_are_compared(report: Path, tab: Any) -> None:
     tab.wait_for_function(f"v => {picture} !== v", arg=before)
     tab.locator("[name=second]").select_option(index=0)
     tab.wait_for_function(
-        "() => [...document.querySelectorAll('tbody tr')].every(r => r.cells[3].textContent === '+0.000')"
+        "() => [...document.querySelectorAll('tbody tr')].every(r => r.cells[3].textContent === '0.000')"
     )
     tab.locator("[name=panel]").select_option("subject 2")
     assert tab.locator(".said").inner_text() == ""

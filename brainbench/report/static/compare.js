@@ -17,6 +17,9 @@
     });
   }
 
+  // Zero has no sign.
+  const signed = (value) => (Math.abs(value) < 0.0005 ? "0.000" : `${value > 0 ? "+" : ""}${value.toFixed(3)}`);
+
   const largest = (values) => {
     const sorted = Array.from(values, Math.abs).filter(Number.isFinite).sort((a, b) => a - b);
     return Math.max(sorted[Math.floor(0.99 * (sorted.length - 1))] || 0, 0.01);
@@ -114,7 +117,7 @@
         const known = typeof x === "number" && typeof y === "number";
         const row = document.createElement("tr");
         const head = Object.assign(document.createElement("th"), { textContent: roi, scope: "row" });
-        const cells = [said(x), said(y), known ? `${x - y >= 0 ? "+" : ""}${(x - y).toFixed(3)}` : "n/a"];
+        const cells = [said(x), said(y), known ? signed(x - y) : "n/a"];
         row.append(head, ...cells.map((text) => Object.assign(document.createElement("td"), { textContent: text, className: "figure" })));
         return row;
       }));
