@@ -58,8 +58,8 @@ class Cortex:
         if not coarse:
             return []
         return [
-            f"Shown on the {' and '.join(coarse)}: of {self.surface.mesh}, the {_VERTICES:,} vertices a side that {_BUNDLED} has "
-            f"too, one in {whole // _VERTICES}; --surface shows all on surfaces of its own."
+            f"Shown on the {' and '.join(coarse)}: of {self.surface.mesh}, the {_VERTICES:,} vertices a side that {_BUNDLED} "
+            f"has too, one in {round(whole / _VERTICES)}."
         ]
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from functools import lru_cache
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -14,6 +15,7 @@ from scipy.spatial import cKDTree
 from brainbench.plot.meshes import Sheet
 from brainbench.plot.painting import Window, neighbours
 
+_BEHIND = {"boxstyle": "round,pad=0.12", "facecolor": "white", "alpha": 0.8, "edgecolor": "none"}
 _SMOOTHING = 2  # steps of averaging with the neighbours
 _SPECK = 0.25  # a smaller part of a ROI has no outline of its own
 _APART = np.array([26.0, 13.0])  # mm between labels, across and up: the size of a word on the page
@@ -26,15 +28,15 @@ def outline(axes: Axes, sheet: Sheet, rois: Mapping[str, np.ndarray], window: Wi
     smooth = {name: smoothed(sheet, values) for name, values in rois.items() if np.nansum(values) > 0}
     for inside in smooth.values():
         if inside.max() > 0.5:
-            axes.tricontour(mesh, inside, levels=[0.5], colors="white", linewidths=1.5)
-            axes.tricontour(mesh, inside, levels=[0.5], colors="black", linewidths=0.7)
+            lines = axes.tricontour(mesh, inside, levels=[0.5], colors="black", linewidths=0.7)
+            lines.set_path_effects([withStroke(linewidth=1.7, foreground="white")])
     # Contours are of the whole sheet.
     (left, bottom), (width, height) = window.low, window.size
     axes.set(xlim=(left, left + width), ylim=(bottom, bottom + height))
     masks = {name: inside > 0.5 for name, inside in smooth.items()}
     for name, (x, y) in label_places(sheet, masks, window):
-        around = [withStroke(linewidth=2, foreground="white")]
-        axes.text(x, y, name, fontsize=7, ha="center", va="center", path_effects=around, clip_on=True)
+        # A white halo along the letters would turn them into outlines in svg.
+        axes.text(x, y, name, fontsize=7, ha="center", va="center", bbox=_BEHIND, clip_on=True)
 
 
 def smoothed(sheet: Sheet, values: np.ndarray) -> np.ndarray:
@@ -61,9 +63,10 @@ def label_places(sheet: Sheet, rois: Mapping[str, np.ndarray], window: Window) -
     """
     low, high = np.asarray(window.low) + _EDGE, np.asarray(window.low) + np.asarray(window.size) - _EDGE
     shown = ((sheet.points >= low) & (sheet.points <= high)).all(axis=1)
-    rims = {
-        name: sheet.points[np.union1d(_rim(sheet), np.setdiff1d(sheet.faces, np.flatnonzero(rois[name])))]
-        for name in rois
+    rim, on_map = _rim(sheet), np.unique(sheet.faces)
+    borders = {
+        name: sheet.points[np.union1d(rim, np.setdiff1d(on_map, np.flatnonzero(mask), assume_unique=True))]
+        for name, mask in rois.items()
     }
     parts = [(name, part) for name, mask in rois.items() for part in _parts(sheet, mask)]
     places: list[tuple[str, tuple[float, float]]] = []
@@ -71,7 +74,7 @@ def label_places(sheet: Sheet, rois: Mapping[str, np.ndarray], window: Window) -
         candidates = sheet.points[part[shown[part]]]
         if not len(candidates):
             continue
-        depth = cKDTree(rims[name]).query(candidates)[0]
+        depth = cKDTree(borders[name]).query(candidates)[0]
         score = depth / max(depth.max(), 1e-9)
         for _, other in places:
             apart = np.linalg.norm((candidates - other) / _APART, axis=1)
@@ -89,6 +92,7 @@ def _parts(sheet: Sheet, mask: np.ndarray) -> Iterator[np.ndarray]:
         yield rows[part == number]
 
 
+@lru_cache(maxsize=4)
 def _rim(sheet: Sheet) -> np.ndarray:
     """Vertices on the edge of the sheet: an edge of a single face ends there."""
     edges = np.sort(np.concatenate([sheet.faces[:, [0, 1]], sheet.faces[:, [1, 2]], sheet.faces[:, [2, 0]]]), axis=1)

@@ -24,7 +24,8 @@ class Bar:
 def roi_bars(board: Board, line: Line, cells: Sequence[Figure]) -> list[Bar]:
     """The bars of a line, ROIs in their order and all voxels last; cells: the line's, in the order of ``board.columns``."""
     rois = roi_columns(board)
-    shown = [*rois, *(c for c in board.columns if rois and c.metric == rois[0].metric and c.value == "all")]
+    metric = rois[0].metric if rois else "r2"
+    shown = [*rois, *(c for c in board.columns if c.metric == metric and c.value == "all")]
     known = {column: _known(board, line, column) for column in shown if line.figures[column] is not None}
     values = [value for found in known.values() for value in found.values()]
     low, high = min([0.0, *values]), max([1e-9, *values])

@@ -65,9 +65,11 @@ def panel(voxels: Voxels) -> dict[str, Any]:
     if voxels.layer is not None and voxels.layer.shape[1] > 1:
         figures |= {"confidence": layer_confidence(voxels.layer), "place": layer_place(voxels.layer)}
     content: dict[str, Any] = {"means": _means(voxels, figures) if figures else []}
-    sheets = cortex(voxels.surface, None)
-    if sheets is None or not figures:
+    if not figures:
         return content
+    sheets = cortex(voxels.surface, None)
+    if sheets is None:
+        return content | {"values": {kind: _text(array.astype("<f4")) for kind, array in figures.items()}}
     # Of a finer mesh, the vertices that fsaverage5 has too.
     vertex = np.asarray(sheets.surface.vertex)
     rows = np.flatnonzero(vertex < len(sheets.flat["left"].points))

@@ -13,6 +13,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from brainbench.pipeline.leaderboard import Board, boards
 from brainbench.pipeline.leaderboard.page import NEXT_REAL, SIMULATED
 from brainbench.plot.colours import brightness, layer_colours
+from brainbench.plot.meshes import cortex
 from brainbench.records import Record
 from brainbench.report.assets import SCRIPTS, assets
 from brainbench.report.bars import roi_bars
@@ -20,7 +21,7 @@ from brainbench.report.cortex import MESH, PALETTES, mesh_script, palette_style,
 from brainbench.report.figures import CAPTIONS, pictures
 from brainbench.report.provenance import failures, kept_nothing, provenance, studied
 from brainbench.report.rows import Panel, Row, report_rows
-from brainbench.report.table import ceiling_row, explanations, summary, table_rows
+from brainbench.report.table import ceiling_row, explanations, roi_columns, summary, table_rows
 
 _SHADES = 8  # of confidence, in the legend of the layer map
 
@@ -30,15 +31,14 @@ def render(records: Iterable[Record], results: Path) -> dict[Path, bytes]:
     found = boards(records)
     sections = [Section(board, report_rows(board, results)) for some in found.values() for board in some]
     files: dict[Path, bytes] = {}
-    painted = False
     templates = _templates()
     for section in sections:
         for row in section.rows:
             stored = {one.name: panel(one.voxels) for one in row.panels}
-            painted |= any("vertex" in one for one in stored.values())
             if any(one["means"] for one in stored.values()):
                 files[Path(f"data/{row.slug}.js")] = row_script(row.slug, stored)
             files |= _row_page(templates, section, row, stored)
+    painted = any(section.painted for section in sections)
     shared: dict[str, Any] = {"scripts": SCRIPTS[:1], "root": "", "mesh": MESH if painted else None}
     files[Path("index.html")] = _bytes(templates, "index.html", sections=sections, **shared)
     comparable = [section for section in sections if section.whose]
@@ -67,6 +67,9 @@ class Section:
         self.table = dict(zip([row.slug for row in rows], table_rows(board), strict=True))
         self.ranked = [row for row in rows if not row.line.row.control]
         self.controls = [row for row in rows if row.line.row.control]
+        self.rois = bool(roi_columns(board))
+        # Whether its voxels lie on a mesh.
+        self.painted = any(cortex(one.voxels.surface, None) for row in rows for one in row.panels)
         self.ceiling = ceiling_row(board) if board.ceiling else ()
         self.explained = explanations(board)
         self.studied = studied(board)

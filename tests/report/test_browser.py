@@ -158,6 +158,7 @@ def over_a_voxel(tab: Any, canvas: Any) -> list[str]:
 
 def test_the_pointer_says_vertex_roi_layer_and_figures(report: Path, tab: Any) -> None:
     tab.goto(row(report, "data-net-a"))
+    tab.get_by_role("button", name="left, outside").first.click()
     for canvas in (tab.locator("canvas[data-map=layers]").first, tab.locator(".solid canvas").first):
         said = over_a_voxel(tab, canvas)
         assert re.fullmatch(r"(left|right) vertex \d+", said[0])
@@ -213,14 +214,30 @@ def test_any_two_are_compared(report: Path, tab: Any) -> None:
     table.wait_for()
     grid = table.locator("td").all_inner_texts()
     assert float(grid[0]) - float(grid[1]) == pytest.approx(float(grid[2]), abs=2e-3)
-    assert tab.locator("[data-caption=difference]").inner_text().startswith("net/a × fit less net/b × fit")  # noqa: RUF001
+    chosen = [tab.locator(f"[name={n}] option:checked").inner_text() for n in ("first", "second")]
+    assert len(set(chosen)) == 2
+    assert tab.locator("[data-caption=difference]").inner_text().startswith(f"{chosen[0]} less {chosen[1]}: ")
     picture = "document.querySelector('canvas[data-side=difference]').toDataURL()"
     before = tab.evaluate(picture)
     tab.locator("[name=kind]").select_option("r2")
     tab.wait_for_function(f"v => {picture} !== v", arg=before)
     tab.locator("[name=second]").select_option(index=0)
     tab.wait_for_function(
-        "() => [...document.querySelectorAll('tbody tr')].every(r => r.cells[3].textContent === '+0.000')"
+        "() => [...document.querySelectorAll('tbody tr')].every(r => r.cells[3].textContent === '0.000')"
     )
     tab.locator("[name=panel]").select_option("subject 2")
     assert tab.locator(".said").inner_text() == ""
+
+
+def test_without_a_mesh_every_voxel_is_a_point(tmp_path: Path, tab: Any) -> None:
+    for name in ("net/a", "net/b"):
+        painted(tmp_path / "results", name, surface=False, voxels=10)
+    tab.goto((write_report(tmp_path / "results", tmp_path / "report").parent / "compare.html").as_uri())
+    canvas = tab.locator("canvas")
+    tab.wait_for_function("() => document.querySelector('canvas').dataset.points === '20'")
+    before = canvas.evaluate("c => c.toDataURL()")
+    tab.locator("[name=kind]").select_option("scale")
+    tab.wait_for_function("v => document.querySelector('canvas').toDataURL() !== v", arg=before)
+    tab.goto(row(tmp_path / "report", "data-net-a"))
+    assert tab.locator("canvas").count() == 0
+    assert tab.get_by_role("heading", name="R2 by ROI").is_visible()

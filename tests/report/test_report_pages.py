@@ -103,7 +103,7 @@ def test_without_a_mesh_there_are_strips_and_no_cortex(tmp_path: Path) -> None:
     assert "mesh.js" not in text
     kinds = {path.stem.rsplit("-", 1)[-1] for path in files if path.parent == Path("figures")}
     assert {"layers", "weights", "scale", "r2", "space"} <= kinds
-    assert "<canvas" not in page(files, "compare.html")
+    assert 'data-side="scatter"' in page(files, "compare.html")
     assert "vertex" not in stored(files)["subject 1"]
 
 

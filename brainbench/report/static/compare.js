@@ -17,6 +17,9 @@
     });
   }
 
+  // Zero has no sign.
+  const signed = (value) => (Math.abs(value) < 0.0005 ? "0.000" : `${value > 0 ? "+" : ""}${value.toFixed(3)}`);
+
   const largest = (values) => {
     const sorted = Array.from(values, Math.abs).filter(Number.isFinite).sort((a, b) => a - b);
     return Math.max(sorted[Math.floor(0.99 * (sorted.length - 1))] || 0, 0.01);
@@ -34,8 +37,7 @@
   function begin(box) {
     const select = (name) => box.querySelector(`[name=${name}]`);
     const canvas = (name) => box.querySelector(`canvas[data-side=${name}]`);
-    const kinds = [...select("kind").options].map((option) => option.value);
-
+  
     async function draw() {
       const names = ["first", "second"].map((name) => select(name).selectedOptions[0].textContent);
       const [first, second] = await Promise.all(["first", "second"].map((name) => loaded(select(name).value)));
@@ -47,11 +49,43 @@
       box.querySelector(".both").hidden = missing.length > 0;
       if (missing.length) return;
       table(stored, names);
+      if (!stored[0].vertex) scatter(stored, names, DIFFERENCE[kind]);
       const maps = box.querySelector(".maps");
       const able = stored.every((one) => one.vertex && (kind === "layers" ? one.paint : one.values[kind]));
       if (maps) maps.hidden = !able;
       if (maps && able) paint(stored.map(brainbench.maps.unpack), names, kind);
-      else if (kinds.length && stored[0].vertex) box.querySelector(".said").textContent = `One of them has no ${NAMES[kind]} per voxel.`;
+      else if (maps) box.querySelector(".said").textContent = `One of them has no ${NAMES[kind]} per voxel.`;
+    }
+
+    /** Without a mesh, every voxel is a point: what the first has of a figure against what the second has. */
+    function scatter(stored, names, figure) {
+      const plot = box.querySelector("canvas[data-side=scatter]");
+      const [x, y] = stored.map((one) => one.values[figure] && brainbench.cortex.typed(one.values[figure], Float32Array));
+      plot.closest("figure").hidden = !x || !y || x.length !== y.length;
+      if (plot.closest("figure").hidden) return;
+      const known = [...x.keys()].filter((i) => Number.isFinite(x[i]) && Number.isFinite(y[i]));
+      const low = Math.min(0, ...known.map((i) => Math.min(x[i], y[i]))), high = Math.max(...known.map((i) => Math.max(x[i], y[i])), 0.01);
+      const size = (plot.width = plot.height = 640), edge = 60, pen = plot.getContext("2d");
+      const at = (value) => edge + ((value - low) / (high - low)) * (size - edge - 20);
+      const style = getComputedStyle(plot);
+      pen.font = "20px system-ui, sans-serif";
+      pen.strokeStyle = pen.fillStyle = style.color;
+      pen.beginPath();
+      pen.moveTo(at(low), size - at(low)), pen.lineTo(at(high), size - at(high)); // as good in both
+      pen.moveTo(edge, 20), pen.lineTo(edge, size - edge), pen.lineTo(size - 20, size - edge);
+      pen.stroke();
+      [low, high].forEach((value, i) => {
+        pen.textAlign = i ? "right" : "left";
+        pen.fillText(value.toFixed(2), i ? size - 20 : edge, size - edge + 24);
+        pen.textAlign = "right";
+        pen.fillText(value.toFixed(2), edge - 6, i ? 36 : size - edge);
+      });
+      pen.fillStyle = style.getPropertyValue("--mean");
+      pen.globalAlpha = 0.6;
+      for (const i of known) pen.fillRect(at(x[i]) - 4, size - at(y[i]) - 4, 8, 8);
+      box.querySelector("[data-caption=scatter]").textContent =
+        `Every voxel's ${figure === "place" ? "place of the layers" : NAMES[figure]}: ${names[0]} to the right, ${names[1]} upwards; line: alike in both.`;
+      plot.dataset.points = known.length;
     }
 
     function paint([a, b], names, kind) {
@@ -83,7 +117,7 @@
         const known = typeof x === "number" && typeof y === "number";
         const row = document.createElement("tr");
         const head = Object.assign(document.createElement("th"), { textContent: roi, scope: "row" });
-        const cells = [said(x), said(y), known ? `${x - y >= 0 ? "+" : ""}${(x - y).toFixed(3)}` : "n/a"];
+        const cells = [said(x), said(y), known ? signed(x - y) : "n/a"];
         row.append(head, ...cells.map((text) => Object.assign(document.createElement("td"), { textContent: text, className: "figure" })));
         return row;
       }));

@@ -153,8 +153,8 @@ brainbench.maps = (() => {
   function show(section) {
     if (section.dataset.painted) return;
     section.dataset.painted = "yes";
-    const stored = brainbench.rows[section.dataset.row][section.dataset.panel];
-    if (!stored || !stored.vertex) return;
+    const stored = brainbench.rows[section.dataset.row]?.[section.dataset.panel];
+    if (!stored?.vertex) return; // without a mesh there is nothing to paint
     const panel = unpack(stored);
     for (const canvas of section.querySelectorAll("canvas[data-map]")) drawFlat(canvas, panel, colours(panel, canvas.dataset.map));
     for (const canvas of section.querySelectorAll("canvas[data-layer]")) {
