@@ -1,5 +1,5 @@
 # The verbs of development; run inside an active virtual environment.
-.PHONY: install test lint types docs board format clean
+.PHONY: install test lint types docs site pictures board format clean
 
 install:  ## everything, editable
 	pip install -e . -e ".[test]" $(addprefix -e ,$(wildcard plugins/*))
@@ -15,9 +15,16 @@ types:  ## static types, the plugins one by one
 	mypy brainbench
 	for plugin in plugins/*/src/*; do mypy $$plugin || exit 1; done
 
-docs:  ## what is written agrees with what is there: README, decisions, committed boards
+docs: site  ## what is written agrees with what is there: README, pages, decisions, committed boards
 	pytest tests/docs
 	brainbench leaderboard leaderboards/records --verify
+
+site:  ## the documentation, in build/site
+	NO_MKDOCS_2_WARNING=1 mkdocs build --strict --quiet
+
+pictures:  ## the pictures of README and docs, by the commands that the pages show, and the README's table
+	python docs/make_pictures.py
+	python docs/readme_table.py
 
 board:  ## rebuild the committed boards from their records
 	brainbench leaderboard leaderboards/records --leaderboards leaderboards

@@ -9,10 +9,7 @@ import sys
 import tomllib
 from pathlib import Path
 
-import click
 import pytest
-
-from brainbench.cli import cli
 
 ROOT = Path(__file__).parents[2]
 README = (ROOT / "README.md").read_text()
@@ -39,25 +36,6 @@ def test_the_plugin_of_the_readme_is_25_lines_of_python() -> None:
     plugin = next(code for language, code in BLOCKS if language == "python" and "hookimpl" in code)
     ast.parse(plugin)
     assert len(plugin.strip().splitlines()) <= 25
-
-
-def test_every_command_that_is_written_exists() -> None:
-    texts = [README, (ROOT / "CONTRIBUTING.md").read_text(), *(p.read_text() for p in (ROOT / "docs").rglob("*.md"))]
-    named = {name for text in texts for name in re.findall(r"(?:^ {4}|`)brainbench ([a-z]+)", text, flags=re.M)}
-    assert named
-    assert named <= cli.commands.keys()
-
-
-def test_every_option_that_is_written_exists() -> None:
-    options = {
-        o for command in cli.commands.values() for p in command.params if isinstance(p, click.Option) for o in p.opts
-    }
-    lines = [
-        line for line in README.splitlines() if re.search(r"brainbench (run|list|leaderboard|cache|plugins)", line)
-    ]
-    written = {option for line in lines for option in re.findall(r"(?<= )--[a-z-]+", line)}
-    assert written
-    assert written <= options
 
 
 def _declared() -> set[str]:

@@ -1,0 +1,121 @@
+"""Tables of fields and lists of places in the code, compared with the code."""
+
+from __future__ import annotations
+
+import ast
+import dataclasses
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from brainbench import cards, hookspecs, records
+from brainbench.cards import BackboneCard, Card, DatasetCard, EncoderCard, MetricCard, Part, Setting
+from brainbench.runner import jobs
+
+ROOT = Path(__file__).parents[2]
+OWN = {field.name for field in dataclasses.fields(Card)}
+HOOKS = ROOT / "docs/hooks.md"
+RESULTS = ROOT / "docs/results.md"
+
+
+def rows(page: Path, heading: str) -> list[list[str]]:
+    """The cells of the first table below a heading, without its head."""
+    _, there, rest = page.read_text().partition(f"# {heading}\n")
+    assert there, heading
+    section = re.split(r"^#", rest, flags=re.M)[0]
+    lines = [line.strip("| ").split(" | ") for line in section.splitlines() if line.startswith("|")]
+    return lines[2:]
+
+
+def names(page: Path, heading: str) -> list[str]:
+    return [row[0].strip("`") for row in rows(page, heading)]
+
+
+def shown(field: dataclasses.Field[Any]) -> str:
+    if field.default is not dataclasses.MISSING:
+        return f'"{field.default}"' if isinstance(field.default, str) else repr(field.default)
+    return "required" if field.default_factory is dataclasses.MISSING else repr(field.default_factory())
+
+
+@pytest.mark.parametrize(
+    ("heading", "kind"),
+    [
+        ("Every card", Card),
+        ("Setting", Setting),
+        ("BackboneCard", BackboneCard),
+        ("EncoderCard", EncoderCard),
+        ("MetricCard", MetricCard),
+        ("DatasetCard", DatasetCard),
+        ("Part", Part),
+    ],
+)
+def test_every_field_of_a_card_has_its_row(heading: str, kind: type) -> None:
+    inherited = OWN if kind is not Card and issubclass(kind, Card) else set()
+    fields = [field for field in dataclasses.fields(kind) if field.name not in inherited]
+    table = rows(HOOKS, heading)
+    assert [(row[0].strip("`"), row[1].strip("`")) for row in table] == [(f.name, shown(f)) for f in fields]
+    assert all(row[2] for row in table)
+
+
+def test_every_class_of_cards_is_there() -> None:
+    public = {name for name, kind in vars(cards).items() if dataclasses.is_dataclass(kind)} - {"Card"}
+    assert public <= set(re.findall(r"^## (\w+)$", HOOKS.read_text(), flags=re.M))
+
+
+def test_every_hook_has_its_row() -> None:
+    hooks = {name for name in vars(hookspecs) if name.startswith("register_")}
+    assert {name.removesuffix("()") for name in names(HOOKS, "Hooks")} == hooks
+
+
+@pytest.mark.parametrize(
+    "kind", ["Record", "DatasetFacts", "BackboneFacts", "EncoderFacts", "MetricResult", "Display", "Failure", "Cost"]
+)
+def test_every_field_of_a_record_has_its_row(kind: str) -> None:
+    assert names(RESULTS, kind) == [field.name for field in dataclasses.fields(getattr(records, kind))]
+
+
+def test_every_class_of_a_record_is_there() -> None:
+    public = {name for name, kind in vars(records).items() if dataclasses.is_dataclass(kind)}
+    assert public == set(re.findall(r"^##+ (\w+)$", RESULTS.read_text(), flags=re.M)) - {"Arrays"}
+
+
+def test_every_array_has_its_row() -> None:
+    source = Path(jobs.__file__).read_text()
+    stored = set(re.findall(r'"((?:surface)\.\w+|predictions)":', source)) | {f"selectors.{k}" for k in jobs._SELECTORS}
+    written = names(RESULTS, "Arrays")
+    assert {name for name in written if "<" not in name} == stored
+    assert {name for name in written if "<" in name} == {"per_voxel.<metric>", "roi.<name>"}
+
+
+def places() -> list[tuple[str, str]]:
+    """(file, name) of every place in the code that the method's page names."""
+    found = re.findall(r"`([\w/]+\.py): ([\w., ]+)`", (ROOT / "docs/method.md").read_text())
+    return [(path, name) for path, several in found for name in several.split(", ")]
+
+
+@pytest.mark.parametrize(("path", "name"), places(), ids=lambda one: one.rpartition("/")[2])
+def test_what_an_equation_points_to_is_there(path: str, name: str) -> None:
+    body = ast.parse((ROOT / path).read_text()).body
+    for part in name.split("."):
+        here = {one.name: one for one in body if isinstance(one, ast.FunctionDef | ast.ClassDef)}
+        constants = {
+            t.id for one in body if isinstance(one, ast.Assign) for t in one.targets if isinstance(t, ast.Name)
+        }
+        assert part in here or part in constants, f"{path} has no {name}"
+        body = here[part].body if part in here else []
+
+
+def test_every_equation_says_where_it_lives() -> None:
+    text = (ROOT / "docs/method.md").read_text()
+    # Equations that follow one another share what is said after the last.
+    for equation, after in re.findall(r"^(\$\$.*?\$\$\n)(?!\n\$\$)(.*?)(?=^\$\$|^#|\Z)", text, flags=re.M | re.S):
+        assert re.search(r"`[\w/]+\.py: ", after), equation
+
+
+def test_the_example_is_the_one_on_its_page() -> None:
+    code = (ROOT / "examples/folder_to_figure.py").read_text()
+    assert f"```python\n{code}```" in (ROOT / "docs/example.md").read_text()
+    tree = ast.parse(code)
+    assert sum(not isinstance(node, ast.Expr) or isinstance(node.value, ast.Call) for node in tree.body) <= 15
