@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from brainbench.datasets.arrays import expect_shape, open_npy
-from brainbench.datasets.icosphere import icosphere, write_cortex
 from brainbench.datasets.images import Images, list_images, open_image, open_rgb, read_images, to_rgb
 from brainbench.datasets.ledger import Fact, Ledger, content_digest
 from brainbench.datasets.planting import planted, small_images, write_images
@@ -12,6 +11,7 @@ from brainbench.datasets.rois import canonical_roi, read_rois, roi_masks
 from brainbench.datasets.screening import Measured, screen, survey
 from brainbench.datasets.sources import ArraySource, NpySource, Source, ZScored, in_blocks, single
 from brainbench.datasets.spelling import near_miss
+from brainbench.datasets.spheres import icosphere, write_cortex
 from brainbench.datasets.splits import SPLITS, automatic_split, given_split, read_split, refuse_empty, units
 from brainbench.datasets.surfaces import Cortex, find_cortex, read_cortex, synthetic_cortex
 from brainbench.datasets.tables import Row, read_numbers, read_rows

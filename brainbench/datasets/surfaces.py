@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from brainbench.datasets.icosphere import MIRRORED, SYNTHETIC, left_side, vertices_of
+from brainbench.datasets.spheres import MIRRORED, SYNTHETIC, left_side, vertices_of
 from brainbench.errors import DataError
 
 GAP = 10.0  # mm between the hemispheres

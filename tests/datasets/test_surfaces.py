@@ -14,7 +14,7 @@ from nilearn.surface import load_surf_mesh
 
 from brainbench import DataError, UsageError
 from brainbench.datasets import Cortex, find_cortex, read_cortex, synthetic_cortex, write_cortex
-from brainbench.datasets.icosphere import icosphere
+from brainbench.datasets.spheres import icosphere
 
 FACES = np.array([[0, 1, 2], [0, 2, 3]])
 

@@ -46,6 +46,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         patch.setenv("BRAINBENCH_CACHE", str(folder / "cache"))
         patch.setattr("brainbench.matrix.Request", tiny)
         patch.setattr("brainbench.api.Request", tiny)
+        patch.setattr("brainbench.inspection.Request", tiny)
         yield folder
 
 

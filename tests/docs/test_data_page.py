@@ -11,7 +11,11 @@ import pytest
 from brainbench.cli import main
 
 PAGE = (Path(__file__).parents[2] / "docs/data/README.md").read_text()
-COMMANDS = re.search(r"^`brainbench (data make [^`]+)`, then `brainbench (data check [^`]+)`:$", PAGE, flags=re.M)
+EXAMPLE = re.search(
+    r"^```sh\nbrainbench (data make .*)\nbrainbench (data check .*)\n```\n\nprints\n\n```text\n(.*?)\n```$",
+    PAGE,
+    flags=re.M | re.S,
+)
 # Digests of floating-point numbers, and what a run of all that is installed would take here.
 ELSEWHERE = ("title", "disk", "free", "memory")
 
@@ -19,17 +23,17 @@ ELSEWHERE = ("title", "disk", "free", "memory")
 def test_the_example_is_what_is_printed(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert COMMANDS is not None
+    assert EXAMPLE is not None
+    *commands, block = EXAMPLE.groups()
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("BRAINBENCH_CACHE", str(tmp_path / "cache"))
-    for command in COMMANDS.groups():
+    for command in commands:
         capsys.readouterr()
         with pytest.raises(SystemExit) as ended:
             main(shlex.split(command))
         assert not ended.value.code
     printed = [line.split("\t") for line in _sizeless(capsys.readouterr().out).splitlines()]
-    block = PAGE[COMMANDS.end() :].split("\nRead it from the top")[0].strip("\n")
-    written = [re.split(r"  +", line.removeprefix("    "), maxsplit=1) for line in _sizeless(block).splitlines()]
+    written = [re.split(r"  +", line, maxsplit=1) for line in _sizeless(block).splitlines()]
     assert [row[0] for row in written] == [row[0] for row in printed]
     for shown, found in zip(written, printed, strict=True):
         assert shown == found or shown[0] in ELSEWHERE
