@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from brainbench.api import from_module, run
     from brainbench.checkpoints import load_state, load_strict
     from brainbench.extraction import features
+    from brainbench.layers import layer_confidence, layer_place
     from brainbench.modules import ModuleBackbone, read_outputs, seeded
     from brainbench.preprocessing import CLIP_MEAN, CLIP_STD, IMAGENET_MEAN, IMAGENET_STD, square
     from brainbench.resampling import resamples
@@ -53,6 +54,8 @@ _LATE = {
     "ModuleBackbone": "brainbench.modules",
     "features": "brainbench.extraction",
     "from_module": "brainbench.api",
+    "layer_confidence": "brainbench.layers",
+    "layer_place": "brainbench.layers",
     "load_state": "brainbench.checkpoints",
     "load_strict": "brainbench.checkpoints",
     "read_outputs": "brainbench.modules",
@@ -106,6 +109,8 @@ __all__ = [
     "file_sha256",
     "from_module",
     "hookimpl",
+    "layer_confidence",
+    "layer_place",
     "lazy",
     "load_state",
     "load_strict",

@@ -11,7 +11,7 @@ def layer_place(layer: np.ndarray) -> np.ndarray:
 
 
 def layer_confidence(layer: np.ndarray) -> np.ndarray:
-    """S = 1 - H(w) / log L of every voxel (equation 2); layer: [V, L], L > 1, rows sum to 1; returns [V] float64."""
+    """Confidence s = 1 - H(w) / log L of every voxel (equation 2); layer: [V, L], L > 1, rows sum to 1; returns [V] float64."""
     weights = layer.astype(np.float64)
     logs = np.log(weights, out=np.zeros_like(weights), where=weights > 0)
     return np.asarray(1 + (weights * logs).sum(axis=1) / np.log(weights.shape[1]))

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from brainbench import MetricInputs, Score
+from brainbench import MetricInputs, Score, layer_confidence
 
 
 def load(*, settings: Mapping[str, Any]) -> Confidence:
@@ -30,10 +30,3 @@ class Confidence:
         regions = {name: per_voxel[mask] for name, mask in inputs.responses.rois.items() if mask.any()}
         values = {name: float(s.mean()) for name, s in {"all": per_voxel, **regions}.items()}
         return Score(values=values, per_voxel=per_voxel.astype(np.float32))
-
-
-def layer_confidence(layer: np.ndarray) -> np.ndarray:
-    """Confidence of every voxel; layer: [V, L], L > 1, rows sum to 1; returns [V] float64."""
-    weights = layer.astype(np.float64)
-    logs = np.log(weights, out=np.zeros_like(weights), where=weights > 0)
-    return np.asarray(1 + (weights * logs).sum(axis=1) / np.log(weights.shape[1]))

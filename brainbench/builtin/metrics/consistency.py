@@ -7,8 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from brainbench import Cell, Score
-from brainbench.builtin.metrics.hierarchy import layer_place
+from brainbench import Cell, Score, layer_place
 
 LAYER = "selectors.layer"
 # Places nearer than this are alike: selectors are stored in float32.

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from brainbench import MetricInputs, Score
+from brainbench import MetricInputs, Score, layer_place
 
 # The four levels of section 4.3 and their ideal place between the first layer (0) and the last (1).
 LEVELS: Mapping[tuple[str, ...], float] = {("V1",): 0.0, ("V2", "V3"): 1 / 3, ("OPA",): 2 / 3, ("EBA",): 1.0}
@@ -47,11 +47,6 @@ class Hierarchy:
 def missing_levels(rois: Mapping[str, np.ndarray]) -> list[str]:
     """ROIs of the four levels without a voxel."""
     return [name for level in LEVELS for name in level if name not in rois or not rois[name].any()]
-
-
-def layer_place(layer: np.ndarray) -> np.ndarray:
-    """Place of every voxel, sum_l (l - 1) / (L - 1) w_l: 0 first layer .. 1 last; layer: [V, L], L > 1; returns [V]."""
-    return np.asarray(layer.astype(np.float64) @ np.linspace(0, 1, layer.shape[1]))
 
 
 def hierarchy_fit(place: np.ndarray, rois: Mapping[str, np.ndarray]) -> tuple[float, float]:

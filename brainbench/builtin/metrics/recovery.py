@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from brainbench import MetricInputs, Score, Selectors
-from brainbench.builtin.metrics.hierarchy import hierarchy_fit, layer_place, missing_levels
+from brainbench import MetricInputs, Score, Selectors, layer_place
+from brainbench.builtin.metrics.hierarchy import hierarchy_fit, missing_levels
 
 # A true slope below this is none: there is nothing to take a ratio to, nor places to correlate with.
 FLAT = 0.05

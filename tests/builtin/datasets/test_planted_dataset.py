@@ -10,13 +10,13 @@ import oracle
 import pytest
 import torch
 
-from brainbench import Features, Responses, UsageError, features
+from brainbench import Features, Responses, UsageError, features, layer_place
 from brainbench.builtin.datasets.demo import cortex
 from brainbench.builtin.datasets.demo.scenes import scene
 from brainbench.builtin.datasets.planted.card import PLANTED
 from brainbench.builtin.datasets.planted.dataset import load
 from brainbench.builtin.datasets.planted.truth import Truth, plant, signal
-from brainbench.builtin.metrics.hierarchy import hierarchy_fit, layer_place
+from brainbench.builtin.metrics.hierarchy import hierarchy_fit
 
 MakeFeatures = Callable[..., Features]
 SMALL = {"images": 100, "voxels": 300}
