@@ -12,7 +12,8 @@ from brainbench import Part
 from brainbench.datasets import Cortex
 from brainbench_nsd.algonauts import layout
 from brainbench_nsd.algonauts.dataset import find_surface
-from brainbench_nsd.algonauts.layout import CLASSES, SIDES, SubjectFolder
+from brainbench_nsd.algonauts.layout import SIDES, SubjectFolder
+from brainbench_nsd.classes import CLASSES
 
 ARCHIVE = "the Algonauts 2023 archive (algonautsproject.com/2023, after its form)"
 SUBJECTS = 8

@@ -11,8 +11,9 @@ import numpy as np
 from brainbench import DataError, Masks, Responses, Stimuli, UsageError, did_you_mean
 from brainbench.datasets import Cortex, Ledger, Measured, content_digest, find_cortex, screen, survey
 from brainbench_nsd.algonauts import layout
-from brainbench_nsd.algonauts.layout import CLASSES, SIDES, SIMULATED, VERTICES
+from brainbench_nsd.algonauts.layout import SIDES, SIMULATED, VERTICES
 from brainbench_nsd.algonauts.subject import Subject, read_subject
+from brainbench_nsd.classes import CLASSES
 
 FLAT = (
     f"no surface of {VERTICES:,} vertices a side was found (nilearn.datasets.fetch_surf_fsaverage('fsaverage') downloads "

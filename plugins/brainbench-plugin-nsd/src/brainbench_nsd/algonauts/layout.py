@@ -10,7 +10,6 @@ from typing import Literal
 
 SIDES: dict[str, str] = {"lh": "left", "rh": "right"}
 # Names of ROI classes, as the release's own tutorial lists them.
-CLASSES = ("prf-visualrois", "floc-bodies", "floc-faces", "floc-places", "floc-words", "streams")
 VERTICES = 163_842  # of one side of fsaverage
 SIMULATED = "simulated.txt"
 _PARTS = ("training_split", "test_split", "roi_masks")

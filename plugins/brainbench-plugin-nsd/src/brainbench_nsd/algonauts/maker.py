@@ -10,18 +10,11 @@ import numpy as np
 
 from brainbench.datasets import icosphere, planted, write_cortex, write_images
 from brainbench_nsd.algonauts.layout import SIDES, SIMULATED, VERTICES, SubjectFolder
+from brainbench_nsd.classes import CLASSES
 
 IMAGES = 73_000  # of NSD
 ORDER = 7  # of the sphere that has as many vertices as fsaverage
 SHARED = 0.1  # share of the images that all subjects see, as in NSD
-ROIS = {
-    "prf-visualrois": ("V1v", "V1d", "V2v", "V2d", "V3v", "V3d", "hV4"),
-    "floc-bodies": ("EBA", "FBA-1", "FBA-2", "mTL-bodies"),
-    "floc-faces": ("OFA", "FFA-1", "FFA-2", "mTL-faces", "aTL-faces"),
-    "floc-places": ("OPA", "PPA", "RSC"),
-    "floc-words": ("OWFA", "VWFA-1", "VWFA-2", "mfs-words", "mTL-words"),
-    "streams": ("early", "midventral", "midlateral", "midparietal", "ventral", "lateral", "parietal"),
-}
 _LABEL = """Simulated, no brain was measured: pictures of coloured smudges, and responses that read them, in the layout of the
 Algonauts 2023 release of NSD. Made by `brainbench data make algonauts2023` with {settings}.
 """
@@ -90,7 +83,7 @@ def _write_masks(folder: SubjectFolder, side: str, sphere: np.ndarray, vertices:
     vertex = np.sort(np.argpartition(sphere @ -pole, vertices - 1)[:vertices])
     folder.all_vertices(side).parent.mkdir(parents=True, exist_ok=True)
     np.save(folder.all_vertices(side), np.isin(np.arange(VERTICES), vertex).astype(np.float32))
-    for kind, names in ROIS.items():
+    for kind, names in CLASSES.items():
         numbers = _patches(sphere[vertex], len(names), rng)
         whole = np.zeros(VERTICES, np.int32)
         whole[vertex] = numbers

@@ -9,8 +9,9 @@ import numpy as np
 
 from brainbench import DataError, Surface
 from brainbench.datasets import canonical_roi, expect_shape, open_npy
-from brainbench_nsd.algonauts.layout import CLASSES, SIDES, VERTICES, SubjectFolder
+from brainbench_nsd.algonauts.layout import SIDES, VERTICES, SubjectFolder
 from brainbench_nsd.algonauts.mappings import read_mapping
+from brainbench_nsd.classes import CLASSES
 
 Sides = Mapping[str, np.ndarray]
 

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from brainbench import Part
+from brainbench_nsd.classes import CLASSES
 from brainbench_nsd.nsd.layout import SIDES, Layout, folder_of
-from brainbench_nsd.nsd.rois import CLASSES, GENERAL
+from brainbench_nsd.nsd.rois import GENERAL
 from brainbench_nsd.nsd.sessions import number_of, spelled
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from brainbench_nsd.nsd.rois import CLASSES
+from brainbench_nsd.classes import CLASSES
 
 # Which part of nsdgeneral a class covers; the classes of objects lie over one another.
 _FROM, _TO = {"prf-visualrois": 0.0, "streams": 0.0}, {"prf-visualrois": 0.5}

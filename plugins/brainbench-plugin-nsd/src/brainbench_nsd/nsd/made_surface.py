@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 
 from brainbench.datasets import read_cortex
+from brainbench_nsd.classes import CLASSES
 from brainbench_nsd.nsd.layout import SIDES, Layout
 from brainbench_nsd.nsd.made_rois import numbered, write_tables
-from brainbench_nsd.nsd.rois import CLASSES, GENERAL
+from brainbench_nsd.nsd.rois import GENERAL
 
 _HEADER = 284  # bytes before the values of an .mgh file
 _MORE = 10  # vertices that the subject's own mesh has more of

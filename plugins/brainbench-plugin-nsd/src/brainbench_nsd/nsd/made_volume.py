@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 
+from brainbench_nsd.classes import CLASSES
 from brainbench_nsd.nsd.layout import Layout
 from brainbench_nsd.nsd.made_rois import numbered, write_tables
-from brainbench_nsd.nsd.rois import CLASSES, GENERAL
+from brainbench_nsd.nsd.rois import GENERAL
 from brainbench_nsd.nsd.volume import SCALE
 
 _SHARE = 8  # voxels of the volume to one of nsdgeneral

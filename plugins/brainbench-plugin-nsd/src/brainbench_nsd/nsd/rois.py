@@ -9,18 +9,10 @@ import numpy as np
 
 from brainbench import DataError
 from brainbench.datasets import canonical_roi
+from brainbench_nsd.classes import CLASSES
 from brainbench_nsd.nsd.layout import Layout
 
 GENERAL = "nsdgeneral"
-# The names of every class of ROIs, numbered from 1 (NSD data manual, "ROIs"), for downloads without colour tables.
-CLASSES: Mapping[str, tuple[str, ...]] = {
-    "prf-visualrois": ("V1v", "V1d", "V2v", "V2d", "V3v", "V3d", "hV4"),
-    "floc-bodies": ("EBA", "FBA-1", "FBA-2", "mTL-bodies"),
-    "floc-faces": ("OFA", "FFA-1", "FFA-2", "mTL-faces", "aTL-faces"),
-    "floc-places": ("OPA", "PPA", "RSC"),
-    "floc-words": ("OWFA", "VWFA-1", "VWFA-2", "mfs-words", "mTL-words"),
-    "streams": ("early", "midventral", "midlateral", "midparietal", "ventral", "lateral", "parietal"),
-}
 
 
 def table_path(layout: Layout, subject: str, name: str) -> Path | None:

@@ -11,10 +11,11 @@ import numpy as np
 
 from brainbench import DataError, Surface
 from brainbench.datasets import find_cortex
+from brainbench_nsd.classes import CLASSES
 from brainbench_nsd.nsd.imaging import map_trials, read_vertices
 from brainbench_nsd.nsd.labels import read_labels
 from brainbench_nsd.nsd.layout import Layout
-from brainbench_nsd.nsd.rois import CLASSES, GENERAL, join_rois
+from brainbench_nsd.nsd.rois import GENERAL, join_rois
 from brainbench_nsd.nsd.sessions import choose, surface_sessions
 from brainbench_nsd.nsd.voxels import Voxels
 

@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 
 from brainbench import DataError
+from brainbench_nsd.classes import CLASSES
 from brainbench_nsd.nsd.hdf5 import open_hdf5
 from brainbench_nsd.nsd.imaging import open_nifti, read_values, read_volume
 from brainbench_nsd.nsd.layout import SIDES, Layout
-from brainbench_nsd.nsd.rois import CLASSES, GENERAL, join_rois
+from brainbench_nsd.nsd.rois import GENERAL, join_rois
 from brainbench_nsd.nsd.sessions import choose, volume_sessions
 from brainbench_nsd.nsd.voxels import Voxels
 
