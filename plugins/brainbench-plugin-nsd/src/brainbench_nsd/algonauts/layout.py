@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Literal
 
 SIDES: dict[str, str] = {"lh": "left", "rh": "right"}
-# Names of ROI classes, as the release's own tutorial lists them.
 VERTICES = 163_842  # of one side of fsaverage
 SIMULATED = "simulated.txt"
 _PARTS = ("training_split", "test_split", "roi_masks")
