@@ -28,7 +28,7 @@ DEMO = "brainbench run --backbones clip/mini,pixels --encoders factortopy,classt
 # What makes a run tiny: put behind whatever a block asks for.
 STEPS = "*.steps=3"
 SIZES = {"demo": ("demo.images=100",), "planted": ("planted.images=100", "planted.voxels=150")}
-SUBJECTS = {"demo": "1,2"}
+SUBJECTS = {"demo": "1,2", "folder": "1"}
 
 
 def tiny(**asked: Any) -> Request:
