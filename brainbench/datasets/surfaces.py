@@ -35,6 +35,11 @@ class Cortex:
         """n, of one side."""
         return len(self.left)
 
+    @property
+    def synthetic(self) -> bool:
+        """Whether brainbench made it: its vertices lie elsewhere than those of an fsaverage of as many."""
+        return self.name.startswith(SYNTHETIC)
+
     def coordinates(self, hemisphere: np.ndarray, vertex: np.ndarray) -> np.ndarray:
         """[V, 3] float32 in mm, the two sides set apart along x, 10 mm between them.
 

@@ -104,7 +104,11 @@ def test_coordinates_are_those_of_the_marked_vertices(tmp_path: Path, maker: Mak
 
 def test_a_surface_is_taken_from_where_a_setting_says(tmp_path: Path, maker: Make, load: Load, made: Path) -> None:
     other = maker(tmp_path / "release", images=30, left=10, right=10, size=8) / "fsaverage"
-    assert load(made, surface=str(other)).survey("1").coordinates.shape == (395, 3)
+    responses = load(made, surface=str(other)).survey("1")
+    assert responses.coordinates.shape == (395, 3)
+    # A sphere is not fsaverage: nothing may be painted there.
+    assert responses.surface.mesh == "synthetic, order 7"
+    assert load(made).survey("1").surface.mesh == "fsaverage"
     with pytest.raises(DataError, match=r"no folder .*nowhere"):
         load(made, surface=str(tmp_path / "nowhere"))
 

@@ -53,7 +53,7 @@ def test_coordinates_are_those_of_the_surface_with_the_sides_apart(made: Path, l
     assert responses.coordinates[left, 0].max() < responses.coordinates[~left, 0].min()
     points, _ = read_geometry(Layout(made).fsaverage / "surf" / "rh.inflated")
     np.testing.assert_allclose(responses.coordinates[~left, 1:], points[responses.surface.vertex[~left], 1:], atol=1e-4)
-    assert responses.surface.mesh == "fsaverage"
+    assert responses.surface.mesh == "synthetic, order 2"
     assert not np.allclose(responses.coordinates, load(made, shape="sphere").survey("1").coordinates)
 
 

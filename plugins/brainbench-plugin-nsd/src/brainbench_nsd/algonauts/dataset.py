@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -74,7 +75,8 @@ class Algonauts2023:
             coordinates=cortex.coordinates(one.surface.hemisphere, one.surface.vertex) if cortex else None,
             flat=FLAT,
             rois=one.rois,
-            surface=one.surface,
+            # Nothing may be painted onto fsaverage that was made on a sphere.
+            surface=replace(one.surface, mesh=cortex.name) if cortex and cortex.synthetic else one.surface,
             notes=(*one.notes, *found),
         )
 

@@ -50,7 +50,9 @@ def _placed(found: Voxels, layout: Layout, settings: Mapping[str, Any], vertices
     hemisphere, vertex = np.where(found.place < vertices, "left", "right"), found.place % vertices
     own = layout.fsaverage if (layout.fsaverage / "surf").is_dir() else ""
     cortex = find_cortex(settings["surface"] or str(own), vertices, settings["shape"], f"{found.where}")
-    found = replace(found, surface=Surface("fsaverage", hemisphere, vertex))
+    # Nothing may be painted onto fsaverage that was made on a sphere.
+    mesh = cortex.name if cortex and cortex.synthetic else "fsaverage"
+    found = replace(found, surface=Surface(mesh, hemisphere, vertex))
     if cortex is None:
         fetch = "fetch nsddata/freesurfer/fsaverage/surf or give one with --set nsd.surface=PATH"
         return replace(found, flat=f"no fsaverage surface of {vertices:,} vertices a side ({fetch})")
