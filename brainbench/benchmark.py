@@ -50,8 +50,10 @@ class Benchmark:
         given, entry = Assignments(request.settings), registry.datasets.get(request.dataset)
         variants = given.variants(entry.card, "train_images")
         # Names before data: a typo must not wait for a dataset to be read or made.
-        choice = choose(request, registry, given, entry.card, device)
+        choice = choose(request, registry, given, entry.card.simulated, device)
         data = open_dataset(entry, variants, request.data, places.cache)
+        if data.simulated != entry.card.simulated:
+            choice = choose(request, registry, given, data.simulated, device)
         return cls(plan(request, registry, choice, data), places, device, keep, fresh)
 
     def run(self, report: Reporter) -> Iterator[Record]:

@@ -27,9 +27,9 @@ class lazy:  # noqa: N801 - reads as a word in a card
         if not self.function:
             raise ValueError(f"lazy({path!r}): expected 'package.module:function'")
 
-    def __call__(self, **arguments: Any) -> Any:
+    def __call__(self, *given: Any, **arguments: Any) -> Any:
         """Import the module and call the function."""
-        return getattr(import_module(self.module), self.function)(**arguments)
+        return getattr(import_module(self.module), self.function)(*given, **arguments)
 
     def __repr__(self) -> str:
         return f"lazy('{self.module}:{self.function}')"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 from brainbench.machine import budget
@@ -16,7 +17,7 @@ _CHANNELS = 16
 
 def announcement(plan: Plan) -> list[str]:
     """Which card stands for which family, what will be downloaded, and what was noticed about the data."""
-    lines = [f"{len(plan.jobs)} jobs on {plan.data.card.name}" + (" (simulated)" if plan.data.card.simulated else "")]
+    lines = [f"{len(plan.jobs)} jobs on {plan.data.card.name}" + (" (simulated)" if plan.data.simulated else "")]
     for pick in plan.backbones:
         role = "control" if pick.control else f"family {pick.entry.card.family}"
         lines.append(f"  {pick.display}: {role}, weights {pick.label}{_download(pick)}")
@@ -46,15 +47,38 @@ def jobs(plan: Plan, keep: str) -> list[dict[str, Any]]:
     ]
 
 
-def text(rows: list[dict[str, Any]], plan: Plan) -> str:
-    """The rows as lines, and their sums: features are shared between the jobs of one backbone and stimulus set."""
+@dataclass(frozen=True)
+class Totals:
+    """What a whole run takes, in MB. features, responses: in the cache, responses as far as they are not there yet."""
+
+    features_mb: float
+    responses_mb: float
+    results_mb: float
+    memory_mb: float
+
+
+def totals(rows: list[dict[str, Any]], plan: Plan) -> Totals:
+    """The sums of the rows; features are shared between the jobs of one backbone and stimulus set."""
     features = {job.features_key: row["features_mb"] for job, row in zip(plan.jobs, rows, strict=True)}
+    surveys = [plan.data.survey(subject) for subject in dict.fromkeys(job.subject for job in plan.jobs)]
+    return Totals(
+        features_mb=_sum(features.values()),
+        responses_mb=_sum(found.unprepared / 1e6 for found in surveys if found is not None),
+        results_mb=_sum(row["results_mb"] for row in rows),
+        memory_mb=max((row["memory_mb"] or 0.0 for row in rows), default=0.0),
+    )
+
+
+def text(rows: list[dict[str, Any]], plan: Plan) -> str:
+    """The rows as lines, and their sums."""
     lines = announcement(plan)
     for job, row in zip(plan.jobs, rows, strict=True):
         lines.append(f"  {job.label}: memory {_mb(row['memory_mb'])}, results {_mb(row['results_mb'])}")
+    whole = totals(rows, plan)
+    prepared = f" and prepared responses {_mb(whole.responses_mb)}" if whole.responses_mb else ""
     lines.append(
-        f"disk: features {_mb(_sum(features.values()))} in the cache, results {_mb(_sum(r['results_mb'] for r in rows))}; "
-        f"memory: at most {_mb(max((r['memory_mb'] or 0 for r in rows), default=0))} for data and fit"
+        f"disk: features {_mb(whole.features_mb)}{prepared} in the cache, results {_mb(whole.results_mb)}; "
+        f"memory: at most {_mb(whole.memory_mb)} for data and fit"
     )
     return "\n".join(lines)
 
@@ -103,7 +127,8 @@ def _results_mb(job: Job, plan: Plan, keep: str) -> float:
     channels = job.encoder.settings.get("dim") or _CHANNELS
     width = job.backbone.entry.card.width or 768
     # Predictions, selectors with the read-out twice (array and parameters), the channel align; a byte a voxel of ROI masks.
-    figures = voxels * (len(responses.rows("test")) + layers + 6 + 2 * channels) + layers * width * channels
+    predicted = len(responses.rows("test")) + len(plan.data.stimuli(job.subject).unmeasured)
+    figures = voxels * (predicted + layers + 6 + 2 * channels) + layers * width * channels
     return float(round((figures * 4 + voxels * len(responses.rois)) / 1e6, 2))
 
 

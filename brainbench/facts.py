@@ -60,11 +60,11 @@ def status(failure: Failure | None) -> Literal["done", "failed"]:
     return "failed" if failure else "done"
 
 
-def cost(started: float, device: str) -> Cost:
-    """Seconds since ``started`` (a perf_counter reading) and the highest resident memory of this process."""
+def cost(started: float, device: str, anonymous_mb: float | None) -> Cost:
+    """Seconds since ``started`` (a perf_counter reading), the highest resident memory of this process, and of its anonymous."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     megabytes = peak / (1024**2 if sys.platform == "darwin" else 1024)
-    return Cost(round(time.perf_counter() - started, 3), round(megabytes, 1), device)
+    return Cost(round(time.perf_counter() - started, 3), round(megabytes, 1), device, anonymous_mb)
 
 
 def dataset(data: DatasetPick, subject: str, images: int = 0) -> DatasetFacts:
@@ -77,7 +77,7 @@ def dataset(data: DatasetPick, subject: str, images: int = 0) -> DatasetFacts:
         name=data.card.name,
         title=getattr(opened, "title", None) or data.card.name,
         version=opened.version,
-        simulated=data.card.simulated or bool(getattr(opened, "simulated", False)),
+        simulated=data.simulated,
         subject=subject,
         stimuli=len(stimuli),
         stimuli_key=stimuli.key,

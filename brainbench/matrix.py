@@ -92,6 +92,11 @@ class DatasetPick:
         """Its card."""
         return self.entry.card
 
+    @property
+    def simulated(self) -> bool:
+        """Whether no brain was measured: the card or the data themselves say so."""
+        return self.card.simulated or bool(getattr(self.dataset, "simulated", False))
+
     def stimuli(self, subject: str) -> Stimuli:
         """The subject's images; the dataset is asked once."""
         if subject not in self._stimuli:
@@ -213,20 +218,20 @@ def pick_subjects(request: Request, dataset: Dataset) -> list[str]:
     return list(dict.fromkeys(wanted))
 
 
-def choose(request: Request, registry: Registry, given: Assignments, card: DatasetCard, device: str) -> Choice:
-    """Resolve every name and setting of a request. Raises UsageError; needs the dataset's card, not the dataset."""
+def choose(request: Request, registry: Registry, given: Assignments, simulated: bool, device: str) -> Choice:
+    """Resolve every name and setting of a request; on simulated data minis stand for their families. Raises UsageError."""
     if request.seeds < 1:
         raise UsageError(f"--seeds {request.seeds}: at least 1")
     backbones = pick_backbones(
         request.backbones,
         registry,
         given,
-        simulated=card.simulated,
+        simulated=simulated,
         weights=request.weights,
         controls=request.controls,
         device=device,
     )
-    encoders = pick_encoders(request, registry, given, card.simulated)
+    encoders = pick_encoders(request, registry, given, simulated)
     metrics = pick_metrics(request, registry, given)
     given.check_used(registry)
     return Choice(tuple(backbones), tuple(encoders), tuple(metrics))
@@ -322,10 +327,12 @@ def _job(
 ) -> Job:
     stimuli, responses = data.stimuli(subject), data.survey(subject, images)
     features_key, ingredients = keys.features_key(backbone.facts, stimuli.key, grid)
-    source = {"dataset": data.card.name, "version": data.dataset.version, "subject": subject}
+    source: dict[str, Any] = {"dataset": data.card.name, "version": data.dataset.version, "subject": subject}
     if responses is not None:
         source |= {"responses": responses.key, "split": responses.split_hash}
     if backbone.entry.card.shuffles:
         source |= {"shuffle_seed": backbone.settings["shuffle_seed"]}
+    if stimuli.unmeasured:
+        source |= {"unmeasured": list(stimuli.unmeasured)}
     key = keys.job_key(features_key, encoder.facts if encoder else None, source, seed)
     return Job(key, features_key, ingredients, backbone, encoder, metrics, subject, seed, grid, images)

@@ -102,11 +102,16 @@ class Failure:
 
 @dataclass(frozen=True)
 class Cost:
-    """What the job took. wall_s: seconds; peak_memory_mb: highest resident memory of the process so far."""
+    """What the job took.
+
+    wall_s: seconds; peak_memory_mb: highest resident memory of the process so far; peak_anonymous_mb: highest anonymous memory
+    of the process during the job, in which mapped files do not count; None where the system does not tell.
+    """
 
     wall_s: float
     peak_memory_mb: float
     device: str
+    peak_anonymous_mb: float | None = None
 
 
 @dataclass(frozen=True)

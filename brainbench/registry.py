@@ -9,7 +9,7 @@ from fnmatch import fnmatchcase
 from functools import cache
 from typing import Any, Generic, TypeVar
 
-from brainbench.cards import BackboneCard, Card, DatasetCard, EncoderCard, MetricCard
+from brainbench.cards import BackboneCard, Card, DatasetCard, EncoderCard, MetricCard, Setting
 from brainbench.errors import BrainbenchError, PluginError, UsageError, did_you_mean
 from brainbench.plugins import Plugin, describe, load_plugins
 
@@ -161,13 +161,11 @@ def split_list(text: str, what: str) -> list[str]:
 def describe_card(entry: Entry[Any]) -> Mapping[str, Any]:
     """A card as plain JSON, for ``list --json``."""
     card = entry.card
-    hidden = ("loader", "settings", "version", "needs", "columns", "expand", "joint")
+    doors = ("loader", "expand", "joint", "root", "contents", "maker")
+    hidden = (*doors, "settings", "maker_settings", "version", "needs", "columns")
     facts = {k: list(v) if isinstance(v, tuple) else v for k, v in vars(card).items() if k not in hidden}
     metric = {"needs": sorted(card.needs), "columns": dict(card.columns)} if isinstance(card, MetricCard) else {}
-    settings = [
-        {"name": s.name, "type": s.type.__name__, "default": s.default, "help": s.help, "choices": list(s.choices)}
-        for s in card.all_settings()
-    ]
+    data = _data_commands(card) if isinstance(card, DatasetCard) else {}
     return {
         "name": card.name,
         "family": card.family,
@@ -177,5 +175,21 @@ def describe_card(entry: Entry[Any]) -> Mapping[str, Any]:
         "mini": False,
         **facts,
         **metric,
-        "settings": settings,
+        **data,
+        "settings": _described(card.all_settings()),
     }
+
+
+def _data_commands(card: DatasetCard) -> Mapping[str, Any]:
+    """What ``brainbench data`` can do with a dataset; maker_settings: None where it makes nothing."""
+    return {
+        "checks": card.root is not None,
+        "maker_settings": None if card.maker is None else _described(card.maker_settings),
+    }
+
+
+def _described(settings: Sequence[Setting]) -> list[dict[str, Any]]:
+    return [
+        {"name": s.name, "type": s.type.__name__, "default": s.default, "help": s.help, "choices": list(s.choices)}
+        for s in settings
+    ]

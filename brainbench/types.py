@@ -113,7 +113,8 @@ class Responses:
     split: [R] of "train"/"val"/"test"; coordinates: [V, 3] in mm; rois: name -> bool [V];
     noise_ceiling: [V], explainable share of the variance, 0..1; notes: what was dropped or decided on the way, one
     sentence each, copied into the record; dropped: indices, in the source, of the voxels that were left out;
-    truth: what the voxels of a simulated brain really read; key: sha256 over everything above.
+    truth: what the voxels of a simulated brain really read; key: sha256 over everything above; unprepared: of a survey, the
+    bytes that the values will take in the cache and do not take yet.
     """
 
     subject: str
@@ -128,6 +129,7 @@ class Responses:
     notes: tuple[str, ...] = ()
     dropped: tuple[int, ...] = ()
     truth: Selectors | None = None
+    unprepared: int = 0
 
     def rows(self, split: Split) -> np.ndarray:
         """Row numbers of one split, ascending."""

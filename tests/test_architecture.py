@@ -15,7 +15,7 @@ ROOT = Path(brainbench.__file__).parent
 STAGES = ("images", "tokens", "features", "encoding", "scores", "results", "leaderboard")
 # Lower numbers may not import higher ones.
 LEVELS = [
-    {"errors", "types", "hashing", "machine", "differences", "resampling"},
+    {"errors", "types", "hashing", "machine", "differences", "resampling", "watching"},
     {"records", "cards", "protocols", "reporting"},
     {"hookspecs", "checkpoints", "preprocessing", "paper", "places", "releases"},
     {"plugins", "modules", "caching"},
@@ -26,7 +26,7 @@ LEVELS = [
     {"facts", "estimate", "testing", "boards"},
     {"runner"},
     {"benchmark"},
-    {"api", "checking", "citations", "extraction", "scaffold", "verification", "weights"},
+    {"api", "checking", "citations", "extraction", "inspection", "making", "scaffold", "verification", "weights"},
     {"cli"},
     {"__main__", "__init__"},
 ]
@@ -120,7 +120,16 @@ def test_all_is_complete() -> None:
 
 @pytest.mark.parametrize(
     "arguments",
-    [["--help"], ["run", "--help"], ["list"], ["list", "backbones", "--json"], ["plugins"], ["cache"]],
+    [
+        ["--help"],
+        ["run", "--help"],
+        ["list"],
+        ["list", "backbones", "--json"],
+        ["plugins"],
+        ["cache"],
+        ["data", "check", "--help"],
+        ["data", "make", "--help"],
+    ],
     ids=" ".join,
 )
 def test_light_commands_import_nothing_heavy(arguments: list[str], tmp_path: Path) -> None:

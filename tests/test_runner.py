@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import replace
@@ -11,10 +12,12 @@ import pandas as pd
 import pytest
 import torch
 import toy
+from PIL import Image
 
-from brainbench import PluginError, Score, Selectors, Setting, StoreError, Tokens, UsageError
+from brainbench import PluginError, Responses, Score, Selectors, Setting, Stimuli, StoreError, Tokens, UsageError
 from brainbench.benchmark import Benchmark
 from brainbench.matrix import Request
+from brainbench.pipeline.results import read_arrays
 from brainbench.places import Places
 from brainbench.plugins import Plugin
 from brainbench.records import Record
@@ -576,3 +579,81 @@ def test_the_loader_of_a_dataset_gets_its_own_settings_alone(runs: Runs) -> None
     records = runs(toy.registry(datasets=[card]), settings=("toydata.train_images=5,9", "toydata.seed=2"))
     assert given == [{"seed": 2}]
     assert records[-1].dataset.changed == {"seed": 2, "train_images": 9}
+
+
+class Partly(toy.ToyData):
+    """The last two images of a hundred and two were shown to nobody."""
+
+    unmeasured: tuple[int, ...] = (100, 101)
+
+    def stimuli(self, subject: str) -> Stimuli:
+        images = toy.pictures(102)
+        shown = super().stimuli(subject)
+        more = tuple(hashlib.sha256(image.tobytes()).hexdigest() for image in images[100:])
+        ids = (*shown.ids, "new a", "new b")
+        return Stimuli(ids, shown.digests + more, lambda i: Image.fromarray(images[i]), unmeasured=self.unmeasured)
+
+
+def test_stimuli_without_responses_are_predicted_too(runs: Runs, places: Places) -> None:
+    (_, fitted) = runs(toy.registry(datasets=[toy.dataset(Partly())]), subjects="1")
+    found = read_arrays(places.results, fitted)
+    assert found is not None
+    arrays, attributes = found
+    assert attributes["unmeasured_ids"] == ["new a", "new b"]
+    assert (arrays["unmeasured"].shape, arrays["unmeasured"].dtype) == ((2, 6), np.float32)
+    # The toy brain's responses are linear in mean colour, and nearly without noise.
+    colours = toy.pictures(102).mean(axis=(1, 2)) / 255
+    expected = colours[100:] @ np.random.default_rng(1).normal(size=(3, 6))
+    np.testing.assert_allclose(arrays["unmeasured"], expected, atol=0.01)
+    # Nobody measured them, so no figure knows of them.
+    assert len(arrays["predictions"]) == fitted.dataset.split_sizes["test"] == 20
+    # Scored anew, they stay.
+    (_, again) = runs(toy.registry(datasets=[toy.dataset(Partly())]), subjects="1", settings=("r2.bonus=1",))
+    found = read_arrays(places.results, again)
+    assert found is not None
+    assert np.array_equal(found[0]["unmeasured"], arrays["unmeasured"])
+
+
+def test_other_unmeasured_stimuli_are_another_job_and_none_leave_no_trace(runs: Runs, places: Places) -> None:
+    fewer = Partly()
+    fewer.unmeasured = (101,)
+    keys, shapes = set(), []
+    for data in (Partly(), fewer):
+        record = runs(toy.registry(datasets=[toy.dataset(data)]), subjects="1")[-1]
+        keys.add(record.key)
+        shapes.append(read_arrays(places.results, record)[0]["unmeasured"].shape)  # type: ignore[index]
+    assert len(keys) == 2
+    assert shapes == [(2, 6), (1, 6)]
+    found = read_arrays(places.results, runs(subjects="1")[-1])
+    assert found is not None
+    assert "unmeasured" not in found[0]
+    assert "unmeasured_ids" not in found[1]
+
+
+class BlindTo100(toy.ToyEncoder):
+    """Predicts NaN for the stimuli that nobody was shown."""
+
+    def fit(self, features: Any, responses: Responses, context: Any) -> Any:
+        fitted = super().fit(features, responses, context)
+        predict = fitted.predict
+        fitted.predict = lambda features, rows: np.where(rows[:, None] < 100, predict(features, rows), np.nan)  # type: ignore[method-assign]
+        return fitted
+
+
+def test_predictions_of_unmeasured_stimuli_are_checked_as_the_others_are(runs: Runs) -> None:
+    registry = toy.registry(encoders=[toy.encoder(make=BlindTo100)], datasets=[toy.dataset(Partly())])
+    record = runs(registry, subjects="1")[-1]
+    assert record.failure is not None
+    assert "predict() gave NaN or infinite values" in record.failure.message
+
+
+def test_a_record_tells_the_anonymous_memory_of_its_job(runs: Runs) -> None:
+    from brainbench.watching import anonymous_mb
+
+    now = anonymous_mb()
+    found = [record.cost.peak_anonymous_mb for record in runs()]
+    assert len(found) == 3
+    if now is None:
+        assert found == [None] * 3
+    else:
+        assert all(mb is not None and abs(mb - now) < 0.5 * now for mb in found)

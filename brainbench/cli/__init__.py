@@ -10,6 +10,7 @@ import click
 from brainbench.cli.cache import cache
 from brainbench.cli.check import check
 from brainbench.cli.cite import cite
+from brainbench.cli.data import data
 from brainbench.cli.leaderboard import leaderboard
 from brainbench.cli.list import list_
 from brainbench.cli.new import new
@@ -51,7 +52,7 @@ def cli(context: click.Context) -> None:
         click.echo(context.get_help())
 
 
-for command in (run, list_, plugins, check, new, leaderboard, cite, weights, cache):
+for command in (run, list_, plugins, check, new, data, leaderboard, cite, weights, cache):
     cli.add_command(command)
 
 

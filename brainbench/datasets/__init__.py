@@ -3,18 +3,23 @@
 from __future__ import annotations
 
 from brainbench.datasets.arrays import expect_shape, open_npy
+from brainbench.datasets.icosphere import icosphere, write_cortex
 from brainbench.datasets.images import Images, list_images, open_image, open_rgb, read_images, to_rgb
 from brainbench.datasets.ledger import Fact, Ledger, content_digest
+from brainbench.datasets.planting import planted, small_images, write_images
+from brainbench.datasets.repeats import ceiling_of_ncsnr, ncsnr_of_repeats
 from brainbench.datasets.rois import canonical_roi, read_rois, roi_masks
 from brainbench.datasets.screening import Measured, screen, survey
 from brainbench.datasets.sources import ArraySource, NpySource, Source, ZScored, in_blocks, single
 from brainbench.datasets.spelling import near_miss
 from brainbench.datasets.splits import SPLITS, automatic_split, given_split, read_split, refuse_empty, units
+from brainbench.datasets.surfaces import Cortex, find_cortex, read_cortex, synthetic_cortex
 from brainbench.datasets.tables import Row, read_numbers, read_rows
 
 __all__ = [
     "SPLITS",
     "ArraySource",
+    "Cortex",
     "Fact",
     "Images",
     "Ledger",
@@ -25,15 +30,21 @@ __all__ = [
     "ZScored",
     "automatic_split",
     "canonical_roi",
+    "ceiling_of_ncsnr",
     "content_digest",
     "expect_shape",
+    "find_cortex",
     "given_split",
+    "icosphere",
     "in_blocks",
     "list_images",
+    "ncsnr_of_repeats",
     "near_miss",
     "open_image",
     "open_npy",
     "open_rgb",
+    "planted",
+    "read_cortex",
     "read_images",
     "read_numbers",
     "read_rois",
@@ -43,7 +54,11 @@ __all__ = [
     "roi_masks",
     "screen",
     "single",
+    "small_images",
     "survey",
+    "synthetic_cortex",
     "to_rgb",
     "units",
+    "write_cortex",
+    "write_images",
 ]

@@ -8,9 +8,11 @@ from __future__ import annotations
 import hashlib
 import os
 import shutil
+import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from zipfile import BadZipFile
 
 import numpy as np
 
@@ -53,11 +55,14 @@ class Measured:
 def survey(measured: Measured, cache: Path) -> Responses:
     """All that ``screen`` says but the values, which are NaN and take no room; nothing but findings is written.
 
-    Raises DataError if no voxel is left.
+    Raises DataError if no voxel is left, or if rows of one stimulus stand in two splits.
     """
+    _refuse_leaks(measured)
     verdict = _verdict(measured, cache)
     keep = verdict.finite & verdict.varies
     first = _first_rows(measured) if measured.average else measured.rows
+    shape = (len(first), int(keep.sum()))
+    there = _lies_whole(measured, shape) is not None or _values(cache, verdict).exists()
     rois = {name: mask[keep] for name, mask in measured.rois.items() if mask[keep].any()}
     coordinates = None if measured.coordinates is None else measured.coordinates[keep].astype(np.float32)
     ceiling = None if measured.noise_ceiling is None else measured.noise_ceiling[keep].astype(np.float32)
@@ -66,7 +71,7 @@ def survey(measured: Measured, cache: Path) -> Responses:
     )
     return Responses(
         subject=measured.subject,
-        values=np.broadcast_to(np.float32(np.nan), (len(first), int(keep.sum()))),
+        values=np.broadcast_to(np.float32(np.nan), shape),
         stimulus=measured.stimulus[first],
         split=measured.split[first],
         key=digest(
@@ -83,6 +88,7 @@ def survey(measured: Measured, cache: Path) -> Responses:
         surface=surface,
         notes=(*measured.notes, *_notes(measured, verdict, rois)),
         dropped=tuple(np.flatnonzero(~keep).tolist()),
+        unprepared=0 if there else 4 * shape[0] * shape[1],
     )
 
 
@@ -93,11 +99,12 @@ def screen(measured: Measured, cache: Path) -> Responses:
     mapped from the source's own file where that holds just them, else written to ``cache`` once and mapped from there.
     Raises DataError if no voxel is left.
     """
-    verdict, whole = _verdict(measured, cache), measured.source.whole
-    facts = survey(measured, cache)
-    if whole is not None and not measured.average and whole.shape == facts.values.shape:
+    verdict = _verdict(measured, cache)
+    facts = replace(survey(measured, cache), unprepared=0)
+    whole = _lies_whole(measured, facts.values.shape)
+    if whole is not None:
         return replace(facts, values=whole)
-    path = _folder(cache, verdict.key) / "values.npy"
+    path = _values(cache, verdict)
     if not path.exists():
         with cache_refuses(path):
             _write(path, measured, verdict.finite & verdict.varies)
@@ -122,9 +129,9 @@ def _verdict(measured: Measured, cache: Path) -> _Verdict:
     key = digest([_EDITION, measured.source.key, measured.average, *map(_content, (measured.stimulus, measured.split))])
     path = _folder(cache, key) / "verdict.npz"
     try:
-        with np.load(path) as found:
+        with path.open("rb") as file, np.load(file) as found:
             return _Verdict(key, found["finite"], found["varies"], str(found["content"]))
-    except (OSError, ValueError, KeyError):
+    except (OSError, ValueError, KeyError, EOFError, BadZipFile, zlib.error):
         pass  # not looked at yet, or cut short
     verdict = _Verdict(key, *_look(measured))
     with cache_refuses(path):
@@ -133,6 +140,17 @@ def _verdict(measured: Measured, cache: Path) -> _Verdict:
         np.savez_compressed(draft, finite=verdict.finite, varies=verdict.varies, content=verdict.content)
         draft.replace(path)
     return verdict
+
+
+def _refuse_leaks(measured: Measured) -> None:
+    rows = measured.rows
+    shown = np.unique(np.stack([measured.stimulus[rows].astype(str), measured.split[rows]], axis=1), axis=0)
+    stimuli, sides = np.unique(shown[:, 0], return_counts=True)
+    if (sides > 1).any():
+        raise DataError(
+            f"{measured.source.where}: rows of stimulus {stimuli[sides > 1][0]} of subject {measured.subject} stand in "
+            f"{int(sides.max())} splits: all repeats of an image belong into one"
+        )
 
 
 def _look(measured: Measured) -> tuple[np.ndarray, np.ndarray, str]:
@@ -214,6 +232,16 @@ def _notes(measured: Measured, verdict: _Verdict, rois: Mapping[str, np.ndarray]
         yield f"{measured.flat}: topology cannot be used"
     if measured.rois.keys() - rois.keys():
         yield f"ROIs without a voxel left: {', '.join(name for name in measured.rois if name not in rois)}"
+
+
+def _lies_whole(measured: Measured, shape: tuple[int, ...]) -> np.ndarray | None:
+    """The source's own file, if it holds just the values that are left."""
+    whole = measured.source.whole
+    return whole if whole is not None and not measured.average and whole.shape == shape else None
+
+
+def _values(cache: Path, verdict: _Verdict) -> Path:
+    return _folder(cache, verdict.key) / "values.npy"
 
 
 def _folder(cache: Path, key: str) -> Path:

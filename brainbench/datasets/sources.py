@@ -121,7 +121,8 @@ class ZScored:
             wanted = whole[np.isin(whole, rows)]
             for some, values in self._source.blocks(wanted):
                 with np.errstate(divide="ignore", invalid="ignore"):
-                    yield some, ((values - mean) / sd).astype(np.float32)
+                    scored = ((values - mean) / sd).astype(np.float32)
+                yield some, scored
 
 
 def in_blocks(rows: np.ndarray, voxels: int) -> Iterator[np.ndarray]:
@@ -143,15 +144,16 @@ def _moments(blocks: Iterable[Block], voxels: int) -> tuple[np.ndarray, np.ndarr
     """
     origin, count = None, 0
     total, squares = np.zeros(voxels), np.zeros(voxels)
-    for _, values in blocks:
+    with np.errstate(invalid="ignore"):  # infinite values end as NaN
+        for _, values in blocks:
+            if origin is None:
+                origin = values[0].astype(np.float64)
+            distance = values - origin
+            total += distance.sum(axis=0)
+            squares += np.square(distance).sum(axis=0)
+            count += len(values)
         if origin is None:
-            origin = values[0].astype(np.float64)
-        distance = values - origin
-        total += distance.sum(axis=0)
-        squares += np.square(distance).sum(axis=0)
-        count += len(values)
-    if origin is None:
-        return total, squares
-    variance = squares / count - np.square(total / count)
-    sd = np.sqrt(np.maximum(variance, 0))
+            return total, squares
+        variance = squares / count - np.square(total / count)
+        sd = np.sqrt(np.maximum(variance, 0))
     return origin + total / count, np.where(squares > 0, sd, np.nan)

@@ -40,15 +40,17 @@ def automatic_split(digests: Sequence[str], unit: np.ndarray, seed: int) -> np.n
     return split
 
 
-def given_split(given: np.ndarray, digests: Sequence[str], unit: np.ndarray, seed: int) -> tuple[np.ndarray, list[str]]:
-    """Make a split from ``given`` ([S] train/val/test, "" for no line) in which no unit is on two sides; and notes.
+def given_split(
+    given: np.ndarray, digests: Sequence[str], unit: np.ndarray, seed: int, table: str = "splits.csv"
+) -> tuple[np.ndarray, list[str]]:
+    """Make a split from ``given`` ([S] train/val/test, "" for no line in ``table``) with no unit on two sides; and notes.
 
     What shares a unit with a test image is left out of train and val, what shares one with a val image out of train:
     the test set stays as it was given. Without val, a tenth of train becomes val.
     """
     split, notes = given.copy(), []
     if (split == "").any():
-        notes.append(f"{int((split == '').sum())} of {len(split)} images have no line in splits.csv and were left out")
+        notes.append(f"{int((split == '').sum())} of {len(split)} images have no line in {table} and were left out")
     for kept, others in (("test", ("train", "val")), ("val", ("train",))):
         leaking = np.isin(unit, unit[split == kept]) & np.isin(split, others)
         if leaking.any():

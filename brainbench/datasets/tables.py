@@ -1,4 +1,4 @@
-"""Reading csv tables: every complaint names the file and the line."""
+"""Reading csv and tsv tables: every complaint names the file and the line."""
 
 from __future__ import annotations
 
@@ -100,12 +100,14 @@ def _is_number(cell: str) -> bool:
 
 
 def _lines(path: Path) -> Iterator[tuple[int, list[str]]]:
+    tabs = path.suffix.lower() == ".tsv"
     # utf-8-sig: spreadsheets like to put a byte order mark before the first column's name.
     try:
         with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.reader(file)
+            reader = csv.reader(file, delimiter="\t" if tabs else ",")
             for cells in reader:
                 if cells:
                     yield reader.line_num, [cell.strip() for cell in cells]
     except (OSError, UnicodeDecodeError, csv.Error) as problem:
-        raise DataError(f"{path} cannot be read as a comma-separated utf-8 table: {problem}") from problem
+        word = "tab" if tabs else "comma"
+        raise DataError(f"{path} cannot be read as a {word}-separated utf-8 table: {problem}") from problem

@@ -13,33 +13,44 @@ from brainbench.types import Features, FitContext, Predictions, Responses, Selec
 
 @dataclass(frozen=True)
 class Encoding:
-    """A fit and what came out of it."""
+    """A fit and what came out of it. unmeasured: predictions [n, V] for the stimuli without responses, if there are any."""
 
     fitted: Fitted
     predictions: Predictions
     selectors: Selectors | None
+    unmeasured: np.ndarray | None = None
 
 
 def encode(
     encoder: Encoder, features: Features, responses: Responses, stimuli: Stimuli, context: FitContext, name: str
 ) -> Encoding:
-    """Fit on train and val, predict test. Raises PluginError when what comes back is of a wrong shape or not finite."""
+    """Fit on train and val, predict test and what is unmeasured.
+
+    Raises PluginError when what comes back is of a wrong shape or not finite.
+    """
     fitted = encoder.fit(features, responses, context)
-    test = responses.rows("test")
+    test, voxels = responses.rows("test"), responses.values.shape[1]
     shown = responses.stimulus[test]
-    values = np.asarray(fitted.predict(features, shown))
-    expected = (len(test), responses.values.shape[1])
+    values = _predicted(fitted, features, shown, voxels, name)
+    observed = np.asarray(responses.values[test], dtype=np.float32)
+    ids = tuple(stimuli.ids[i] for i in shown.tolist())
+    unmeasured = np.array(stimuli.unmeasured, int)
+    return Encoding(
+        fitted,
+        Predictions(values, observed, ids),
+        _checked(fitted.selectors, voxels, name),
+        _predicted(fitted, features, unmeasured, voxels, name) if len(unmeasured) else None,
+    )
+
+
+def _predicted(fitted: Fitted, features: Features, stimuli: np.ndarray, voxels: int, name: str) -> np.ndarray:
+    """[n, V] float32."""
+    values, expected = np.asarray(fitted.predict(features, stimuli)), (len(stimuli), voxels)
     if values.shape != expected:
         raise PluginError(f"{name}: predict() gave {list(values.shape)}, expected {list(expected)}")
     if not all(np.isfinite(row).all() for row in values):
         raise PluginError(f"{name}: predict() gave NaN or infinite values")
-    observed = np.asarray(responses.values[test], dtype=np.float32)
-    ids = tuple(stimuli.ids[i] for i in shown.tolist())
-    return Encoding(
-        fitted,
-        Predictions(np.asarray(values, np.float32), observed, ids),
-        _checked(fitted.selectors, expected[1], name),
-    )
+    return np.asarray(values, np.float32)
 
 
 def _checked(selectors: Selectors | None, voxels: int, name: str) -> Selectors | None:

@@ -1,7 +1,8 @@
 """Records on disk, and the arrays and parameters beside them.
 
-``<key>.json`` is written last and at once, so it stands for a finished job; ``<key>.zarr`` holds predictions, test ids,
-per-voxel scores, selectors and ROI masks, ``<key>.safetensors`` the fitted encoder. Their sha256 are in the record.
+``<key>.json`` is written last and at once, so it stands for a finished job; ``<key>.zarr`` holds predictions (of
+unmeasured stimuli too), their ids, per-voxel scores, selectors and ROI masks, ``<key>.safetensors`` the fitted encoder. Their
+sha256 are in the record.
 """
 
 from __future__ import annotations

@@ -27,6 +27,7 @@ from brainbench.reporting import Reporter
 from brainbench.runner.blame import JobError, blamed
 from brainbench.runner.reading import FeatureReader
 from brainbench.types import FitContext, MetricInputs, Predictions, Responses, Selectors
+from brainbench.watching import AnonymousPeak
 
 _SELECTORS = ("layer", "space", "scale", "channel", "correlation", "likeness")
 
@@ -82,16 +83,18 @@ class Run:
 
     def _attempt(self, job: Job, before: Record | None) -> Record:
         started = time.perf_counter()
-        try:
-            record = self._rescored(job, before) or self._fitted(job, started)
-        except JobError as error:
-            if before is not None:
-                return replace(before, status="failed", failure=error.failure())
-            return facts.failed_record(job, self.plan.data, error.failure(), facts.cost(started, self.device))
+        with AnonymousPeak() as memory:
+            try:
+                record = self._rescored(job, before) or self._fitted(job, started, memory)
+            except JobError as error:
+                if before is not None:
+                    return replace(before, status="failed", failure=error.failure())
+                spent = facts.cost(started, self.device, memory.mb)
+                return facts.failed_record(job, self.plan.data, error.failure(), spent)
         # What other runs asked of the same job stays in its record.
         return record if before is None else replace(record, metrics=before.metrics | record.metrics)
 
-    def _fitted(self, job: Job, started: float) -> Record:
+    def _fitted(self, job: Job, started: float, memory: AnonymousPeak) -> Record:
         inputs, encoding = self._inputs(job), None
         # Without an encoder, tokens are read only for a metric that lacks nothing else.
         if job.encoder or any(missing_inputs(m.entry.card, inputs) == ["tokens"] for m in job.metrics):
@@ -111,7 +114,7 @@ class Run:
             metrics=scored,
             artifacts=artifacts,
             failure=failure,
-            cost=facts.cost(started, self.device),
+            cost=facts.cost(started, self.device, memory.mb),
         )
 
     def _inputs(self, job: Job) -> MetricInputs:
@@ -157,6 +160,10 @@ class Run:
         arrays = {"predictions": encoding.predictions.values} | {f"per_voxel.{n}": v for n, v in per_voxel.items()}
         arrays |= _rois(self.plan.data.survey(job.subject))
         attributes: dict[str, object] = {"ids": list(encoding.predictions.ids)}
+        if encoding.unmeasured is not None:
+            stimuli = self.plan.data.stimuli(job.subject)
+            arrays["unmeasured"] = encoding.unmeasured
+            attributes["unmeasured_ids"] = [stimuli.ids[i] for i in stimuli.unmeasured]
         if encoding.selectors is not None:
             attributes["layers"] = list(encoding.selectors.layers)
             found = {kind: getattr(encoding.selectors, kind) for kind in _SELECTORS}

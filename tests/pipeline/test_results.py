@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import json
 import shutil
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,16 @@ import pytest
 import torch
 import zarr
 
-from brainbench.pipeline.results import StoredArrays, count_parameters, read_arrays, write_arrays, write_parameters
+from brainbench.hashing import digest
+from brainbench.pipeline.results import (
+    StoredArrays,
+    count_parameters,
+    read_arrays,
+    read_digests,
+    read_record,
+    write_arrays,
+    write_parameters,
+)
 from brainbench.records import BackboneFacts, Cost, DatasetFacts, Record
 
 
@@ -63,3 +73,12 @@ def test_parameters_are_counted_from_the_header(tmp_path: Path) -> None:
     assert count_parameters(tmp_path, kept) is None
     (tmp_path / "key.safetensors").unlink()
     assert count_parameters(tmp_path, kept) is None
+
+
+def test_a_record_from_before_anonymous_memory_was_watched_is_read_and_its_digest_holds(tmp_path: Path) -> None:
+    old = record({}).to_json()
+    del old["digest"], old["cost"]["peak_anonymous_mb"]
+    (tmp_path / "key.json").write_text(json.dumps({**old, "digest": digest(old)}))
+    assert read_record(tmp_path / "key.json").cost == Cost(1, 1, "cpu", None)
+    stated, found = read_digests(tmp_path / "key.json")
+    assert stated == found

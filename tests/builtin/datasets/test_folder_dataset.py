@@ -288,6 +288,6 @@ def test_without_a_folder_the_option_is_named(tmp_path: Path) -> None:
 
 def test_the_card_names_its_setting_and_wants_data() -> None:
     assert FOLDER.needs_data
-    assert FOLDER.own_settings({"split_seed": "3"}) == {"split_seed": 3}
+    assert FOLDER.own_settings({"split_seed": "3"}) == {"split_seed": 3, "zscore": "none", "repeats": "trials"}
     with pytest.raises(UsageError, match="at least 0"):
         FOLDER.resolve_settings({"split_seed": -1})

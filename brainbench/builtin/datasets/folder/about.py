@@ -8,16 +8,18 @@ from pathlib import Path
 from typing import Any
 
 from brainbench import DataError, did_you_mean
+from brainbench.builtin.datasets.folder.space import MESHES
 
 
 @dataclass(frozen=True)
 class About:
-    """name, licence and units as the experimenter writes them; simulated: no brain was measured."""
+    """name, licence and units as the experimenter writes them; simulated: no brain was measured; mesh: that of the voxels."""
 
     name: str
     licence: str | None = None
     units: str | None = None
     simulated: bool = False
+    mesh: str | None = None
 
 
 def read_about(root: Path) -> About:
@@ -42,4 +44,8 @@ def _check(path: Path, key: str, value: Any) -> None:
     if not isinstance(value, expected):
         raise DataError(
             f"{path}: {key} is {value!r}, expected {'true or false' if expected is bool else 'a text in quotes'}"
+        )
+    if key == "mesh" and value not in MESHES:
+        raise DataError(
+            f"{path}: mesh {value!r}; allowed is {', '.join(MESHES)}, any other goes into a folder surface/"
         )

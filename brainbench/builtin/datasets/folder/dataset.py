@@ -1,4 +1,9 @@
-"""The dataset object: everything that can be checked without reading all the values is checked at load."""
+"""The dataset object: everything that can be checked without reading all the values is checked at load.
+
+Where a line lives: names of files in layout.py; formats in formats.py and neuroimaging.py, joined in matrices.py and responses.py;
+what voxels are in space.py, rois.py, ceiling.py and voxels.py; images and their order in stimuli.py; one subject in subject.py,
+all of them in subjects.py.
+"""
 
 from __future__ import annotations
 
@@ -10,27 +15,25 @@ import numpy as np
 
 from brainbench import DataError, Masks, Responses, Stimuli, UsageError, did_you_mean
 from brainbench.builtin.datasets.folder.about import About, read_about
-from brainbench.builtin.datasets.folder.dissimilarities import count_matrices
-from brainbench.builtin.datasets.folder.layout import Layout, layouts
-from brainbench.builtin.datasets.folder.subject import Subject, read_subject
-from brainbench.builtin.datasets.folder.voxels import RESPONSES
-from brainbench.datasets import Ledger, Measured, content_digest, list_images, screen, survey
-
-_VOXEL_FILES = ("coordinates.npy", "rois.csv", "noise_ceiling.npy")
+from brainbench.builtin.datasets.folder.ceiling import estimated_ceiling
+from brainbench.builtin.datasets.folder.subject import Subject
+from brainbench.builtin.datasets.folder.subjects import Read, read_subjects
+from brainbench.datasets import Ledger, Measured, ZScored, content_digest, screen, survey
 
 
 class FolderDataset:
     """An experiment in a folder.
 
-    title, licence, units, simulated: from ``dataset.toml``; version: of everything else that was read.
+    title, licence, units, simulated: from ``dataset.toml``; version: of everything else that was read. A subject that could not
+    be read keeps its DataError, which is raised when it is asked for, so that the others can be used.
     """
 
-    def __init__(self, about: About, subjects: Sequence[Subject], cache: Path) -> None:
-        self._cache = cache
-        self._subjects = {subject.name: subject for subject in subjects}
-        self.subjects: Sequence[str] = tuple(self._subjects)
-        self.version = content_digest(*(f"{s.name}:{s.digest}\n".encode() for s in subjects))[:12]
-        self.provides = frozenset[str]().union(*(subject.provides for subject in subjects))
+    def __init__(self, about: About, subjects: Mapping[str, Read], settings: Mapping[str, Any], cache: Path) -> None:
+        self._subjects, self._settings, self._cache = subjects, settings, cache
+        self.subjects: Sequence[str] = tuple(subjects)
+        digests = {name: one.digest if isinstance(one, Subject) else "not read" for name, one in subjects.items()}
+        self.version = content_digest(*(f"{name}:{digest}\n".encode() for name, digest in digests.items()))[:12]
+        self.provides = frozenset[str]().union(*(one.provides for one in subjects.values() if isinstance(one, Subject)))
         self.title, self.licence, self.units, self.simulated = about.name, about.licence, about.units, about.simulated
 
     def stimuli(self, subject: str) -> Stimuli:
@@ -60,65 +63,53 @@ class FolderDataset:
         one = self._subject(name)
         if one.voxels is None or one.split is None:
             return None
+        stimulus, average = one.seen.rows, self._settings["repeats"] == "average"
+        split, source, notes = one.split[stimulus], one.voxels.source, [*one.notes]
+        if self._settings["zscore"] == "session":
+            source = ZScored(source, one.seen.session)
+            notes.append(f"responses z-scored per voxel in each of {len(one.seen.sessions)} sessions")
+        ceiling = one.voxels.noise_ceiling
+        if ceiling is None and (estimate := estimated_ceiling(source, stimulus, split, average, self._cache)):
+            ceiling, note = estimate
+            notes.append(note)
+        if average:
+            notes.append("responses averaged over the trials of an image")
         return Measured(
             subject=name,
-            source=one.voxels.source,
-            stimulus=one.seen.rows,
-            split=one.split[one.seen.rows],
+            source=source,
+            stimulus=stimulus,
+            split=split,
+            average=average,
             coordinates=one.voxels.coordinates,
             flat="no coordinates.npy",
             rois=one.voxels.rois,
-            noise_ceiling=one.voxels.noise_ceiling,
-            notes=one.notes,
+            noise_ceiling=ceiling,
+            surface=one.voxels.surface,
+            notes=tuple(notes),
         )
 
     def _subject(self, name: str) -> Subject:
         if name not in self._subjects:
             allowed = ", ".join(self._subjects)
             raise UsageError(f"no subject {name!r}{did_you_mean(name, self._subjects)}; this folder has {allowed}")
-        return self._subjects[name]
+        one = self._subjects[name]
+        if isinstance(one, DataError):
+            raise DataError(str(one)) from one
+        return one
 
 
 def load(*, settings: Mapping[str, Any], data: Path | None, cache: Path) -> FolderDataset:
     """Check the folder ``data`` and hand it on as a dataset; every image is decoded once and remembered in ``cache``.
 
-    Raises DataError for anything that is missing, damaged or does not fit, UsageError without ``data``.
+    Raises DataError for anything that is missing, damaged or does not fit, unless another subject can be read; UsageError
+    without ``data``.
     """
     if data is None:
         raise UsageError("dataset folder needs --data PATH: a folder with images/ and what was measured")
-    places = _places(data)
     about = read_about(data)
     ledger = Ledger(cache, data)
     try:
-        known = {name for layout in places.values() for name in list_images(layout.images())}
-        subjects = [read_subject(name, places, known, ledger, settings["split_seed"]) for name in places]
+        subjects = read_subjects(data, about.mesh, ledger, settings["split_seed"])
     finally:
         ledger.save()
-    return FolderDataset(about, subjects, cache)
-
-
-def _places(root: Path) -> dict[str, Layout]:
-    """Subject name -> layout; without ``subjects/`` there are as many subjects as matrices of dissimilarities."""
-    places = layouts(root)
-    has_responses = any(layout.find(*RESPONSES) for layout in places.values())
-    lonely = [name for name in _VOXEL_FILES for layout in places.values() if layout.find(name)]
-    if lonely and not has_responses:
-        raise DataError(f"{root} holds {lonely[0]} but neither responses.npy nor responses.csv, which it is about")
-    _refuse_shared_responses(places)
-    matrices = root / "dissimilarities.npy"
-    if (root / "subjects").is_dir() or not matrices.exists():
-        return places
-    count = count_matrices(matrices)
-    if count > 1 and has_responses:
-        message = f"{matrices} holds {count} matrices, but the responses are of one subject"
-        raise DataError(f"{message}: put each subject's files into subjects/<name>/")
-    return {str(number): places["1"] for number in range(1, count + 1)}
-
-
-def _refuse_shared_responses(places: Mapping[str, Layout]) -> None:
-    owners: dict[Path, str] = {}
-    for name, layout in places.items():
-        path = layout.find(*RESPONSES)
-        if path and owners.setdefault(path, name) != name:
-            message = f"{path} would stand for subjects {owners[path]} and {name} alike"
-            raise DataError(f"{message}: put each subject's responses into subjects/<name>/")
+    return FolderDataset(about, subjects, settings, cache)

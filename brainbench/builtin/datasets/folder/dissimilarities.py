@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from brainbench import DataError
-from brainbench.builtin.datasets.folder.layout import Layout
+from brainbench.builtin.datasets.folder.layout import MATRICES, Layout
 from brainbench.datasets import open_npy
 
 
@@ -25,7 +25,7 @@ def read_matrix(layout: Layout, subjects: list[str], subject: str, stimuli: int)
     In the subject's own folder the file holds one matrix; one at the top holds one for each subject, in the order of
     the subjects. Raises DataError for another count or size, and for a matrix that is not finite and symmetric.
     """
-    path = layout.find("dissimilarities.npy")
+    path = layout.find(*MATRICES)
     if path is None:
         return None
     own = len(layout.places) > 1 and path.parent == layout.places[0]

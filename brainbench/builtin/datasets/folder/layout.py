@@ -1,26 +1,53 @@
-"""Where the files of an experiment lie: at the top of the folder, or per subject under ``subjects/<name>/``."""
+"""Where the files of an experiment lie, and under which names: nobody else spells a file's name.
+
+At the top of the folder, or per subject under ``subjects/<name>/`` or ``sub-<name>/``; in there, per session under ``ses-<name>/``.
+"""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 from brainbench import DataError
 from brainbench.datasets import near_miss
 
-SUBJECT_FILES = (
-    "stimuli.csv",
-    "responses.npy",
-    "responses.csv",
-    "coordinates.npy",
-    "rois.csv",
-    "noise_ceiling.npy",
-    "splits.csv",
-    "dissimilarities.npy",
+
+def _each(stem: str, *suffixes: str) -> tuple[str, ...]:
+    return tuple(f"{stem}.{suffix}" for suffix in suffixes)
+
+
+SIDES = {"left": "lh", "right": "rh"}
+RESPONSES = _each("responses", "npy", "csv", "tsv", "parquet", "h5", "hdf5", "nii", "nii.gz")
+SIDED_RESPONSES = _each("responses", "mgh", "mgz", "gii", "npy")
+SIDED_MASK = _each("mask", "mgh", "mgz", "gii")
+ORDER = (*_each("stimuli", "csv", "tsv"), *_each("events", "csv", "tsv"))
+COORDINATES = ("coordinates.npy",)
+ROIS = _each("rois", "csv", "tsv")
+ROI_VOLUME = _each("rois", "nii", "nii.gz")
+CEILING = _each("noise_ceiling", "npy", "csv", "tsv")
+SPLITS = _each("splits", "csv", "tsv")
+MASK = _each("mask", "nii", "nii.gz")
+VERTICES = _each("vertices", "csv", "tsv")
+MATRICES = ("dissimilarities.npy",)
+
+# What is about voxels, and so means nothing without responses.
+VOXEL_FILES = (COORDINATES, ROIS, ROI_VOLUME, CEILING, MASK, VERTICES)
+SUBJECT_FILES = (ORDER, *VOXEL_FILES, SPLITS, MATRICES)
+_PER_SESSION = (
+    *RESPONSES,
+    *ORDER,
+    *(f"{side}.{name}" for side in SIDES.values() for name in SIDED_RESPONSES),
 )
-_KNOWN = ("images", "masks", "subjects", "dataset.toml", *SUBJECT_FILES)
-_HOLDS = "images/ (png, jpg, jpeg) and, as far as there are any, " + ", ".join(SUBJECT_FILES[:4]) + " ..."
+_KNOWN = (
+    *("images", "stimuli", "masks", "subjects", "rois", "surface", "dataset.toml", "participants.tsv"),
+    *(name for names in SUBJECT_FILES for name in names),
+    *(f"{side}.{name}" for side in SIDES.values() for name in SIDED_MASK),
+    *_PER_SESSION,
+)
+_HOLDS = "images/ (png, jpg, jpeg) and, as far as there are any, stimuli.csv, responses.npy, responses.csv, coordinates.npy ..."
 
 
 @dataclass(frozen=True)
@@ -42,30 +69,102 @@ class Layout:
                 return place / found[0]
         return None
 
+    def find_sides(self, *names: str) -> tuple[Path, Path] | None:
+        """``lh.<name>`` and ``rh.<name>`` from one place; DataError when a hemisphere is missing."""
+        for place in self.places:
+            here = Layout((place,))
+            left, right = (here.find(*(f"{side}.{name}" for name in names)) for side in SIDES.values())
+            if left and right:
+                return left, right
+            there = left or right
+            if there:
+                other = "rh" if left else "lh"
+                raise DataError(f"no {there.with_name(other + there.name[2:])}, though {there.name} is there: both "
+                                "hemispheres are needed")  # fmt: skip
+        return None
+
+    def responses(self) -> tuple[Path, ...]:
+        """One file, or those of the left and the right hemisphere; empty without any."""
+        for place in self.places:
+            here = Layout((place,))
+            whole, sides = here.find(*RESPONSES), here.find_sides(*SIDED_RESPONSES)
+            if whole and sides:
+                raise DataError(f"{place} holds both {whole.name} and {sides[0].name}: keep the one that is meant")
+            if whole or sides:
+                return sides or ((whole,) if whole else ())
+        return ()
+
+    def sessions(self) -> dict[str, Layout]:
+        """Session folder -> where its files lie, in session order; empty where the subject has no ``ses-*/`` folders.
+
+        Raises DataError for a gap in numbered sessions and for responses beside the sessions.
+        """
+        for place in self.places:
+            folders = _folders(place, "ses-")
+            if not folders:
+                continue
+            beside = Layout((place,)).responses()
+            if beside:
+                raise DataError(f"{place} holds both {beside[0].name} and ses-* folders: keep the one that is meant")
+            _refuse_gap([folder.name for folder in folders])
+            for folder in folders:
+                _refuse_near_miss(folder, _PER_SESSION)
+            return {folder.name: Layout((folder,)) for folder in folders}
+        return {}
+
+    def has_responses(self) -> bool:
+        """Whether there are any, in one session or several."""
+        return bool(self.sessions() or self.responses())
+
     def images(self) -> Path:
-        """The folder of this subject's images; DataError if there is none."""
-        folder = self.find("images")
+        """The folder of this subject's images, ``stimuli/`` where there is no ``images/``; DataError if there is none."""
+        folder = self.find("images") or self.find("stimuli")
         if folder is None or not folder.is_dir():
             raise DataError(f"no folder images/ in {self.places[0]}: it must hold {_HOLDS}")
         return folder
 
+    def roi_masks(self) -> list[Path]:
+        """The files in ``rois/``, sorted as text."""
+        folder = self.find("rois")
+        return (
+            sorted(p for p in folder.iterdir() if p.suffix != ".json" and not p.name.startswith(".")) if folder else []
+        )
+
+    def files(self) -> Iterator[tuple[str, Path]]:
+        """Every file that is read besides images, per-pixel masks and a surface: (name within the layout, file)."""
+        found = [self.find(*names) for names in SUBJECT_FILES]
+        yield from ((path.name, path) for path in (*found, *self.responses(), *self._sides_of_mask()) if path)
+        yield from ((f"rois/{path.name}", path) for path in self.roi_masks())
+        for name, session in self.sessions().items():
+            for path in (*session.responses(), session.find(*ORDER)):
+                if path:
+                    yield f"{name}/{path.name}", path
+
+    def _sides_of_mask(self) -> tuple[Path, ...]:
+        return self.find_sides(*SIDED_MASK) or ()
+
 
 def layouts(root: Path) -> dict[str, Layout]:
-    """Subject name -> layout, numbers in names counted as numbers; one subject "1" where there is no ``subjects/``.
+    """Subject name -> layout, numbers in names counted as numbers; one subject "1" where there are no folders of subjects.
 
-    Raises DataError for a folder that is not there, an empty ``subjects/`` or a file whose name is a near miss.
+    Raises DataError for a folder that is not there, an empty ``subjects/``, subjects in both ways and a near miss of a name.
     """
     if not root.is_dir():
         raise DataError(f"no folder {root}: --data names a folder that holds {_HOLDS}")
-    _refuse_near_miss(root)
+    _refuse_near_miss(root, _KNOWN)
+    bids = _folders(root, "sub-")
     if not (root / "subjects").is_dir():
-        return {"1": Layout((root,))}
-    folders = [p for p in (root / "subjects").iterdir() if p.is_dir() and not p.name.startswith(".")]
+        for folder in bids:
+            _refuse_near_miss(folder, _KNOWN)
+        return {p.name.removeprefix("sub-"): Layout((p, root)) for p in bids} or {"1": Layout((root,))}
+    if bids:
+        raise DataError(f"{root} holds both subjects/ and {bids[0].name}: keep the one that is meant")
+    folders = _folders(root / "subjects", "")
     if not folders:
         raise DataError(f"{root / 'subjects'} is empty: it must hold one folder a subject; without it, leave it out")
     for folder in folders:
-        _refuse_near_miss(folder)
-    return {p.name: Layout((p, root)) for p in sorted(folders, key=lambda p: natural(p.name))}
+        _refuse_near_miss(folder, _KNOWN)
+    return {p.name.removeprefix("sub-"): Layout((p, root)) for p in folders}
 
 
 def natural(name: str) -> list[tuple[int, str]]:
@@ -73,7 +172,26 @@ def natural(name: str) -> list[tuple[int, str]]:
     return [(int(part), "") if part.isdecimal() else (-1, part) for part in re.split(r"(\d+)", name)]
 
 
-def _refuse_near_miss(folder: Path) -> None:
-    slip = near_miss((p.name for p in folder.iterdir()), _KNOWN)
+def _folders(place: Path, prefix: str) -> list[Path]:
+    there = [p for p in place.iterdir() if p.name.startswith(prefix) and not p.name.startswith(".") and p.is_dir()]
+    return sorted(there, key=lambda p: natural(p.name))
+
+
+def _refuse_gap(names: list[str]) -> None:
+    """DataError when of ses-01, ses-02, ses-03 one in the middle is missing."""
+    numbers = [name.removeprefix("ses-") for name in names]
+    if not all(number.isdecimal() for number in numbers):
+        return
+    for before, after in pairwise(numbers):
+        if int(after) != int(before) + 1:
+            missing = str(int(before) + 1).zfill(len(before))
+            raise DataError(
+                f"ses-{missing} is missing between ses-{before} and ses-{after}: add it, or number the others anew"
+            )
+
+
+def _refuse_near_miss(folder: Path, known: tuple[str, ...]) -> None:
+    # BIDS puts a .json beside a table, which is not read.
+    slip = near_miss((p.name for p in folder.iterdir() if p.suffix != ".json"), known)
     if slip:
         raise DataError(f"{folder / slip[0]} would not be read: did you mean {slip[1]!r}? Rename it")

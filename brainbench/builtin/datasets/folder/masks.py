@@ -42,7 +42,7 @@ def read_masks(layout: Layout, seen: Seen, ledger: Ledger) -> MaskFiles | None:
     folder = layout.find("masks")
     if folder is None:
         return None
-    classes = _read_classes(folder / "classes.csv")
+    classes = _read_classes(Layout((folder,)).find("classes.csv", "classes.tsv") or folder / "classes.csv")
     paths = tuple(folder / f"{Path(name).stem}.png" for name in seen.ids)
     missing = [path for path in paths if not path.is_file()]
     if missing:

@@ -1,31 +1,56 @@
-"""Which images a subject saw, in which order, and which of them belong together."""
+"""Which images a subject saw, in which order, in which session, and which of them belong together."""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from brainbench import DataError, Stimuli, did_you_mean
-from brainbench.builtin.datasets.folder.layout import Layout, natural
-from brainbench.datasets import Images, Ledger, list_images, read_images, read_rows
+from brainbench.builtin.datasets.folder.layout import ORDER, Layout, natural
+from brainbench.datasets import SPLITS, Images, Ledger, Row, list_images, read_images, read_rows
+
+_NOTHING = "n/a"  # BIDS' word for an empty cell
+
+
+@dataclass(frozen=True)
+class Session:
+    """One session's part. name: its folder, "" without sessions; rows: [R] the stimulus of each response row.
+
+    source: where that order is from, in words.
+    """
+
+    name: str
+    rows: np.ndarray
+    source: str
 
 
 @dataclass(frozen=True)
 class Seen:
     """What one subject saw.
 
-    ids: S file names; images: the S images; groups: S group names, "" for none; rows: [R] the stimulus of each response
-    row; source: where that order is from, in words; notes: what was decided.
+    ids: S file names; images: the S images; groups: S group names, "" for none; split: [S] as a column of the tables gives it,
+    "" for none, or None without such a column; sessions: in order; notes: what was decided.
     """
 
     ids: tuple[str, ...]
     images: Images
     groups: tuple[str, ...]
-    rows: np.ndarray
-    source: str
+    split: np.ndarray | None
+    sessions: tuple[Session, ...]
     notes: tuple[str, ...] = ()
+
+    @property
+    def rows(self) -> np.ndarray:
+        """[R] the stimulus of each response row, over all sessions."""
+        return np.concatenate([session.rows for session in self.sessions])
+
+    @property
+    def session(self) -> list[str]:
+        """The session of each response row."""
+        return [session.name for session in self.sessions for _ in session.rows]
 
     @property
     def stimuli(self) -> Stimuli:
@@ -34,43 +59,81 @@ class Seen:
 
 
 def read_seen(layout: Layout, ledger: Ledger) -> Seen:
-    """The images in file-name order or, with ``stimuli.csv`` (columns image and, if wanted, group), line by line.
+    """The images in file-name order or, with a table (column image or stim_file; group, split), line by line.
 
-    An image on several lines is one stimulus with several response rows. Raises DataError for an image that is not
-    there, that cannot be decoded, or that is in two groups.
+    An image on several lines, or in several sessions, is one stimulus with several response rows. A session without a table of
+    its own has the subject's, or all images. Raises DataError for an image that is not there, that cannot be decoded, or that
+    is in two groups or splits.
     """
     folder = layout.images()
     there = list_images(folder)
-    table = layout.find("stimuli.csv")
-    if table is None:
-        images = read_images(folder, tuple(there), ledger)
-        source = f"{len(there)} images in {folder}"
-        return Seen(tuple(there), images, ("",) * len(there), np.arange(len(there)), source, _order_note(there))
-    order, groups = _read_order(table, folder, there)
-    ids = tuple(groups)
-    position = {name: index for index, name in enumerate(ids)}
-    rows = np.array([position[name] for name in order])
-    return Seen(ids, read_images(folder, ids, ledger), tuple(groups.values()), rows, f"{len(order)} lines in {table}")
+    known, order = _Order(folder, there), list[tuple[str, list[str], str]]()
+    surprising = False
+    for name, place in (layout.sessions() or {"": layout}).items():
+        table = place.find(*ORDER) or layout.find(*ORDER)
+        if table is None:
+            order.append((name, there, f"{len(there)} images in {folder}"))
+            surprising = there != sorted(there, key=natural)
+        else:
+            lines = known.read(table)
+            order.append((name, lines, f"{len(lines)} lines in {table}"))
+    ids = tuple(dict.fromkeys(image for _, lines, _ in order for image in lines))
+    position = {image: index for index, image in enumerate(ids)}
+    return Seen(
+        ids=ids,
+        images=read_images(folder, ids, ledger),
+        groups=tuple(known.groups.get(image, "") for image in ids),
+        split=np.array([known.splits.get(image, "") for image in ids], "<U5") if known.splits else None,
+        sessions=tuple(Session(name, np.array([position[i] for i in lines]), source) for name, lines, source in order),
+        notes=("images taken in plain file-name order (10.png before 2.png); stimuli.csv can give another",)
+        * surprising,
+    )
 
 
-def _read_order(table: Path, folder: Path, there: list[str]) -> tuple[list[str], dict[str, str]]:
-    """Image names line by line, and image name -> group in the order of first appearance."""
-    order: list[str] = []
-    groups: dict[str, str] = {}
-    known = set(there)
-    for row in read_rows(table, ("image",), optional=("group",)):
-        name, group = row["image"], row.cells.get("group", "")
-        if name not in known:
-            raise DataError(f"{row.where}: no image {name!r} in {folder}{did_you_mean(name, there)}")
-        if groups.setdefault(name, group) != group:
-            raise DataError(f"{row.where}: {name} is in group {groups[name]!r} and in {group!r}; give it one")
-        order.append(name)
-    if not order:
-        raise DataError(f"{table} names no image: write one line a response row, or leave the file out")
-    return order, groups
+class _Order:
+    """Reads tables of one subject. groups, splits: image -> what they say of it."""
+
+    def __init__(self, folder: Path, there: list[str]) -> None:
+        self._folder, self._there, self._known = folder, there, set(there)
+        self.groups: dict[str, str] = {}
+        self.splits: dict[str, str] = {}
+
+    def read(self, table: Path) -> list[str]:
+        """Image names line by line; lines on which nothing was shown ("n/a") are passed over."""
+        order = []
+        for row, name in _shown(table):
+            image = name.removeprefix(f"{self._folder.name}/")
+            if image not in self._known:
+                near = did_you_mean(image, self._there)
+                raise DataError(f"{row.where}: no image {image!r} in {self._folder}{near}")
+            group, split = (_cell(row.cells.get(column, "")) for column in ("group", "split"))
+            if split and split not in SPLITS:
+                near = did_you_mean(split, SPLITS)
+                raise DataError(f"{row.where}: split {split!r}{near}; allowed are train, val, test")
+            _agree(row.where, image, "group", self.groups, group)
+            if "split" in row.cells:
+                _agree(row.where, image, "split", self.splits, split)
+            order.append(image)
+        if not order:
+            raise DataError(f"{table} names no image: write one line a response row, or leave the file out")
+        return order
 
 
-def _order_note(names: list[str]) -> tuple[str, ...]:
-    if names == sorted(names, key=natural):
-        return ()
-    return ("images taken in plain file-name order (10.png before 2.png); stimuli.csv can give another",)
+def _shown(table: Path) -> Iterator[tuple[Row, str]]:
+    """The lines on which an image was shown, and its name: column image, or BIDS' stim_file where there is none."""
+    columns = ("image", "stim_file", "group", "split")
+    rows = read_rows(table, (), optional=columns)
+    bids = rows and "stim_file" in rows[0].cells and "image" not in rows[0].cells
+    column = "stim_file" if bids else "image"
+    for row in read_rows(table, (column,), optional=columns):
+        if row[column] != _NOTHING:
+            yield row, row[column]
+
+
+def _cell(text: str) -> str:
+    return "" if text == _NOTHING else text
+
+
+def _agree(where: str, image: str, column: str, known: dict[str, str], word: str) -> None:
+    if known.setdefault(image, word) != word:
+        raise DataError(f"{where}: {image} is in {column} {known[image]!r} and in {word!r}; give it one")

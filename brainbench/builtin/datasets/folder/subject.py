@@ -7,8 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from brainbench import DataError
+from brainbench.builtin.datasets.folder.ceiling import repeated
 from brainbench.builtin.datasets.folder.dissimilarities import read_matrix
-from brainbench.builtin.datasets.folder.layout import SUBJECT_FILES, Layout
+from brainbench.builtin.datasets.folder.layout import SPLITS, Layout
 from brainbench.builtin.datasets.folder.masks import MaskFiles, read_masks
 from brainbench.builtin.datasets.folder.stimuli import Seen, read_seen
 from brainbench.builtin.datasets.folder.voxels import Voxels, read_voxels
@@ -40,18 +42,28 @@ class Subject:
             "rois": (voxels and voxels.rois) or None,
             "noise_ceiling": voxels and voxels.noise_ceiling,
         }
-        return {word for word, part in parts.items() if part is not None}
+        estimated = {"noise_ceiling"} if self.repeats else set()
+        return {word for word, part in parts.items() if part is not None} | estimated
+
+    @property
+    def repeats(self) -> bool:
+        """Whether a noise ceiling can be estimated from the responses."""
+        rows = self.seen.rows
+        return self.voxels is not None and self.split is not None and bool(len(repeated(rows, self.split[rows])))
 
 
-def read_subject(name: str, places: Mapping[str, Layout], known: Collection[str], ledger: Ledger, seed: int) -> Subject:
+def read_subject(
+    name: str, places: Mapping[str, Layout], known: Collection[str], mesh: str | None, ledger: Ledger, seed: int
+) -> Subject:
     """Read and check what there is for one subject of ``places``.
 
-    known: every subject's image names, which a shared ``splits.csv`` may list. Raises DataError for what does not fit.
+    known: every subject's image names, which a shared ``splits.csv`` may list; mesh: named in ``dataset.toml``. Raises DataError
+    for what does not fit.
     """
     layout = places[name]
     seen = read_seen(layout, ledger)
     masks = read_masks(layout, seen, ledger)
-    voxels = read_voxels(layout, len(seen.rows), seen.source, ledger)
+    voxels = read_voxels(layout, seen, mesh, ledger)
     split, notes = _split(layout, seen, known, seed) if voxels else (None, ())
     return Subject(
         name=name,
@@ -61,7 +73,7 @@ def read_subject(name: str, places: Mapping[str, Layout], known: Collection[str]
         voxels=voxels,
         split=split,
         notes=(*seen.notes, *notes),
-        digest=_digest(layout, seen, masks, ledger),
+        digest=_digest(layout, seen, masks, voxels, ledger),
     )
 
 
@@ -74,23 +86,32 @@ def _split(layout: Layout, seen: Seen, known: Collection[str], seed: int) -> tup
         notes.append(
             f"{copies} of {len(digests)} images repeat another's content; such images stay on one side of the split"
         )
-    path = layout.find("splits.csv")
-    if path is None:
+    path = layout.find(*SPLITS)
+    if path and seen.split is not None:
+        raise DataError(
+            f"{path} is there, and the tables of the stimuli have a column split too: keep the one that is meant"
+        )
+    given = read_split(path, seen.ids, known) if path else seen.split
+    table = path.name if path else "the tables' column split"
+    if given is None:
+        table = "the split by image content"
         split = automatic_split(digests, unit, seed)
         notes.append(f"no splits.csv: split 8:1:1 by image content (split_seed {seed})")
     else:
-        split, more = given_split(read_split(path, seen.ids, known), digests, unit, seed)
+        split, more = given_split(given, digests, unit, seed, table)
         notes += more
-    refuse_empty(split, str(path or "the split by image content"))
+    refuse_empty(split, str(path or table))
     return split, tuple(notes)
 
 
-def _digest(layout: Layout, seen: Seen, masks: MaskFiles | None, ledger: Ledger) -> str:
+def _digest(layout: Layout, seen: Seen, masks: MaskFiles | None, voxels: Voxels | None, ledger: Ledger) -> str:
     """sha256 of everything read for one subject, by content and not by place."""
-    files = {name: path for name in SUBJECT_FILES if (path := layout.find(name))}
+    coordinates = voxels.coordinates if voxels else None
     parts = [
         *(f"{name}:{digest}" for name, digest in zip(seen.ids, seen.images.digests, strict=True)),
-        *(f"{name}:{ledger.digest(path)}" for name, path in files.items()),
+        *(f"{name}:{ledger.digest(path)}" for name, path in layout.files()),
         *((*masks.digests, *masks.classes) if masks else ()),
+        # Those of a mesh, whose many other files are not read.
+        *([content_digest(coordinates.tobytes())] if coordinates is not None else []),
     ]
     return content_digest("\n".join(parts).encode())

@@ -1,0 +1,91 @@
+"""The noise ceiling: as a file gives it, or estimated from images that were shown more than once."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+
+from brainbench import DataError, StoreError
+from brainbench.datasets import (
+    Source,
+    ceiling_of_ncsnr,
+    content_digest,
+    expect_shape,
+    ncsnr_of_repeats,
+    open_npy,
+    read_numbers,
+)
+
+# Of one image alone there is no variance between images, and so no signal.
+LEAST = 2
+
+
+def read_ceiling(path: Path, voxels: int) -> np.ndarray:
+    """[V] float32, a share of the variance, of a .npy array or a table of one column; DataError outside 0..1."""
+    if path.suffix == ".npy":
+        ceiling = open_npy(path)
+    else:
+        table = read_numbers(path)
+        ceiling = table[:, 0] if table.shape[1] == 1 else table
+    expect_shape(path, ceiling, (voxels,), f"one share of explainable variance for each of the {voxels} voxels")
+    bad = np.flatnonzero(~((ceiling >= 0) & (ceiling <= 1)))
+    if bad.size:
+        raise DataError(
+            f"{path}: {bad.size} voxels outside 0..1, the first is voxel {bad[0]} with {ceiling[bad[0]]:g}; "
+            "the ceiling is a share (divide percent by 100), 0 for a voxel without signal"
+        )
+    return ceiling.astype(np.float32)
+
+
+def repeated(stimulus: np.ndarray, split: np.ndarray) -> np.ndarray:
+    """Indices of the stimuli that have several rows with a split; [R] each. Empty where they are too few to tell."""
+    shown, count = np.unique(stimulus[split != ""], return_counts=True)
+    several = shown[count > 1]
+    return several if len(several) >= LEAST else several[:0]
+
+
+def estimated_ceiling(
+    source: Source, stimulus: np.ndarray, split: np.ndarray, average: bool, cache: Path
+) -> tuple[np.ndarray, str] | None:
+    """([V] ceiling, how it was made) from the rows of the images that repeat; None where none does. Remembered in ``cache``.
+
+    stimulus, split: [R]; average: test rows are means of an image's trials, n of them, otherwise single trials. The ceiling is
+    ncsnr^2 / (ncsnr^2 + mean(1/n)) (Allen et al. 2022; NSD data manual), 0..1, NaN in a voxel with NaN.
+    """
+    several = repeated(stimulus, split)
+    if not len(several):
+        return None
+    rows = np.flatnonzero(np.isin(stimulus, several) & (split != ""))
+    tested = stimulus[split == "test"]
+    trials = np.unique(tested, return_counts=True)[1] if average else np.ones(len(tested))
+    ceiling = ceiling_of_ncsnr(_ncsnr(source, rows, stimulus, cache), trials).astype(np.float32)
+    # Exact for trials, where n is 1.
+    share = float(np.mean(1 / trials))
+    note = (
+        f"noise ceiling estimated as ncsnr^2 / (ncsnr^2 + {share:.3g}) from {len(several)} images that repeat "
+        f"({len(rows)} rows): {share:.3g} is the mean of 1/n, n the trials in a test row"
+    )
+    return ceiling, note
+
+
+def _ncsnr(source: Source, rows: np.ndarray, stimulus: np.ndarray, cache: Path) -> np.ndarray:
+    key = content_digest(b"1", source.key.encode(), rows.tobytes(), stimulus[rows].tobytes())
+    path = cache / "responses" / key[:32] / "ncsnr.npy"
+    try:
+        found = np.load(path, allow_pickle=False)
+        if found.shape == (source.shape[1],):
+            return np.asarray(found)
+    except (OSError, ValueError):
+        pass  # not estimated yet, or cut short
+    ncsnr = ncsnr_of_repeats(source, rows, stimulus)
+    draft = path.with_name(f".{os.getpid()}.npy")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        np.save(draft, ncsnr)
+        draft.replace(path)
+    except OSError as problem:
+        message = f"cannot write {path} ({problem.strerror}): free space there, or move the cache"
+        raise StoreError(f"{message} with BRAINBENCH_CACHE") from problem
+    return ncsnr
