@@ -36,13 +36,13 @@ def train(
         torch.manual_seed(seed * 1_000_003 + step)
         loss = objective.loss(stream.take(step * recipe.batch, recipe.batch), progress)
         if not bool(loss.isfinite()):
-            raise RuntimeError(f"{folder.name}: the loss is {float(loss)} at step {step}; lower the rate")
+            raise RuntimeError(f"{folder.name}: the loss is {loss.item()} at step {step}; lower the rate")
         optimiser.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(module.parameters(), 3.0)
         optimiser.step()
         objective.after_step(progress)
-        total, since = total + float(loss), since + 1
+        total, since = total + loss.item(), since + 1
         if (step + 1) % _LOG_EVERY == 0 or step + 1 == steps:
             log.append({"step": step + 1, "images": (step + 1) * recipe.batch, "loss": round(total / since, 5)})
             say(f"{folder.name}: step {step + 1} of {steps}, loss {total / since:.4f}")

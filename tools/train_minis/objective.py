@@ -32,7 +32,7 @@ class Objective(Protocol):
     module: nn.Module
 
     def loss(self, scenes: Scenes, progress: float) -> Tensor:
-        """Of one batch; progress: 0..1, how far the training is. Randomness from torch's global generator, which is seeded a step."""
+        """Of one batch; progress: 0..1, how far the training is. Randomness is torch's own, seeded anew for every step."""
         ...
 
     def after_step(self, progress: float) -> None:

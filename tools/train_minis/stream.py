@@ -24,8 +24,10 @@ _CHUNK = 1000
 
 @dataclass(frozen=True)
 class Scenes:
-    """n scenes. images: uint8 [n, 64, 64, 3]; masks: uint8 [n, 64, 64], 0 background, then OBJECTS; places: [n] index into PLACES;
-    objects: bool [n, OBJECTS], which can be seen; captions: n texts.
+    """n scenes.
+
+    images: uint8 [n, 64, 64, 3]; masks: uint8 [n, 64, 64], 0 background, then OBJECTS; places: [n] index into PLACES; objects:
+    bool [n, OBJECTS], which can be seen; captions: n texts.
     """
 
     images: np.ndarray

@@ -66,10 +66,8 @@ class Distillation(nn.Module):
             of_class = self.teacher.head(taught[:, 0])
             of_patches = self.teacher.head(taught[hidden])
         learned = self.student.tokens(large, mask=hidden)
-        said = [
-            *self.student.head(learned[:, 0]).chunk(2),
-            *self.student.head(self.student.tokens(small)[:, 0]).chunk(len(views) - 2),
-        ]
+        said = list(self.student.head(learned[:, 0]).chunk(2))
+        said += self.student.head(self.student.tokens(small)[:, 0]).chunk(len(views) - 2)
         loss: Tensor = self.global_loss(list(of_class.chunk(2)), said)
         loss = loss + self.patch_loss(of_patches, self.student.head(learned[hidden]), patches)
         return loss + _KOLEO * sum(self.spread(part) for part in learned[:, 0].chunk(2))

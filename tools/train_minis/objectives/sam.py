@@ -1,4 +1,4 @@
-"""Promptable mask prediction: from a point or a box to the mask of an object, with segment-anything's own prompt and mask decoder."""
+"""Promptable masks: from a point or a box to an object's mask; prompt encoder and mask decoder are segment-anything's own."""
 
 from __future__ import annotations
 

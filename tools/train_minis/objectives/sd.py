@@ -1,6 +1,7 @@
-"""Latent diffusion with captions: a VAE first, then the U-Net and its text encoder by predicted noise; all of diffusers and transformers.
+"""Latent diffusion with captions: a VAE first, then the U-Net and its text encoder by predicted noise.
 
-One tenth of the captions is left out (classifier-free guidance), so that the empty prompt, with which the network is read, is known.
+Networks and noise schedule are those of diffusers and transformers. One tenth of the captions is left out (classifier-free
+guidance), so that the empty prompt, with which the network is read, is known.
 """
 
 from __future__ import annotations
