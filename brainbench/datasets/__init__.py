@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from brainbench.datasets.arrays import expect_shape, open_npy
 from brainbench.datasets.images import Images, list_images, open_image, open_rgb, read_images, to_rgb
-from brainbench.datasets.ledger import Fact, Ledger, content_digest
+from brainbench.datasets.ledger import Fact, Ledger, cache_refuses, content_digest
 from brainbench.datasets.planting import planted, small_images, write_images
 from brainbench.datasets.repeats import ceiling_of_ncsnr, ncsnr_of_repeats
 from brainbench.datasets.rois import canonical_roi, read_rois, roi_masks
@@ -29,6 +29,7 @@ __all__ = [
     "Source",
     "ZScored",
     "automatic_split",
+    "cache_refuses",
     "canonical_roi",
     "ceiling_of_ncsnr",
     "content_digest",

@@ -7,9 +7,10 @@ from pathlib import Path
 
 import numpy as np
 
-from brainbench import DataError, StoreError
+from brainbench import DataError
 from brainbench.datasets import (
     Source,
+    cache_refuses,
     ceiling_of_ncsnr,
     content_digest,
     expect_shape,
@@ -81,11 +82,8 @@ def _ncsnr(source: Source, rows: np.ndarray, stimulus: np.ndarray, cache: Path) 
         pass  # not estimated yet, or cut short
     ncsnr = ncsnr_of_repeats(source, rows, stimulus)
     draft = path.with_name(f".{os.getpid()}.npy")
-    try:
+    with cache_refuses(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         np.save(draft, ncsnr)
         draft.replace(path)
-    except OSError as problem:
-        message = f"cannot write {path} ({problem.strerror}): free space there, or move the cache"
-        raise StoreError(f"{message} with BRAINBENCH_CACHE") from problem
     return ncsnr
