@@ -18,6 +18,7 @@ from brainbench.errors import (
 from brainbench.hashing import file_sha256
 from brainbench.hookspecs import hookimpl
 from brainbench.protocols import Backbone, Dataset, Encoder, Fitted, JointBackbone, Metric, RecordsMetric, Surveyed
+from brainbench.shipping import shipped
 from brainbench.types import (
     Cell,
     Features,
@@ -118,6 +119,7 @@ __all__ = [
     "resamples",
     "run",
     "seeded",
+    "shipped",
     "square",
 ]
 

@@ -129,7 +129,9 @@ class BackboneCard(Card):
     source: where the released weights lie, a URL of one file or a repository of the Hugging Face hub; files: their names in
     the repository, of which the first that is there is taken, or all that match, if ``snapshot``. With a URL or ``files``,
     brainbench fetches them into the cache of torch or of the hub, compares their sha256, and hands the loader
-    ``Weights("release", path)``; otherwise the loader sees to its release itself. sha256: of the file, or its beginning.
+    ``Weights("release", path)``; otherwise the loader sees to its release itself. sha256: of the file, or its beginning. Weights
+    in the plugin's own package: give the card ``**shipped("package")``, see ``brainbench.shipped``. training: how the weights
+    came to be and what their own objective has reached, in one line.
 
     pattern: a glob of names, e.g. ``timm/*``; the card then stands for all of them, its own name says so to a reader
     (``timm/<name>``), and ``expand(name=...)`` makes the card of one. joint: a loader of several cards at once, see
@@ -152,6 +154,7 @@ class BackboneCard(Card):
     parameters: int | None = None
     gflops: float | None = None
     training_data: str | None = None
+    training: str | None = None
     objective: str | None = None
     licence: str | None = None
     source: str | None = None

@@ -9,6 +9,7 @@ from typing import Any
 from brainbench.machine import budget
 from brainbench.matrix import Job, Plan
 from brainbench.selection import BackbonePick
+from brainbench.shipping import is_shipped
 
 _GRID_TOKENS = 8 * 8 + 1
 # Aligned channels where an encoder does not say: those of the default recipe.
@@ -134,7 +135,7 @@ def _results_mb(job: Job, plan: Plan, keep: str) -> float:
 
 def _download(pick: BackbonePick) -> str:
     card = pick.entry.card
-    if pick.weights.kind != "release" or card.weights == "none" or card.source is None:
+    if pick.weights.kind != "release" or card.weights == "none" or card.source is None or is_shipped(card.source):
         return ""
     size = f" ({card.download_mb:,.0f} MB)" if card.download_mb else ""
     return f", downloads {card.source}{size} unless cached"

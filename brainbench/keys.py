@@ -17,6 +17,7 @@ from typing import Any
 from brainbench.cards import Card, lazy
 from brainbench.hashing import digest, file_sha256
 from brainbench.plugins import Plugin
+from brainbench.shipping import is_shipped
 from brainbench.types import Weights
 
 # Raise when the same backbone and images would be stored differently.
@@ -56,11 +57,14 @@ def card_facts(card: Card, plugin: Plugin, settings: Mapping[str, Any]) -> dict[
 
 
 def weights_facts(card: Card, weights: Weights) -> dict[str, Any]:
-    """What identifies the weights without loading them: the release tag, the file's bytes, or torch, which draws them."""
+    """What identifies the weights without loading them: the release, the file's bytes, or torch, which draws them."""
     if weights.kind == "file" and weights.path is not None:
         return {"file": folder_digest(weights.path) if weights.path.is_dir() else file_digest(weights.path)}
     if weights.kind == "untrained":
         return {"untrained": library_version("torch")}
+    if is_shipped(getattr(card, "source", None)):
+        # Nobody but the plugin keeps these, so its tag says less than for a public release.
+        return {"release": getattr(card, "weights", ""), "sha256": getattr(card, "sha256", "")}
     return {"release": getattr(card, "weights", "")}
 
 

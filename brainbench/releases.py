@@ -1,4 +1,4 @@
-"""Released weights: found in the cache of the library they belong to, or fetched into it, and compared with their sha256."""
+"""Released weights: shipped with the plugin, found in the cache of their library or fetched into it; compared with their sha256."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 from brainbench.cards import BackboneCard
 from brainbench.errors import WeightsError
 from brainbench.hashing import file_sha256
+from brainbench.shipping import is_shipped, shipped_place
 from brainbench.types import Weights
 
 
@@ -26,13 +27,13 @@ def obtained(card: BackboneCard, weights: Weights) -> Weights:
 
 def fetchable(card: BackboneCard) -> bool:
     """Whether brainbench itself fetches the released weights of this card."""
-    return card.released and (_is_url(card) or bool(card.source and card.files))
+    return card.released and (is_shipped(card.source) or _is_url(card) or bool(card.source and card.files))
 
 
 def cached(card: BackboneCard) -> Path | None:
     """The released weights in their cache: a file, or the folder of a snapshot; None if they are not (all) there."""
-    if _is_url(card):
-        path = _url_place(card)
+    if is_shipped(card.source) or _is_url(card):
+        path = _file_place(card)
         return path if path.is_file() else None
     if card.snapshot:
         return _cached_snapshot(card)
@@ -47,8 +48,8 @@ def cached(card: BackboneCard) -> Path | None:
 
 def place(card: BackboneCard) -> str:
     """Where the released weights would lie, for messages."""
-    if _is_url(card):
-        return str(_url_place(card))
+    if is_shipped(card.source) or _is_url(card):
+        return str(_file_place(card))
     from huggingface_hub import constants
 
     return f"huggingface.co/{card.source} in {constants.HF_HUB_CACHE}"
@@ -58,13 +59,17 @@ def verify(card: BackboneCard, path: Path) -> None:
     """Raise WeightsError unless the file's sha256 is, or begins with, the one on the card (where it gives one)."""
     expected = card.sha256
     if path.is_file() and expected and not file_sha256(path).startswith(expected):
+        remedy = f"delete it, and `brainbench weights fetch {card.name}`"
+        if is_shipped(card.source):
+            remedy = "install the plugin again"
         raise WeightsError(
-            f"{card.name}: {path} is damaged or another file, its sha256 does not begin with {expected}; delete it, and"
-            f" `brainbench weights fetch {card.name}`"
+            f"{card.name}: {path} is damaged or another file, its sha256 does not begin with {expected}; {remedy}"
         )
 
 
 def _fetched(card: BackboneCard) -> Path:
+    if is_shipped(card.source):
+        raise WeightsError(f"{card.name}: {place(card)} is not there; it comes with the plugin: install it again")
     try:
         return _from_url(card) if _is_url(card) else _from_hub(card)
     # Which HTTP library raises depends on the version of huggingface_hub.
@@ -80,6 +85,10 @@ def _fetched(card: BackboneCard) -> Path:
 
 def _is_url(card: BackboneCard) -> bool:
     return (card.source or "").startswith("https://")
+
+
+def _file_place(card: BackboneCard) -> Path:
+    return shipped_place(card.source or "") if is_shipped(card.source) else _url_place(card)
 
 
 def _url_place(card: BackboneCard) -> Path:

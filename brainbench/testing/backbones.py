@@ -19,6 +19,8 @@ from brainbench.errors import PluginError
 from brainbench.pipeline.tokens import check_tokens
 from brainbench.protocols import Backbone, JointBackbone
 from brainbench.registry import installed
+from brainbench.releases import obtained
+from brainbench.shipping import is_shipped
 from brainbench.testing.cases import expect, no_network, untouched_random_state
 from brainbench.types import Tokens, Weights
 
@@ -245,6 +247,17 @@ def card(case: BackboneCase) -> str:
     return ", ".join(f"{name} {value:,}" for name, value in found.items() if getattr(facts, name) is not None)
 
 
+def weights(case: BackboneCase) -> str:
+    """Weights in the plugin's own package are what the card says, and make another network than its untrained twin."""
+    if not is_shipped(case.card.source):
+        return "none in the package"
+    backbone = case.card.loader(weights=obtained(case.card, Weights("release")), settings=case.settings())
+    expect(
+        _far(read(backbone, case.batch), case.tokens) > TOLERANCE, "its weights give the tokens of its untrained twin"
+    )
+    return f"{case.card.weights}: {case.card.training}"
+
+
 def joint(case: BackboneCase) -> str:
     """Read together with other cards, it has the tokens that it has alone."""
     if case.card.joint is None:
@@ -305,6 +318,7 @@ BACKBONE_CHECKS: Mapping[str, Check] = {
         native,
         taps,
         card,
+        weights,
         joint,
         quiet,
         light,

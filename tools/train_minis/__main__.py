@@ -31,8 +31,8 @@ def main(names: tuple[str, ...], out: Path, images: int, seed: int, install: boo
         recipe = replace(objective.recipe, images=images) if images else objective.recipe
         stream, held_out = Stream(TRAIN, out / "scenes"), Stream(HELD_OUT, out / "scenes")
         folder = out / f"{name}-{seed}"
-        train(objective, recipe, stream, folder, seed, click.echo)
-        facts = report(objective, untrained, recipe, stream, held_out, seed)
+        loss = train(objective, recipe, stream, folder, seed, click.echo)
+        facts = report(objective, untrained, recipe, stream, held_out, seed) | {"loss": loss}
         path = ship(objective, facts, folder, name if install else None)
         click.echo(f"{name}: {facts}\nwrote {path}")
 

@@ -19,8 +19,8 @@ _LOG_EVERY = 50  # steps
 
 def train(
     objective: Objective, recipe: Recipe, stream: Stream, folder: Path, seed: int, say: Callable[[str], None]
-) -> None:
-    """Train to the end, going on from ``folder/checkpoint.pt`` if there is one; writes ``folder/log.jsonl``."""
+) -> float:
+    """Train to the end, going on from ``folder/checkpoint.pt`` if there is one; returns the last loss of ``folder/log.jsonl``."""
     folder.mkdir(parents=True, exist_ok=True)
     module, steps = objective.module, recipe.images // recipe.batch
     optimiser = torch.optim.AdamW(_groups(module, recipe.decay), lr=recipe.rate, betas=(0.9, 0.95))
@@ -51,6 +51,7 @@ def train(
             _keep(folder, module, optimiser, step + 1, log)
             kept = time.monotonic()
     module.eval()
+    return float(log[-1]["loss"])
 
 
 def _schedule(progress: float, warmup: float) -> float:

@@ -248,8 +248,3 @@ def test_a_hostile_file_runs_nothing(tmp_path: Path) -> None:
     with pytest.raises(WeightsError, match=r"w\.bin: not a tensors-only torch file"):
         load(path=tmp_path / "w.bin")
     assert not (tmp_path / "owned").exists()
-
-
-def test_the_mini_has_no_release_but_itself() -> None:
-    released = MINI.loader(weights=Weights("release"), settings=MINI.resolve_settings({}))
-    assert torch.equal(released.module.proj, load().module.proj)

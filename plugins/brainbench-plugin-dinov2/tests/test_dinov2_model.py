@@ -553,9 +553,3 @@ def test_names_are_changed_as_timm_changes_them() -> None:
     theirs = timm.models.vision_transformer.checkpoint_filter_fn(dict(state), network)
     assert {n: v.shape for n, v in ours.items() if n != "mask_token"} == {n: v.shape for n, v in theirs.items()}
     assert theirs.keys() == network.state_dict().keys()
-
-
-def test_the_mini_has_no_release_but_itself() -> None:
-    released = MINI.loader(weights=Weights("release"), settings=MINI.resolve_settings({}))
-    ours, theirs = (backbone.module.state_dict() for backbone in (load(), released))
-    assert all(torch.equal(ours[name], theirs[name]) for name in ours)

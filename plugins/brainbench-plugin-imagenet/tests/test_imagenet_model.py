@@ -200,9 +200,3 @@ def test_a_hostile_file_runs_nothing(tmp_path: Path) -> None:
     with pytest.raises(WeightsError, match=r"w\.pth: not a tensors-only torch file"):
         load(path=tmp_path / "w.pth")
     assert not (tmp_path / "owned").exists()
-
-
-def test_the_mini_has_no_release_but_itself() -> None:
-    released = MINI.loader(weights=Weights("release"), settings=MINI.resolve_settings({}))
-    ours, theirs = (b.module.state_dict()["conv_proj.weight"] for b in (released, load()))
-    assert torch.equal(ours, theirs)

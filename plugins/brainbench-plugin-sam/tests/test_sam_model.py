@@ -298,6 +298,16 @@ def test_a_file_in_the_original_layout(tmp_path: Path, kind: str, library: str) 
 
 
 @pytest.mark.parametrize("library", LIBRARIES)
+def test_a_file_without_the_neck_which_nobody_reads(tmp_path: Path, library: str) -> None:
+    network, path = encoder("mini"), tmp_path / "w.pth"
+    torch.save({name: value for name, value in released(network).items() if ".neck." not in name}, path)
+    batch = images(2)
+    read = load(path=path, library=library)
+    for one, record in zip(read.tokens(batch).local_tokens, blocks(network, batch), strict=True):
+        assert relative(one, record["end"].permute(0, 3, 1, 2)) < 1e-5
+
+
+@pytest.mark.parametrize("library", LIBRARIES)
 @pytest.mark.parametrize(
     ("change", "message"),
     [

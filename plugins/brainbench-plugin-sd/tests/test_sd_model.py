@@ -17,7 +17,7 @@ from brainbench_sd.plugin import CARDS, at_time
 from diffusers import AutoencoderKL, DDIMInverseScheduler, DDIMScheduler, UNet2DConditionModel
 from PIL import Image
 from safetensors.torch import load_file, save_file
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 from torch.utils.flop_counter import FlopCounterMode
 from transformers import CLIPTextModel, CLIPTokenizer
@@ -623,11 +623,27 @@ def test_a_folder_that_lacks_something(folder: Path, missing: str, message: str)
         load(path=folder)
 
 
+@pytest.mark.usefixtures("small")
 def test_a_file_instead_of_a_folder(folder: Path) -> None:
     with pytest.raises(
         WeightsError, match=r"model\.safetensors has no scheduler/scheduler_config\.json; give a folder"
     ):
+        load(NAMED["sd/t40-decoder"], path=folder / UNET_FILE)
+
+
+def test_the_mini_in_one_file(tmp_path: Path) -> None:
+    names, path = ("unet", "vae", "text_encoder"), tmp_path / "mini.safetensors"
+    whole = nn.ModuleDict(dict(zip(names, parts(7), strict=True)))
+    save_file({name.replace(".text_model.", "."): tensor for name, tensor in whole.state_dict().items()}, path)
+    read, drawn = (load(**given).tokens(images(2)) for given in ({"path": path}, {"init_seed": 7}))
+    for one, other in zip(read.local_tokens, drawn.local_tokens, strict=True):
+        assert torch.equal(one, other)
+
+
+def test_a_part_for_the_whole_mini(folder: Path) -> None:
+    with pytest.raises(WeightsError, match=r"sd/mini \(.*model\.safetensors\); missing: .* unexpected: ") as caught:
         load(path=folder / UNET_FILE)
+    assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize("text", ["half a down", "[1, 2]", "\N{BYTE ORDER MARK}{}"])

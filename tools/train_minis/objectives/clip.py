@@ -22,7 +22,7 @@ _POOL = 100
 class Contrast:
     """open_clip's CLIP with the image tower of ``clip/mini`` and a small text tower."""
 
-    recipe = Recipe(images=200_000, batch=256, rate=1e-3, decay=0.1)
+    recipe = Recipe(images=80_000, batch=128, rate=1e-3, decay=0.1)
 
     def __init__(self, seed: int) -> None:
         with seeded(seed):

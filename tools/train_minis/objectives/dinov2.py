@@ -6,10 +6,11 @@ import math
 from collections.abc import Mapping
 
 import torch
-from brainbench_dinov2.model import MINI_SIZE, build
+from brainbench_dinov2.model import MINI, MINI_SIZE
 from lightly.loss import DINOLoss, IBOTPatchLoss, KoLeoLoss
 from lightly.models.modules import DINOv2ProjectionHead, MaskedVisionTransformerTIMM
 from lightly.models.utils import random_block_mask
+from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor, nn
 
 from brainbench import seeded
@@ -27,8 +28,9 @@ class Student(nn.Module):
 
     def __init__(self, seed: int) -> None:
         super().__init__()
-        vit = build("mini", MINI_SIZE, seed)
         with seeded(seed):
+            # The network of ``dinov2/mini``, that can also be shown smaller views.
+            vit = VisionTransformer(img_size=MINI_SIZE, num_classes=0, dynamic_img_size=True, **MINI)
             self.network = MaskedVisionTransformerTIMM(
                 vit=vit, antialias=False, pos_embed_initialization="skip", weight_initialization="skip"
             )
@@ -55,7 +57,7 @@ class Distillation(nn.Module):
         self.spread = KoLeoLoss()
 
     def forward(self, views: list[Tensor]) -> Tensor:
-        """Two large views, of which the student sees one half's patches hidden, and small ones."""
+        """Two large views, of which the student sees one half's patches hidden, and small ones of fewer patches."""
         large, small = torch.cat(views[:2]), torch.cat(views[2:])
         prefix = self.student.vit.num_prefix_tokens
         patches = torch.zeros(len(large), _GRID, _GRID, dtype=torch.bool)
@@ -76,7 +78,7 @@ class Distillation(nn.Module):
 class SelfDistilled:
     """DINOv2."""
 
-    recipe = Recipe(images=100_000, batch=128, rate=1e-3, warmup=0.1)
+    recipe = Recipe(images=25_600, batch=64, rate=1e-3, warmup=0.1)
 
     def __init__(self, seed: int) -> None:
         self.module = Distillation(seed)
@@ -84,8 +86,8 @@ class SelfDistilled:
     def loss(self, scenes: Scenes, progress: float) -> Tensor:
         """Of two large and two small random views of every scene."""
         images = torch.from_numpy(scenes.images).permute(0, 3, 1, 2).float() / 255
-        parts = [(0.4, 1.0), (0.4, 1.0), (0.1, 0.4), (0.1, 0.4)]
-        views = [blurred(colours(crops(images, MINI_SIZE, low, high))) for low, high in parts]
+        parts = [(MINI_SIZE, 0.4, 1.0)] * 2 + [(MINI_SIZE // 2, 0.1, 0.4)] * 2
+        views = [blurred(colours(crops(images, size, low, high))) for size, low, high in parts]
         return self.module([pixels((view.permute(0, 2, 3, 1) * 255).round().byte().numpy()) for view in views])
 
     def after_step(self, progress: float) -> None:

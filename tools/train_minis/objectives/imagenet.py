@@ -17,7 +17,7 @@ from tools.train_minis.stream import OBJECTS, PLACES, Scenes
 class Supervised:
     """torchvision's ViT with one head for places and objects."""
 
-    recipe = Recipe(images=200_000)
+    recipe = Recipe(images=128_000)
 
     def __init__(self, seed: int) -> None:
         self.module: nn.Module = build("mini", seed)

@@ -49,7 +49,7 @@ class Reconstruction(nn.Module):
 class Masked:
     """The masked autoencoder."""
 
-    recipe = Recipe(images=400_000, batch=256, rate=1.5e-3)
+    recipe = Recipe(images=128_000, batch=128, rate=1.5e-3)
 
     def __init__(self, seed: int) -> None:
         self.module: nn.Module = Reconstruction(seed)

@@ -69,7 +69,7 @@ class Pair(nn.Module):
 class Momentum:
     """MoCo v3."""
 
-    recipe = Recipe(images=150_000, batch=256, rate=1e-3, decay=0.1, warmup=0.1)
+    recipe = Recipe(images=32_000, batch=128, rate=1e-3, decay=0.1, warmup=0.1)
 
     def __init__(self, seed: int) -> None:
         self.module = Pair(seed)

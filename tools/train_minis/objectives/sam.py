@@ -59,7 +59,7 @@ class Promptable(nn.Module):
 class Segmenting:
     """Segment Anything."""
 
-    recipe = Recipe(images=100_000, batch=64, rate=8e-4)
+    recipe = Recipe(images=25_600, batch=64, rate=8e-4)
 
     def __init__(self, seed: int) -> None:
         self.module: nn.Module = Promptable(seed)

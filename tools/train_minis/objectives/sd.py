@@ -10,7 +10,7 @@ from collections.abc import Mapping, Sequence
 
 import torch
 import torch.nn.functional as F
-from brainbench_sd.model import MINI, SCHEDULE, build
+from brainbench_sd.model import MINI, SCHEDULE, build, text_model
 from diffusers import DDPMScheduler
 from torch import Tensor, nn
 
@@ -35,12 +35,27 @@ class Latent(nn.Module):
         super().__init__()
         parts = build(MINI, seed)
         self.unet, self.vae, self.text_encoder = parts["unet"], parts["vae"], parts["text_encoder"]
+        self.register_buffer("settled", torch.tensor(False))
+
+    def settle(self, shown: Tensor) -> None:
+        """Bring every channel of the latents to mean 0 and, times the scaling factor, variance 1; decoded, they stay the same."""
+        means = self.vae.encode(shown).latent_dist.mode().transpose(0, 1).flatten(1)
+        shift, wanted = means.mean(dim=1), 1 / MINI["vae"]["scaling_factor"]
+        by, count = wanted / means.std(dim=1), len(means)
+        narrow, widen = self.vae.quant_conv, self.vae.post_quant_conv
+        narrow.bias[:count].sub_(shift).mul_(by)
+        narrow.weight[:count].mul_(by[:, None, None, None])
+        # The second half of what it gives is the logarithm of the variance, which grows with the square.
+        narrow.bias[count:].add_(2 * by.log())
+        widen.bias.add_((widen.weight[:, :, 0, 0] * shift).sum(dim=1))
+        widen.weight.div_(by[None, :, None, None])
+        self.settled.fill_(True)
 
 
 class Denoising:
     """Stable Diffusion."""
 
-    recipe = Recipe(images=200_000, batch=128, rate=1e-3, decay=0.01)
+    recipe = Recipe(images=89_600, batch=128, rate=1e-3, decay=0.01)
 
     def __init__(self, seed: int) -> None:
         self.module = Latent(seed)
@@ -53,6 +68,8 @@ class Denoising:
             posterior = self.module.vae.encode(shown).latent_dist
             return F.l1_loss(self.module.vae.decode(posterior.sample()).sample, shown) + _KL * posterior.kl().mean()
         with torch.no_grad():
+            if not self.module.settled:
+                self.module.settle(shown)
             latents = self._latents(shown, sample=True)
         words = words_of(scenes.captions)
         words[torch.rand(len(words)) < _DROPPED] = words_of([""])
@@ -76,8 +93,11 @@ class Denoising:
         return means | {f"chance_{name}": 1.0 for name in means}
 
     def state(self) -> Mapping[str, Tensor]:
-        """All three, by the names of their folders."""
-        return {name: tensor for name, tensor in self.module.state_dict().items() if not name.endswith("position_ids")}
+        """What is read of all three, by the names of their folders: of the VAE, the encoder."""
+        vae, text = self.module.vae, text_model(self.module.text_encoder)
+        encoder = nn.ModuleDict({"encoder": vae.encoder, "quant_conv": vae.quant_conv})
+        state = nn.ModuleDict({"unet": self.module.unet, "vae": encoder, "text_encoder": text}).state_dict()
+        return {name: tensor for name, tensor in state.items() if not name.endswith("position_ids")}
 
     def _latents(self, shown: Tensor, *, sample: bool) -> Tensor:
         posterior = self.module.vae.encode(shown).latent_dist

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-from brainbench import BackboneCard, hookimpl, lazy
+from brainbench import BackboneCard, hookimpl, lazy, shipped
 
 # The names open_clip gives its checkpoints on the hub, the safe format first.
 FILES = ("open_clip_model.safetensors", "open_clip_pytorch_model.bin")
@@ -19,12 +19,10 @@ DATACOMP = (
 )
 
 
-def _card(name: str, architecture: str, tag: str | None = None, **facts: Any) -> BackboneCard:
+def _card(name: str, architecture: str, **facts: Any) -> BackboneCard:
     return BackboneCard(
         name=name,
         loader=partial(lazy("brainbench_clip.model:load"), name=name, architecture=architecture),
-        weights=tag or "untrained",
-        files=FILES if tag else (),
         libraries=("open_clip_torch",),
         normalisation="CLIP",
         taps=("block", "attention"),
@@ -35,12 +33,16 @@ def _card(name: str, architecture: str, tag: str | None = None, **facts: Any) ->
     )
 
 
+def _released(name: str, architecture: str, tag: str, **facts: Any) -> BackboneCard:
+    return _card(name, architecture, weights=tag, files=FILES, **facts)
+
+
 _BASE: dict[str, Any] = {"layers": 12, "width": 768, "input_size": 224}
 _BASE_16: dict[str, Any] = _BASE | {"patch": 16, "parameters": 86_192_640, "gflops": 35.1}
 _BASE_32: dict[str, Any] = _BASE | {"patch": 32, "parameters": 87_849_216, "gflops": 8.8}
 
 CARDS = [
-    _card(
+    _released(
         "clip/vit-l-14-datacomp-xl",
         "ViT-L-14",
         "datacomp_xl_s13b_b90k",
@@ -55,7 +57,7 @@ CARDS = [
         source="laion/CLIP-ViT-L-14-DataComp.XL-s13B-b90K",
         download_mb=1710,
     ),
-    _card(
+    _released(
         "clip/vit-b-16-datacomp-l",
         "ViT-B-16",
         "datacomp_l_s1b_b8k",
@@ -66,7 +68,7 @@ CARDS = [
         download_mb=600,
         **_BASE_16,
     ),
-    _card(
+    _released(
         "clip/vit-b-32-datacomp-m",
         "ViT-B-32",
         "datacomp_m_s128m_b4k",
@@ -76,7 +78,7 @@ CARDS = [
         download_mb=610,
         **_BASE_32,
     ),
-    _card(
+    _released(
         "clip/vit-b-32-datacomp-s",
         "ViT-B-32",
         "datacomp_s_s13m_b4k",
@@ -87,7 +89,7 @@ CARDS = [
         **_BASE_32,
     ),
     # OpenAI trained with QuickGELU; under the plain name open_clip would run GELU on these weights and only warn.
-    _card(
+    _released(
         "clip/vit-b-16-openai",
         "ViT-B-16-quickgelu",
         "openai",
@@ -100,7 +102,7 @@ CARDS = [
     _card(
         "clip/mini",
         "mini",
-        summary="the same class, 12 layers of 96 channels at 64 px, for simulated data",
+        summary="the same class, 12 layers of 96 channels at 64 px, trained on scenes like those of the demo",
         mini=True,
         layers=12,
         width=96,
@@ -108,6 +110,7 @@ CARDS = [
         input_size=64,
         parameters=1_376_448,
         gflops=0.19,
+        **shipped("brainbench_clip"),
     ),
 ]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-from brainbench import BackboneCard, hookimpl, lazy
+from brainbench import BackboneCard, hookimpl, lazy, shipped
 
 # The names timm gives its checkpoints on the hub, the safe format first.
 FILES = ("model.safetensors", "pytorch_model.bin")
@@ -95,7 +95,7 @@ CARDS = [
     _card(
         "dinov2/mini",
         "mini",
-        summary="the same class with 4 registers, 12 layers of 96 channels at 64 px, for simulated data",
+        summary="the same class with 4 registers, 12 layers of 96 channels at 64 px, trained on scenes like those of the demo",
         mini=True,
         layers=12,
         width=96,
@@ -103,6 +103,7 @@ CARDS = [
         input_size=64,
         parameters=1_369_728,
         gflops=0.19,
+        **shipped("brainbench_dinov2"),
     ),
 ]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-from brainbench import BackboneCard, hookimpl, lazy
+from brainbench import BackboneCard, hookimpl, lazy, shipped
 
 VIT = (
     "Alexey Dosovitskiy and others (2021). An Image is Worth 16x16 Words: Transformers for Image Recognition at Scale. "
@@ -22,8 +22,7 @@ def _card(name: str, architecture: str, **facts: Any) -> BackboneCard:
         taps=("block", "attention"),
         objective="supervised classification",
         citation=VIT,
-        licence="BSD-3-Clause (code); none stated for the weights",
-        **facts,
+        **{"licence": "BSD-3-Clause (code); none stated for the weights", **facts},
     )
 
 
@@ -64,7 +63,7 @@ CARDS = [
     _card(
         "imagenet/mini",
         "mini",
-        summary="the same class, 12 layers of 96 channels at 64 px, for simulated data",
+        summary="the same class, 12 layers of 96 channels at 64 px, trained on scenes like those of the demo",
         mini=True,
         layers=12,
         width=96,
@@ -72,6 +71,8 @@ CARDS = [
         input_size=64,
         parameters=1_367_136,
         gflops=0.19,
+        licence="MIT",
+        **shipped("brainbench_imagenet"),
     ),
 ]
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-from brainbench import BackboneCard, Setting, hookimpl, lazy
+from brainbench import BackboneCard, Setting, hookimpl, lazy, shipped
 
 OPENMMLAB = "https://download.openmmlab.com/mmselfsup/1.x/mocov3/"
 FACEBOOK = "https://dl.fbaipublicfiles.com/moco-v3/"
@@ -13,6 +13,7 @@ MOCOV3 = (
     "Xinlei Chen and Saining Xie and Kaiming He (2021). An Empirical Study of Training Self-Supervised Vision Transformers. "
     "ICCV. arXiv:2104.02057"
 )
+IMAGENET = "ImageNet-1k without labels (1.28 million images)"
 LIBRARY = Setting(
     "library",
     str,
@@ -22,7 +23,7 @@ LIBRARY = Setting(
 )
 
 
-def _card(name: str, architecture: str, layout: str, source: str | None = None, **facts: Any) -> BackboneCard:
+def _card(name: str, architecture: str, layout: str, **facts: Any) -> BackboneCard:
     return BackboneCard(
         name=name,
         loader=partial(lazy("brainbench_mocov3.model:load"), name=name, architecture=architecture, layout=layout),
@@ -30,22 +31,24 @@ def _card(name: str, architecture: str, layout: str, source: str | None = None, 
         taps=("block", "attention"),
         objective="contrastive, without labels",
         citation=MOCOV3,
-        source=source,
-        training_data="ImageNet-1k without labels (1.28 million images)" if source else None,
         **facts,
     )
 
 
-def _openmmlab(name: str, architecture: str, file: str | None = None, **facts: Any) -> BackboneCard:
+def _in_their_layout(name: str, architecture: str, **facts: Any) -> BackboneCard:
+    libraries = ("mmpretrain", "mmcv-lite", "timm")
     return _card(
+        name, architecture, "openmmlab", settings=(LIBRARY,), libraries=libraries, licence="Apache-2.0", **facts
+    )
+
+
+def _openmmlab(name: str, architecture: str, file: str, **facts: Any) -> BackboneCard:
+    return _in_their_layout(
         name,
         architecture,
-        "openmmlab",
-        f"{OPENMMLAB}{file.partition('-224_')[0]}/{file}" if file else None,
-        settings=(LIBRARY,),
-        libraries=("mmpretrain", "mmcv-lite", "timm"),
-        licence="Apache-2.0",
-        weights="openmmlab-300ep" if file else "untrained",
+        source=f"{OPENMMLAB}{file.partition('-224_')[0]}/{file}",
+        training_data=IMAGENET,
+        weights="openmmlab-300ep",
         **facts,
     )
 
@@ -55,7 +58,8 @@ def _facebook(name: str, architecture: str, file: str, **facts: Any) -> Backbone
         name,
         architecture,
         "facebook",
-        FACEBOOK + file,
+        source=FACEBOOK + file,
+        training_data=IMAGENET,
         libraries=("timm",),
         licence="CC-BY-NC-4.0",
         weights="facebook-300ep",
@@ -110,10 +114,10 @@ CARDS = [
         download_mb=1700,
         **_BASE,
     ),
-    _openmmlab(
+    _in_their_layout(
         "mocov3/mini",
         "mini",
-        summary="the same class, 12 layers of 96 channels at 64 px, for simulated data",
+        summary="the same class, 12 layers of 96 channels at 64 px, trained on scenes like those of the demo",
         mini=True,
         layers=12,
         width=96,
@@ -121,6 +125,7 @@ CARDS = [
         input_size=64,
         parameters=1_367_136,
         gflops=0.19,
+        **shipped("brainbench_mocov3"),
     ),
 ]
 

@@ -47,9 +47,11 @@ def load(*, name: str, architecture: str, weights: Weights, settings: Mapping[st
         state = load_state(weights.path)
         if settings["library"] == "timm":
             state = {timm_name(key): value for key, value in state.items()}
+        # What the mask decoder reads is no layer of the transformer; the mini's file does without it.
+        if not any(key.startswith("image_encoder.neck.") for key in state):
+            network.neck = nn.Identity()
         encoder = nn.ModuleDict({"image_encoder": network})
         load_strict(encoder, state, drop=OTHER_PARTS, what=f"{name} ({weights.path})")
-    # What the mask decoder reads is no layer of the transformer.
     network.neck = nn.Identity()
     size: int = ARCHITECTURES[architecture]["img_size"]
     tap = TAPS[settings["tap"]]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from functools import partial
 from typing import Any
 
-from brainbench import BackboneCard, Setting, hookimpl, lazy
+from brainbench import BackboneCard, Setting, hookimpl, lazy, shipped
 
 HOST = "https://dl.fbaipublicfiles.com/segment_anything/"
 SAM = "Alexander Kirillov and others (2023). Segment Anything. ICCV. arXiv:2304.02643"
@@ -18,7 +18,7 @@ LIBRARY = Setting(
 )
 
 
-def _card(name: str, architecture: str, file: str | None = None, **facts: Any) -> BackboneCard:
+def _card(name: str, architecture: str, **facts: Any) -> BackboneCard:
     return BackboneCard(
         name=name,
         loader=partial(lazy("brainbench_sam.model:load"), name=name, architecture=architecture),
@@ -29,16 +29,18 @@ def _card(name: str, architecture: str, file: str | None = None, **facts: Any) -
         objective="promptable segmentation",
         citation=SAM,
         licence="Apache-2.0",
-        weights="sa1b" if file else "untrained",
-        source=HOST + file if file else None,
-        training_data="SA-1B (11 million images, 1.1 billion masks)" if file else None,
         **facts,
     )
 
 
+def _released(name: str, architecture: str, file: str, **facts: Any) -> BackboneCard:
+    data = "SA-1B (11 million images, 1.1 billion masks)"
+    return _card(name, architecture, weights="sa1b", source=HOST + file, training_data=data, **facts)
+
+
 # Six digits in the names of the files are of their md5; the sha256 are those of the files as Meta serves them.
 CARDS = [
-    _card(
+    _released(
         "sam/vit-b",
         "vit_b",
         "sam_vit_b_01ec64.pth",
@@ -53,7 +55,7 @@ CARDS = [
         sha256="ec2df62732614e57411cdcf32a23ffdf28910380d03139ee0f4fcbe91eb8c912",
         download_mb=375,
     ),
-    _card(
+    _released(
         "sam/vit-l",
         "vit_l",
         "sam_vit_l_0b3195.pth",
@@ -67,7 +69,7 @@ CARDS = [
         sha256="3adcc4315b642a4d2101128f611684e8734c41232a17c648ed1693702a49a622",
         download_mb=1250,
     ),
-    _card(
+    _released(
         "sam/vit-h",
         "vit_h",
         "sam_vit_h_4b8939.pth",
@@ -84,7 +86,7 @@ CARDS = [
     _card(
         "sam/mini",
         "mini",
-        summary="the same class, 12 layers of 96 channels at 64 px, for simulated data",
+        summary="the same class, 12 layers of 96 channels at 64 px, trained on scenes like those of the demo",
         mini=True,
         layers=12,
         width=96,
@@ -92,6 +94,7 @@ CARDS = [
         input_size=64,
         parameters=1_374_176,
         gflops=0.2,
+        **shipped("brainbench_sam"),
     ),
 ]
 

@@ -76,7 +76,7 @@ MINI = {
     "scheduler": SCHEDULE,
     "unet": {
         **UNET,
-        "block_out_channels": [16, 32, 64, 64],
+        "block_out_channels": [16, 32, 48, 48],
         "attention_head_dim": 1,
         "cross_attention_dim": 32,
         "norm_num_groups": 8,
@@ -107,6 +107,8 @@ FILES = {
     "vae": ("diffusion_pytorch_model.safetensors", "diffusion_pytorch_model.bin"),
     "text_encoder": ("model.safetensors", "pytorch_model.bin"),
 }
+# Of the three networks in one file.
+NOT_READ = ("vae.decoder.", "vae.post_quant_conv.", "text_encoder.embeddings.position_ids")
 KINDS: Mapping[str, Any] = {
     "scheduler": DDIMInverseScheduler,
     "unet": UNet2DConditionModel,
@@ -131,7 +133,9 @@ def load_joint(*, names: Sequence[str], weights: Weights, settings: Facts) -> Jo
     mini = "sd/mini" in names
     facts, size = (MINI, 64) if mini else (FULL, 512)
     parts = build(facts, settings["init_seed"])
-    if weights.path is not None:
+    if weights.path is not None and mini and weights.path.is_file():
+        fill_from_file(parts, weights.path, " and ".join(names))
+    elif weights.path is not None:
         fill(parts, weights.path, facts, " and ".join(names))
     shown = 224 if settings["preproc"] == "paper" and not mini else size
     preprocess = partial(enlarged, shown=shown, size=size)
@@ -148,6 +152,14 @@ def build(facts: Mapping[str, Facts], seed: int) -> dict[str, Any]:
         }
 
 
+def fill_from_file(parts: Mapping[str, Any], path: Path, name: str) -> None:
+    """Load the weights that ``sd/mini`` ships, one file for all three networks; raises WeightsError unless they fit."""
+    vae, text = parts["vae"], text_model(parts["text_encoder"])
+    encoder = nn.ModuleDict({"encoder": vae.encoder, "quant_conv": vae.quant_conv})
+    read = nn.ModuleDict({"unet": parts["unet"], "vae": encoder, "text_encoder": text})
+    load_strict(read, load_state(path), drop=NOT_READ, what=f"{name} ({path})")
+
+
 def fill(parts: Mapping[str, Any], folder: Path, facts: Mapping[str, Facts], name: str) -> None:
     """Load the weights in a folder of diffusers' layout; raises WeightsError unless everything in it is this very network."""
     for part, expected in facts.items():
@@ -160,12 +172,15 @@ def fill(parts: Mapping[str, Any], folder: Path, facts: Mapping[str, Facts], nam
         if part == "vae":
             load_strict(module, {_renamed(key): value for key, value in state.items()}, what=what)
         elif part == "text_encoder":
-            # transformers 5 has no prefix; older releases and all files have one.
             stripped = {key.removeprefix("text_model."): value for key, value in state.items()}
-            inner = getattr(module, "text_model", module)
-            load_strict(inner, stripped, drop=("embeddings.position_ids",), what=what)
+            load_strict(text_model(module), stripped, drop=("embeddings.position_ids",), what=what)
         else:
             load_strict(module, state, what=what)
+
+
+def text_model(encoder: Any) -> Any:
+    """What the names in a file are relative to: transformers 5 has no prefix; older releases and all files have one."""
+    return getattr(encoder, "text_model", encoder)
 
 
 def agree(path: Path, expected: Facts, kind: Any, name: str) -> None:
