@@ -10,6 +10,8 @@ from brainbench.plot.kinds import KINDS
 
 _HELP = """Draw what voxels read of the backbone NAME: onto a flat map and the inflated cortex, or, without a mesh, by ROI.
 
+For layers and r2, NAME may be several, e.g. clip/mini,mae/mini or '*/mini': small maps side by side.
+
 \b
 {kinds}
 
@@ -66,18 +68,25 @@ def plot(
 
     asked = KINDS[kind]
     ending = f"-{against.replace('/', '-')}" if against else ""
-    path = out or Path(f"{kind}-{name.replace('/', '-')}{ending}.png")
+    names = drawing.chosen_names(results, name)
+    whose = names[0].replace("/", "-") if len(names) == 1 else "side-by-side"
+    path = out or Path(f"{kind}-{whose}{ending}.png")
     check_ending(path)
     chosen = partial(
         drawing.chosen_voxels, results, dataset=dataset, encoder=encoder, subject=subject, seed=seed, sheets=surface
     )
-    if against is None:
-        figure = getattr(drawing, asked.draw)(chosen(name))
+    if len(names) > 1:
+        if asked.several is None or against is not None:
+            able = ", ".join(other for other, one in KINDS.items() if one.several)
+            raise UsageError(f"{name}: {len(names)} backbones; side by side, and without --against, there are: {able}")
+        figure = getattr(drawing, asked.several)([chosen(one) for one in names])
+    elif against is None:
+        figure = getattr(drawing, asked.draw)(chosen(names[0]))
     elif asked.against is None:
         able = ", ".join(other for other, one in KINDS.items() if one.against)
         raise UsageError(f"--against: {kind} has no difference map; choose {able}")
     else:
-        figure = getattr(drawing, asked.against)(chosen(name), chosen(against))
+        figure = getattr(drawing, asked.against)(chosen(names[0]), chosen(against))
     drawing.save(figure, path)
     click.echo(f"wrote {path}")
     return 0

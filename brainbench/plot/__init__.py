@@ -9,7 +9,7 @@ from brainbench.plot.kinds import KINDS, Kind
 
 if TYPE_CHECKING:
     from brainbench.plot.bars import roi_bars
-    from brainbench.plot.choice import chosen_voxels
+    from brainbench.plot.choice import chosen_names, chosen_voxels
     from brainbench.plot.clusters import channel_clusters, cluster_map
     from brainbench.plot.colours import layer_colours, layer_paint
     from brainbench.plot.correlation import correlation_matrix
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from brainbench.plot.maps import layer_map, r2_map, scale_map
     from brainbench.plot.pictures import Picture, save
     from brainbench.plot.pooling import together
+    from brainbench.plot.sidebyside import layer_maps, r2_maps
     from brainbench.plot.space import space_map
     from brainbench.plot.training import training_curve
     from brainbench.plot.voxels import Source, Voxels, from_record, voxels_of
@@ -28,6 +29,7 @@ _LATE = {
     "Source": "voxels",
     "Voxels": "voxels",
     "channel_clusters": "clusters",
+    "chosen_names": "choice",
     "chosen_voxels": "choice",
     "cluster_map": "clusters",
     "correlation_matrix": "correlation",
@@ -35,9 +37,11 @@ _LATE = {
     "layer_colours": "colours",
     "layer_difference_map": "differences",
     "layer_map": "maps",
+    "layer_maps": "sidebyside",
     "layer_paint": "colours",
     "r2_difference_map": "differences",
     "r2_map": "maps",
+    "r2_maps": "sidebyside",
     "roi_bars": "bars",
     "save": "pictures",
     "scale_map": "maps",
@@ -56,6 +60,7 @@ __all__ = [
     "Source",
     "Voxels",
     "channel_clusters",
+    "chosen_names",
     "chosen_voxels",
     "cluster_map",
     "correlation_matrix",
@@ -63,9 +68,11 @@ __all__ = [
     "layer_colours",
     "layer_difference_map",
     "layer_map",
+    "layer_maps",
     "layer_paint",
     "r2_difference_map",
     "r2_map",
+    "r2_maps",
     "roi_bars",
     "save",
     "scale_map",

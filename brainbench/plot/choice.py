@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from fnmatch import fnmatchcase
 from pathlib import Path
 
 from brainbench.errors import UsageError, did_you_mean
@@ -48,6 +49,16 @@ def chosen_voxels(
     who = f"subject {names[0]}" if len(names) == 1 else f"{len(names)} subjects"
     pooled = together([from_record(record, results) for record in records], f"{backbone}, {encoder}, {who}")
     return replace(pooled, sheets=sheets)
+
+
+def chosen_names(results: Path, text: str) -> list[str]:
+    """The backbones of fitted records that a comma list of names and globs means; a name that nothing matches stays as it is."""
+    found = read_records(results) if results.is_dir() else []
+    there = sorted({record.backbone.name for record in found if record.encoder is not None})
+    names: dict[str, None] = {}
+    for part in (part.strip() for part in text.split(",")):
+        names |= dict.fromkeys([name for name in there if fnmatchcase(name, part)] or [part])
+    return list(names)
 
 
 def _only(

@@ -41,11 +41,16 @@ def r2_difference_map(a: Source, b: Source) -> Picture:
 
 def _same_voxels(a: Source, b: Source) -> tuple[Voxels, Voxels]:
     one, other = voxels_of(a), voxels_of(b)
+    same_place(one, other)
+    return one, other
+
+
+def same_place(one: Voxels, other: Voxels) -> None:
+    """Raise UsageError unless the two are about the same voxels."""
     if _place(one) != _place(other):
         raise UsageError(
             f"{one.title} and {other.title}: not the same voxels of the same subjects; compare two rows of one run"
         )
-    return one, other
 
 
 def _place(voxels: Voxels) -> tuple[object, ...]:

@@ -8,21 +8,25 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Kind:
-    """about: what it shows, for ``--help``; draw, against: the functions of ``brainbench.plot`` of one backbone, and of two."""
+    """about: what it shows, for ``--help``; draw, against, several: functions of ``brainbench.plot`` of one backbone, two, any."""
 
     about: str
     draw: str
     against: str | None = None
+    several: str | None = None
 
 
 KINDS: Mapping[str, Kind] = {
     "layers": Kind(
-        "hue: the layer with the largest weight, brightness: confidence", "layer_map", "layer_difference_map"
+        "hue: the layer with the largest weight, brightness: confidence",
+        "layer_map",
+        "layer_difference_map",
+        "layer_maps",
     ),
     "weights": Kind("every layer's own weight", "weights_map"),
     "scale": Kind("local tokens or the global one", "scale_map"),
     "space": Kind("where in the image voxels look", "space_map"),
-    "r2": Kind("how well voxels are predicted", "r2_map", "r2_difference_map"),
+    "r2": Kind("how well voxels are predicted", "r2_map", "r2_difference_map", "r2_maps"),
     "clusters": Kind("voxels that read alike channels; of one subject", "cluster_map"),
     "rois": Kind("R2 by ROI, with 95 % intervals", "roi_bars"),
     "selectors": Kind("histograms of confidence, scale and layer place by ROI", "selector_histograms"),
