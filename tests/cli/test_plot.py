@@ -22,7 +22,8 @@ def results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     for subject in ("1", "2"):
         write_fit(tmp_path / "results", record(subject), table())
         write_fit(tmp_path / "results", record(subject, "toy/other"), table())
-    write_fit(tmp_path / "mesh", record(), planted())
+    for name in ("toy/net", "toy/other"):
+        write_fit(tmp_path / "mesh", record(backbone=name), planted())
     return tmp_path / "results"
 
 
@@ -40,6 +41,12 @@ def test_two_backbones_are_compared(kind: str, results: Path) -> None:
     assert Path(f"{kind}-toy-net-toy-other.png").exists()
 
 
+@pytest.mark.parametrize("names", ["toy/net,toy/other", "toy/*"])
+def test_several_backbones_side_by_side(names: str, results: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert plot("layers", names, "--results", "mesh") == 0
+    assert capsys.readouterr().out == "wrote layers-side-by-side.png\n"
+
+
 def test_on_a_mesh_it_is_drawn_on_the_cortex(results: Path) -> None:
     assert plot("layers", "toy/net", "--results", "mesh", "--out", "new/a.svg") == 0
     assert "left hemisphere" in Path("new/a.svg").read_text()
@@ -53,6 +60,8 @@ def test_on_a_mesh_it_is_drawn_on_the_cortex(results: Path) -> None:
         (["layers", "toy/net", "--out", "a.gif"], "a.gif: allowed endings are .pdf, .png, .svg"),
         (["scale", "toy/net", "--against", "toy/other"], "scale has no difference map; choose layers, r2"),
         (["layers", "toy/net", "--results", "mesh", "--surface", "nowhere"], "--surface nowhere: no inflated surface"),
+        (["scale", "toy/*"], "toy/*: 2 backbones; side by side, and without --against, there are: layers, r2"),
+        (["layers", "toy/net,toy/nut", "--results", "mesh"], "did you mean 'toy/net'?"),
         (["clusters", "toy/net"], "choose one with --subject"),
         (["layers", "toy/net", "--results", "nothing"], "nothing: no fitted records"),
         (["layers", "toy/net", "--out", "results/toy-net-1.json/a.png"], "choose another folder with --out"),
