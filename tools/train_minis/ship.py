@@ -41,6 +41,8 @@ def ship(objective: Objective, facts: Mapping[str, Any], folder: Path, family: s
     place = _PACKAGES / f"brainbench-plugin-{family}/src/brainbench_{family}" if family else folder
     path = place / "mini.safetensors"
     save_file({name: tensor.detach().half().contiguous() for name, tensor in objective.state().items()}, path)
+    # safetensors writes for its owner alone, and a wheel keeps that.
+    path.chmod(0o644)
     size = path.stat().st_size
     if size > _LIMIT:
         raise RuntimeError(f"{path} has {size / 1e6:.1f} MB; a plugin may ship {_LIMIT / 1e6:.0f} MB")

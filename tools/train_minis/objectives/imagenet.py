@@ -7,6 +7,7 @@ from collections.abc import Mapping
 import torch
 import torch.nn.functional as F
 from brainbench_imagenet.model import build
+from sklearn.metrics import roc_auc_score
 from torch import Tensor, nn
 
 from brainbench import seeded
@@ -36,17 +37,17 @@ class Supervised:
         """Nothing."""
 
     def figures(self, seen: Scenes, held_out: Scenes) -> Mapping[str, float]:
-        """Accuracy of places; of objects, averaged over those present and those absent."""
+        """Accuracy of places; of objects, how often one that is there is thought likelier than where it is not (area under ROC)."""
         with torch.no_grad():
             place, objects = self._said(pixels(held_out.images))
-        there, said = torch.from_numpy(held_out.objects), objects > 0
-        balanced = (said[there].float().mean() + (~said[~there]).float().mean()) / 2
+        shown = held_out.objects.any(axis=0) & ~held_out.objects.all(axis=0)
+        area = roc_auc_score(held_out.objects[:, shown], objects.numpy()[:, shown], average="macro")
         right = (place.argmax(dim=1) == torch.from_numpy(held_out.places)).float().mean()
         return {
             "place_accuracy": float(right),
             "chance_place_accuracy": 1 / len(PLACES),
-            "object_balanced_accuracy": float(balanced),
-            "chance_object_balanced_accuracy": 0.5,
+            "object_area_under_roc": float(area),
+            "chance_object_area_under_roc": 0.5,
         }
 
     def state(self) -> Mapping[str, Tensor]:
