@@ -18,7 +18,7 @@ C = TypeVar("C", bound=Card)
 # Which of the project's own distributions brings a family that is not installed.
 _DISTRIBUTIONS = {
     family: f"brainbench-plugin-{family}"
-    for family in ("clip", "dinov2", "hf", "imagenet", "mae", "mocov3", "ridge", "sam", "sd", "timm")
+    for family in ("alignedcut", "clip", "dinov2", "hf", "imagenet", "mae", "mocov3", "ridge", "sam", "sd", "timm")
 }
 
 

@@ -1,0 +1,1 @@
+"""One channel space for the layers of several networks, and what can be seen in it (AlignedCut)."""
