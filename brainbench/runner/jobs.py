@@ -190,7 +190,7 @@ class Run:
         picks = _unscored(job, before)
         if unstored := [pick.entry.name for pick in picks if "aligned" in pick.entry.card.needs]:
             self.report.message(
-                f"{job.label}: fitted anew, {', '.join(unstored)} needs aligned tokens, which are not stored"
+                f"{job.label}: fitted anew: {', '.join(unstored)} needs aligned tokens, which are not stored"
             )
             return None
         arrays, attributes = found
