@@ -31,8 +31,9 @@ class EncoderModel(nn.Module, ABC):
 
     @property
     def channel_align(self) -> ChannelAlign | None:
-        """What brings the tokens of every layer to the same D channels; None for a model that has no such part."""
-        return None
+        """What brings the tokens of every layer to the same D channels: the submodule named ``align``; None without one."""
+        align = self._modules.get("align")
+        return align if isinstance(align, ChannelAlign) else None
 
     def loss(self, tokens: Sequence[Tensor], observed: Tensor, penalty: float, blur: float = 0.0) -> Tensor:
         """What a step descends: the smooth L1 loss against ``observed`` [B, V], a scalar.
