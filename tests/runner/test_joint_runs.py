@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import toy
 
+import brainbench
 from brainbench import Features, Responses, Selectors, estimate
 from brainbench.benchmark import Benchmark
 from brainbench.citations import behind
@@ -18,7 +19,7 @@ from brainbench.hashing import digest
 from brainbench.matrix import Request
 from brainbench.places import Places
 from brainbench.records import Record
-from brainbench.registry import Registry
+from brainbench.registry import Registry, describe_card
 from brainbench.reporting import Silent
 
 NAME = "a/one+b/one"
@@ -167,3 +168,22 @@ def test_what_it_takes_is_the_sum_of_its_members(opened: Callable[..., Benchmark
     assert "a/one+b/one: as one, weights v1, downloads hub/b (12 MB) unless cached" in text
     assert "note: b/one is licensed CC BY-NC 4.0: not for commercial use" in text
     assert estimate.totals(estimate.jobs(plan, "all"), plan).features_mb == 234.0
+
+
+def test_python_takes_what_the_command_line_takes(
+    registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("BRAINBENCH_CACHE", str(tmp_path / "cache"))
+    monkeypatch.setattr("brainbench.api.installed", lambda: registry)
+    monkeypatch.setattr("brainbench.extraction.installed", lambda: registry)
+    where = {"results": tmp_path / "results", "leaderboards": tmp_path / "leaderboards"}
+    frame = brainbench.run([NAME], "toyfit", "toydata", subjects=1, no_controls=True, device="cpu", **where)
+    assert list(frame["backbone"]) == [NAME]
+    stimuli = toy.ToyData().stimuli("1")
+    found = brainbench.features(NAME, stimuli, grid="native", device="cpu", cache=tmp_path / "cache")
+    assert found.key == EveryLayer.given.key
+    np.testing.assert_array_equal(found.local_tokens(2), EveryLayer.given.local_tokens(2))
+
+
+def test_the_list_tells_which_encoders_take_them(registry: Registry) -> None:
+    assert describe_card(registry.encoders.get("toyfit"))["joint"] is True
