@@ -160,8 +160,9 @@ def one_grid(features: Features) -> tuple[int, int]:
 def stimulus_bytes(features: Features, sources: Sequence[Source], stimulus: int) -> int:
     """Bytes that the tokens of one stimulus take in memory."""
     places = [(h * w if "local" in sources else 0) + ("global" in sources) for h, w in features.grids]
-    figures = sum(p * c for p, c in zip(places, features.channels, strict=True))
-    return int(figures * features.global_tokens(0, np.array([stimulus])).itemsize)
+    # Of several backbones as one, each has a dtype of its own.
+    sizes = [features.global_tokens(layer, np.array([stimulus])).itemsize for layer in range(len(features.layers))]
+    return sum(p * c * size for p, c, size in zip(places, features.channels, sizes, strict=True))
 
 
 def _survey_layer(
