@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -31,6 +31,11 @@ class LayerReader:
     layer: int
     name: str
     scales: dict[Source, Standardisation]
+
+    def of(self, *sources: Source) -> LayerReader:
+        """The same for these sources; one that it has no scale for is scaled as the one that it reads."""
+        known = next(iter(self.scales.values()))
+        return replace(self, scales={source: self.scales.get(source, known) for source in sources})
 
     def read(self, features: Features, stimuli: np.ndarray) -> Tensor:
         """[n, P, C_l] in the store's dtype; the places P are the grid row by row, then the global token."""
@@ -155,8 +160,9 @@ def one_grid(features: Features) -> tuple[int, int]:
 def stimulus_bytes(features: Features, sources: Sequence[Source], stimulus: int) -> int:
     """Bytes that the tokens of one stimulus take in memory."""
     places = [(h * w if "local" in sources else 0) + ("global" in sources) for h, w in features.grids]
-    figures = sum(p * c for p, c in zip(places, features.channels, strict=True))
-    return int(figures * features.global_tokens(0, np.array([stimulus])).itemsize)
+    # Of several backbones as one, each has a dtype of its own.
+    sizes = [features.global_tokens(layer, np.array([stimulus])).itemsize for layer in range(len(features.layers))]
+    return sum(p * c * size for p, c, size in zip(places, features.channels, sizes, strict=True))
 
 
 def _survey_layer(

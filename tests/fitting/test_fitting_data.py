@@ -14,6 +14,7 @@ from sklearn.preprocessing import StandardScaler
 from brainbench import DataError, Responses
 from brainbench.fitting import Standardisation, load_training_data, one_grid
 from brainbench.fitting.scaling import Moments
+from brainbench.fitting.tokens import stimulus_bytes
 
 MakeFeatures = Callable[..., Any]
 
@@ -174,3 +175,9 @@ def test_layers_with_unequal_grids_are_refused(memory_features: MakeFeatures) ->
     local = [*layers(), np.zeros((8, 4, 3, 3), np.float32)]
     with pytest.raises(DataError, match=r"layer 'block2' has a 3 x 3 grid, layer 'block0' 2 x 3: .* grid 8"):
         one_grid(memory_features(local))
+
+
+def test_layers_of_several_dtypes_take_what_each_takes(memory_features: MakeFeatures) -> None:
+    local = [np.zeros((2, 3, 4, 5), np.float16), np.zeros((2, 7, 2, 2), np.float32)]
+    assert stimulus_bytes(memory_features(local), ("local", "global"), 1) == 3 * 21 * 2 + 7 * 5 * 4
+    assert stimulus_bytes(memory_features(local), ("global",), 0) == 3 * 2 + 7 * 4
