@@ -96,6 +96,6 @@ def check_masks(
     found = {value for fact in facts for value in fact["values"]}
     if VOID in found and found <= {0, VOID}:
         raise DataError(
-            f"mask {names[0]} and the {len(names) - 1} others have no values but {', '.join(map(str, sorted(found)))}, and "
+            f"mask {names[0]} and {len(names) - 1} more have no values but {', '.join(map(str, sorted(found)))}, and "
             f"{VOID} marks no class: save figures as 1, 2 ..."
         )
