@@ -36,7 +36,7 @@ def draw(
         on_mask.polygon(corners, fill=number)
         if border:
             on_mask.line([*corners, *corners[:2]], fill=VOID, width=border, joint="curve")
-    values = np.asarray(picture) + rng.normal(scale=_NOISE, size=(size[1], size[0], 3))
+    values = np.asarray(picture) + _NOISE * rng.standard_normal((size[1], size[0], 3), np.float32)
     return Image.fromarray(np.clip(np.rint(values), 0, 255).astype(np.uint8)), np.asarray(mask)
 
 
