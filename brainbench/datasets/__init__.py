@@ -5,6 +5,7 @@ from __future__ import annotations
 from brainbench.datasets.arrays import expect_shape, open_npy
 from brainbench.datasets.images import Images, list_images, open_image, open_rgb, read_images, to_rgb
 from brainbench.datasets.ledger import Fact, Ledger, cache_refuses, content_digest
+from brainbench.datasets.masks import VOID, MaskFiles, check_masks, mask_fact, open_mask, read_masks
 from brainbench.datasets.planting import planted, small_images, write_images
 from brainbench.datasets.repeats import ceiling_of_ncsnr, ncsnr_of_repeats
 from brainbench.datasets.rois import canonical_roi, read_rois, roi_masks
@@ -18,11 +19,13 @@ from brainbench.datasets.tables import Row, read_numbers, read_rows
 
 __all__ = [
     "SPLITS",
+    "VOID",
     "ArraySource",
     "Cortex",
     "Fact",
     "Images",
     "Ledger",
+    "MaskFiles",
     "Measured",
     "NpySource",
     "Row",
@@ -32,6 +35,7 @@ __all__ = [
     "cache_refuses",
     "canonical_roi",
     "ceiling_of_ncsnr",
+    "check_masks",
     "content_digest",
     "expect_shape",
     "find_cortex",
@@ -39,14 +43,17 @@ __all__ = [
     "icosphere",
     "in_blocks",
     "list_images",
+    "mask_fact",
     "ncsnr_of_repeats",
     "near_miss",
     "open_image",
+    "open_mask",
     "open_npy",
     "open_rgb",
     "planted",
     "read_cortex",
     "read_images",
+    "read_masks",
     "read_numbers",
     "read_rois",
     "read_rows",

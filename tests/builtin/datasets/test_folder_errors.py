@@ -73,6 +73,12 @@ def mask(pixels: Any, *, to: str = "005.png", mode: str | None = None) -> Spoil:
     return spoil
 
 
+def white(root: Path) -> None:
+    """Figures as 255, which is how pictures of masks look best."""
+    for name in NAMES:
+        Image.fromarray(255 * np.eye(6, 5, dtype=np.uint8)).save(root / "masks" / name)
+
+
 def two_subjects(root: Path) -> None:
     for name in "ab":
         (root / "subjects" / name).mkdir(parents=True)
@@ -159,7 +165,26 @@ SPOILS: dict[str, tuple[Spoil, str]] = {
     ),
     "mask size": (mask(np.ones((5, 6))), r"mask .*005\.png is 6 x 5 pixels, but its image is 5 x 6"),
     "mask value": (mask(np.full((6, 5), 7)), r"mask .*005\.png has pixels of value 7"),
-    "mask mode": (mask(np.ones((6, 5)), mode="RGB"), r"mask .*005\.png has mode RGB"),
+    "mask mode": (
+        mask(np.ones((6, 5)), mode="RGB"),
+        r"mask .*005\.png has mode RGB, but numbers of classes are meant: give the palette's index file instead of its col",
+    ),
+    "mask without image": (
+        mask(np.ones((6, 5)), to="012.png"),
+        r"mask .*masks/012\.png is of no image in .*images \(1 of 13 masks are\): add the image or remove the mask",
+    ),
+    "masks as jpeg": (
+        both(mask(np.ones((6, 5))), *(rename(f"masks/{name}", f"masks/{name[:3]}.jpg") for name in NAMES)),
+        r"no mask .*000\.png \(12 of 12 images have none\): every image needs one, as png",
+    ),
+    "no mask at all": (
+        both(folder("masks"), write("value,name", "0,ground", "1,figure", to="masks/classes.csv")),
+        r"no mask .*000\.png \(12 of 12 images have none\)",
+    ),
+    "white figures": (
+        both(mask(np.zeros((6, 5))), white),
+        r"mask .*000\.png and 11 more have no values but 0, 255, and 255 marks no class: save figures as 1, 2",
+    ),
     "mask missing": (both(mask(np.ones((6, 5))), remove("masks/005.png")), r"no mask .*005\.png \(1 of 12 images"),
     "mask damaged": (both(mask(np.ones((6, 5))), cut("masks/005.png", 50)), r"masks/005\.png cannot be decoded"),
     "no classes": (both(mask(np.ones((6, 5))), remove("masks/classes.csv")), r"no .*classes\.csv: it must name"),

@@ -11,10 +11,19 @@ from brainbench import DataError
 from brainbench.builtin.datasets.folder.ceiling import repeated
 from brainbench.builtin.datasets.folder.dissimilarities import read_matrix
 from brainbench.builtin.datasets.folder.layout import SPLITS, Layout
-from brainbench.builtin.datasets.folder.masks import MaskFiles, read_masks
+from brainbench.builtin.datasets.folder.masks import find_masks
 from brainbench.builtin.datasets.folder.stimuli import Seen, read_seen
 from brainbench.builtin.datasets.folder.voxels import Voxels, read_voxels
-from brainbench.datasets import Ledger, automatic_split, content_digest, given_split, read_split, refuse_empty, units
+from brainbench.datasets import (
+    Ledger,
+    MaskFiles,
+    automatic_split,
+    content_digest,
+    given_split,
+    read_split,
+    refuse_empty,
+    units,
+)
 
 
 @dataclass(frozen=True)
@@ -62,7 +71,7 @@ def read_subject(
     """
     layout = places[name]
     seen = read_seen(layout, ledger)
-    masks = read_masks(layout, seen, ledger)
+    masks = find_masks(layout, seen, ledger)
     voxels = read_voxels(layout, seen, mesh, ledger)
     split, notes = _split(layout, seen, known, seed) if voxels else (None, ())
     return Subject(

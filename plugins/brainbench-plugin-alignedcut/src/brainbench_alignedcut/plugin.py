@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from brainbench import DatasetCard, EncoderCard, MetricCard, hookimpl
+from brainbench_alignedcut.datasets.cards import IMAGENET_SEGMENTATION, VOC2012
 
 ALIGNEDCUT = (
     "Huzheng Yang and James Gee and Jianbo Shi (2024). AlignedCut: Visual Concepts Discovery on Brain-Guided Universal Feature "
@@ -10,7 +11,7 @@ ALIGNEDCUT = (
 )
 ENCODERS: list[EncoderCard] = []
 METRICS: list[MetricCard] = []
-DATASETS: list[DatasetCard] = []
+DATASETS: list[DatasetCard] = [VOC2012, IMAGENET_SEGMENTATION]
 
 
 @hookimpl

@@ -1,0 +1,1 @@
+"""Public images with masks: PASCAL VOC 2012 and ImageNet-Segmentation."""
