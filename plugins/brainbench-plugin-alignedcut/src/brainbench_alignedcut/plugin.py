@@ -2,14 +2,40 @@
 
 from __future__ import annotations
 
-from brainbench import DatasetCard, EncoderCard, MetricCard, hookimpl
+from functools import partial
+
+from brainbench import DatasetCard, EncoderCard, MetricCard, Setting, hookimpl, lazy
 
 ALIGNEDCUT = (
     "Huzheng Yang and James Gee and Jianbo Shi (2024). AlignedCut: Visual Concepts Discovery on Brain-Guided Universal Feature "
     "Space. arXiv:2406.18344"
 )
+_MIOU_SETTINGS = (
+    Setting("images", int, 200, "images at most, drawn with the job's seed", minimum=1),
+    Setting("eigenvectors", int, 10, "leading eigenvectors of the graph of all tokens", minimum=2),
+    Setting("sample", int, 1000, "tokens whose graph is solved; the others follow their neighbours", minimum=2),
+    Setting("neighbours", int, 10, "nearest of the sampled tokens that the others follow", minimum=1),
+    Setting("classes", str, "all", "figure: every class but the background is one", ("all", "figure")),
+)
 ENCODERS: list[EncoderCard] = []
-METRICS: list[MetricCard] = []
+METRICS: list[MetricCard] = [
+    MetricCard(
+        name="miou",
+        loader=partial(lazy("brainbench_alignedcut.miou:load"), aligned=False),
+        summary="segmentation by the spectral clusters of a layer's tokens, with an oracle and without (C.4)",
+        needs=frozenset({"tokens", "masks"}),
+        columns={
+            "best": "mIoU",
+            "chance": "mIoU chance",
+            "clusters": "k-way mIoU",
+            "clusters_chance": "k-way chance",
+        },
+        settings=_MIOU_SETTINGS,
+        libraries=("scikit-learn",),
+        grid="native",
+        citation=ALIGNEDCUT,
+    ),
+]
 DATASETS: list[DatasetCard] = []
 
 

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from brainbench import DataError, UsageError
 from brainbench_alignedcut.neighbours import blocks, most_similar
 
-VANISHING = 1e-6
+VANISHING = 2e-5
 """An eigenvalue, of at most 1, that float32 affinities cannot tell from nought."""
 
 

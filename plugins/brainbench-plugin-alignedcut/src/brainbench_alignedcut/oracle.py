@@ -1,0 +1,57 @@
+"""Eigenvectors and the truth -> a segmentation: by class centres (C.4), and by clusters that never saw the truth."""
+
+from __future__ import annotations
+
+import warnings
+
+import numpy as np
+from scipy.optimize import linear_sum_assignment
+from sklearn.cluster import KMeans
+from sklearn.exceptions import ConvergenceWarning
+
+from brainbench_alignedcut.overlap import confusion, ious, miou
+
+THRESHOLDS = np.linspace(0, 1, 10)
+BACKGROUND = 0
+
+
+def by_centres(vectors: np.ndarray, truth: np.ndarray) -> np.ndarray:
+    """The class of every token, [M], by the oracle of C.4.
+
+    A class's centre is the mean eigenvector of its tokens, the background's too. A token has the class of the centre with which
+    its cosine is largest, but is background where that cosine is below a threshold: the one of ``THRESHOLDS``
+    whose mIoU is best, the first of equals.
+
+    vectors: [M, count]; truth: [M], classes from 0, each named here if any token has it.
+    """
+    there = np.unique(truth)
+    centres = np.stack([vectors[truth == one].mean(axis=0) for one in there])
+    cosines = _unit(vectors) @ _unit(centres).T
+    nearest, largest = there[cosines.argmax(axis=1)], cosines.max(axis=1)
+    tried = [np.where(largest < threshold, BACKGROUND, nearest) for threshold in THRESHOLDS]
+    classes = int(there[-1]) + 1
+    return tried[int(np.argmax([miou(confusion(truth, said, classes)) for said in tried]))]
+
+
+def by_clusters(vectors: np.ndarray, truth: np.ndarray, seed: int) -> np.ndarray:
+    """The class of every token, [M], by as many clusters as there are classes, each standing for one class.
+
+    k-means of the eigenvectors, every token's scaled to length 1, as cosines see them (Ng, Jordan and Weiss 2001); the discrete
+    rotation of ncut-pytorch can make no more clusters than there are eigenvectors. The classes are given out so that mIoU is
+    largest (Hungarian assignment).
+    """
+    there, index = np.unique(truth, return_inverse=True)
+    with warnings.catch_warnings():
+        # Tokens that are all alike make fewer clusters; the class that is left without one counts as 0.
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        clusters = KMeans(len(there), n_init=4, random_state=seed).fit_predict(_unit(vectors))
+    classes, labels = linear_sum_assignment(ious(confusion(index, clusters, len(there))), maximize=True)
+    standing_for = np.empty(len(there), there.dtype)
+    standing_for[labels] = there[classes]
+    return standing_for[clusters]
+
+
+def _unit(vectors: np.ndarray) -> np.ndarray:
+    """Rows of length 1; a row of zeros stays."""
+    lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+    return np.divide(vectors, lengths, out=np.zeros_like(vectors), where=lengths > 0)
