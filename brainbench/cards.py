@@ -7,7 +7,7 @@ library is imported before a job needs it. ``loader`` is what builds the object;
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal
@@ -208,7 +208,9 @@ class MetricCard(Card):
     needs: what it reads; without predictions and selectors it needs no encoder; ``records``, and then nothing else: computed
     whenever a board is built, never stored in a record. columns: score name -> heading on the board; roi_columns: a column for
     each ROI too; direction: which way is better; opposite: score names for which it is the other way; digits: decimals shown;
-    own_table: of a metric over records, shown in ``<dataset>.<name>.md`` and ``.csv``, not on the board.
+    own_table: of a metric over records, shown in ``<dataset>.<name>.md`` and ``.csv``, not on the board. layers: how the names
+    of scores begin that go on with a layer's name -> the columns that stand beside them in ``<dataset>.layers.md`` and ``.csv``,
+    the one that they are layers of first.
     """
 
     needs: frozenset[Need]
@@ -221,6 +223,7 @@ class MetricCard(Card):
     roi_columns: bool = False
     digits: int = 3
     own_table: bool = False
+    layers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Raises ValueError for needs that nothing could meet at one time."""
@@ -230,6 +233,9 @@ class MetricCard(Card):
             )
         if self.own_table and not self.needs_records:
             raise ValueError(f"{self.name}: own_table is for metrics that need records")
+        strange = [column for beside in self.layers.values() for column in beside if column not in self.columns]
+        if strange or not all(self.layers.values()):
+            raise ValueError(f"{self.name}: layers names {strange or 'no column'}; expected some of its columns")
 
     @property
     def needs_records(self) -> bool:

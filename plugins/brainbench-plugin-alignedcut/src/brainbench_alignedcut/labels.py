@@ -50,7 +50,9 @@ def _pooled(mask: np.ndarray, grid: tuple[int, int], classes: int, figure: bool)
         mask = np.repeat(mask, -(-cells // mask.shape[axis]), axis)
     if figure:
         mask = np.where((mask > 0) & (mask != VOID), np.uint8(1), mask)
-    down, across = ((2 * np.arange(size) + 1) * cells // (2 * size) for size, cells in zip(mask.shape, grid, strict=True))
+    down, across = (
+        (2 * np.arange(size) + 1) * cells // (2 * size) for size, cells in zip(mask.shape, grid, strict=True)
+    )
     cell = down[:, None] * grid[1] + across
     known = mask != VOID
     place = cell[known] * classes + mask[known]

@@ -33,6 +33,7 @@ METRICS: list[MetricCard] = [
         settings=_MIOU_SETTINGS,
         libraries=("scikit-learn",),
         grid="native",
+        layers={"layer:": ("best", "chance"), "clusters:": ("clusters", "clusters_chance")},
         citation=ALIGNEDCUT,
     ),
 ]
