@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from brainbench import DataError, Features, Masks, MetricInputs, Score
+from brainbench import DataError, Features, MetricInputs, Score
 from brainbench_alignedcut.labels import VOID, class_names, token_labels
 from brainbench_alignedcut.segmentation import Segmentation, across_halves, segment
 

@@ -48,10 +48,12 @@ def by_clusters(vectors: np.ndarray, truth: np.ndarray, seed: int) -> np.ndarray
     classes, labels = linear_sum_assignment(ious(confusion(index, clusters, len(there))), maximize=True)
     standing_for = np.empty(len(there), there.dtype)
     standing_for[labels] = there[classes]
-    return standing_for[clusters]
+    named: np.ndarray = standing_for[clusters]
+    return named
 
 
 def _unit(vectors: np.ndarray) -> np.ndarray:
     """Rows of length 1; a row of zeros stays."""
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-    return np.divide(vectors, lengths, out=np.zeros_like(vectors), where=lengths > 0)
+    scaled: np.ndarray = np.divide(vectors, lengths, out=np.zeros_like(vectors), where=lengths > 0)
+    return scaled

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 
@@ -10,21 +12,24 @@ def confusion(truth: np.ndarray, said: np.ndarray, classes: int) -> np.ndarray:
     return np.bincount(truth.astype(np.int64) * classes + said, minlength=classes**2).reshape(classes, classes)
 
 
-def miou(counts: np.ndarray) -> float | None:
+def miou(counts: np.ndarray) -> float:
     """Mean over classes of intersection over union, of a confusion matrix [K, K] over all images.
 
     The mean is over classes that are in the truth or are said of some token: ``jaccard_score(average="macro")`` of
-    scikit-learn. None for a matrix of zeros.
+    scikit-learn. NaN for a matrix of zeros.
     """
     union = _union(counts).diagonal()
     there = union > 0
-    return float(np.mean(counts.diagonal()[there] / union[there])) if there.any() else None
+    return float(np.mean(counts.diagonal()[there] / union[there])) if there.any() else math.nan
 
 
 def ious(counts: np.ndarray) -> np.ndarray:
     """Intersection over union of every class (rows) with every label (columns), [K, K]; 0 where neither is there."""
-    return np.divide(counts, union := _union(counts), out=np.zeros(counts.shape), where=union > 0)
+    union = _union(counts)
+    shares: np.ndarray = np.divide(counts, union, out=np.zeros(counts.shape), where=union > 0)
+    return shares
 
 
 def _union(counts: np.ndarray) -> np.ndarray:
-    return counts.sum(axis=1)[:, None] + counts.sum(axis=0)[None, :] - counts
+    union: np.ndarray = counts.sum(axis=1)[:, None] + counts.sum(axis=0)[None, :] - counts
+    return union

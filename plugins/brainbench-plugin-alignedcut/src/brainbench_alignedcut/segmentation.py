@@ -26,12 +26,10 @@ class Segmentation:
 
     def miou(self, kind: str) -> float:
         """Over all images."""
-        figure = miou(self.overlaps[kind].sum(axis=0))
-        assert figure is not None
-        return figure
+        return miou(self.overlaps[kind].sum(axis=0))
 
-    def halves(self, kind: str) -> list[float | None]:
-        """Over the images of each half; None for a half without a token of known class."""
+    def halves(self, kind: str) -> list[float]:
+        """Over the images of each half; NaN for a half without a token of known class."""
         return [miou(counts) for counts in self.overlaps[kind]]
 
 
@@ -63,13 +61,13 @@ def segment(
     return Segmentation(overlaps, spectrum.notes)
 
 
-def across_halves(layers: Sequence[Sequence[float | None]]) -> float | None:
+def across_halves(layers: Sequence[Sequence[float]]) -> float | None:
     """The layer that is best on one half, scored on the other: mean of both ways. None if a half has no figure.
 
     layers: for each layer, its figure on each half.
     """
-    if any(figure is None for figures in layers for figure in figures):
+    figures = np.array(layers)
+    if np.isnan(figures).any():
         return None
-    figures = np.array(layers, dtype=float)
     first, second = figures.argmax(axis=0)
     return float((figures[first, 1] + figures[second, 0]) / 2)
