@@ -57,7 +57,7 @@ def run(
     The arguments are the options of ``brainbench run``.
 
     Args:
-        backbones: names and globs as on the command line (a comma list or a sequence), or what ``from_module`` returned.
+        backbones: names, globs and ``A+B`` as on the command line (a comma list or a sequence), or what ``from_module`` returned.
         encoders: names and globs.
         dataset: a dataset's name.
         metrics: names and globs; None for those whose card says default.

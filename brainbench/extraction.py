@@ -32,7 +32,7 @@ def features(
     They are what a run with the same backbone and images reads; neither computes what the other has.
 
     Args:
-        backbone: one name as in ``--backbones``, e.g. ``random`` or ``clip/mini@untrained``.
+        backbone: one name as in ``--backbones``, e.g. ``random``, ``clip/mini@untrained`` or ``clip/mini+mae/mini``.
         stimuli: the images.
         grid: ``8``, or ``native`` for the backbone's own.
         device: ``auto``, ``cpu`` or ``cuda``.

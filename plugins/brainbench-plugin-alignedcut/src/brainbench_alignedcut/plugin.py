@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import partial
+from typing import Literal
 
 from brainbench import DatasetCard, EncoderCard, MetricCard, Setting, hookimpl, lazy
 
@@ -17,26 +18,34 @@ _MIOU_SETTINGS = (
     Setting("neighbours", int, 10, "nearest of the sampled tokens that the others follow", minimum=1),
     Setting("classes", str, "all", "figure: every class but the background is one", ("all", "figure")),
 )
-ENCODERS: list[EncoderCard] = []
-METRICS: list[MetricCard] = [
-    MetricCard(
-        name="miou",
-        loader=partial(lazy("brainbench_alignedcut.miou:load"), aligned=False),
-        summary="segmentation by the spectral clusters of a layer's tokens, with an oracle and without (C.4)",
-        needs=frozenset({"tokens", "masks"}),
+
+
+def _miou(tokens: Literal["tokens", "aligned"]) -> MetricCard:
+    aligned = tokens == "aligned"
+    before = "aligned " if aligned else ""
+    return MetricCard(
+        name="miou/aligned" if aligned else "miou",
+        loader=partial(lazy("brainbench_alignedcut.miou:load"), aligned=aligned),
+        summary="as miou, of the tokens as a fit's channel align gives them"
+        if aligned
+        else "segmentation by the spectral clusters of a layer's tokens, by an oracle and without (C.4)",
+        needs=frozenset({tokens, "masks"}),
         columns={
-            "best": "mIoU",
-            "chance": "mIoU chance",
-            "clusters": "k-way mIoU",
-            "clusters_chance": "k-way chance",
+            "best": f"{before}mIoU",
+            "chance": f"{before}mIoU chance",
+            "clusters": f"{before}k-way mIoU",
+            "clusters_chance": f"{before}k-way chance",
         },
+        layers={"layer:": ("best", "chance"), "clusters:": ("clusters", "clusters_chance")},
         settings=_MIOU_SETTINGS,
         libraries=("scikit-learn",),
         grid="native",
-        layers={"layer:": ("best", "chance"), "clusters:": ("clusters", "clusters_chance")},
         citation=ALIGNEDCUT,
-    ),
-]
+    )
+
+
+ENCODERS: list[EncoderCard] = []
+METRICS: list[MetricCard] = [_miou("tokens"), _miou("aligned")]
 DATASETS: list[DatasetCard] = []
 
 
