@@ -58,11 +58,12 @@ def _tsne(
     drawn = np.sort(chance.choice(len(vectors), min(sample, len(vectors)), replace=False))
     chosen, first = np.unique(vectors[drawn].astype(np.float32), axis=0, return_index=True)
     places = _lay_out(chosen, dimensions, seed)
-    # The nearest to v is the u of greatest u.v - |u|^2 / 2.
-    landmarks = np.column_stack([chosen, -(chosen**2).sum(axis=1) / 2])
+    # The nearest to v is the u of greatest u.v - |u|^2 / 2; about their mean, float32 tells near ones apart.
+    middle = chosen.mean(axis=0)
+    landmarks = np.column_stack([chosen - middle, -((chosen - middle) ** 2).sum(axis=1) / 2])
     everywhere = np.empty((len(vectors), dimensions), np.float32)
     for rows in blocks(len(vectors), len(chosen)):
-        block = np.column_stack([vectors[rows], np.ones(rows.stop - rows.start)]).astype(np.float32)
+        block = np.column_stack([vectors[rows] - middle, np.ones(rows.stop - rows.start)]).astype(np.float32)
         everywhere[rows] = places[most_similar(block, landmarks, 1)[1][:, 0]]
     return everywhere, drawn[first]
 
@@ -79,4 +80,7 @@ def _lay_out(chosen: NDArray[np.float32], dimensions: int, seed: int) -> NDArray
         places[:, :width] = (left * scale)[:, :width]
         return places
     perplexity = min(PERPLEXITY, (len(chosen) - 1) / 3)
-    return TSNE(dimensions, perplexity=perplexity, init="pca", random_state=seed).fit_transform(chosen)
+    laid: NDArray[np.float32] = TSNE(dimensions, perplexity=perplexity, init="pca", random_state=seed).fit_transform(
+        chosen
+    )
+    return laid
