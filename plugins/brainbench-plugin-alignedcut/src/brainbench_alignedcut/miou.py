@@ -37,7 +37,7 @@ class Miou:
         self, *, aligned: bool, images: int, eigenvectors: int, sample: int, neighbours: int, classes: str
     ) -> None:
         self.aligned, self.images, self.figure = aligned, images, classes == "figure"
-        self.embedding = {"eigenvectors": eigenvectors, "sample": sample, "neighbours": neighbours}
+        self.embedding: dict[str, Any] = {"eigenvectors": eigenvectors, "sample": sample, "neighbours": neighbours or None}
 
     def score(self, inputs: MetricInputs) -> Score:
         """Figures: best, clusters, chance, clusters_chance; then ``layer:NAME`` and ``clusters:NAME`` for every layer.

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import warnings
-
 import numpy as np
 from scipy.optimize import linear_sum_assignment
-from sklearn.cluster import KMeans
-from sklearn.exceptions import ConvergenceWarning
 
+from brainbench_alignedcut.clusters import clusters
 from brainbench_alignedcut.overlap import confusion, ious, miou
 
 THRESHOLDS = np.linspace(0, 1, 10)
@@ -34,21 +31,17 @@ def by_centres(vectors: np.ndarray, truth: np.ndarray) -> np.ndarray:
 
 
 def by_clusters(vectors: np.ndarray, truth: np.ndarray, seed: int) -> np.ndarray:
-    """The class of every token, [M], by as many clusters as there are classes, each standing for one class.
+    """The class of every token, [M], by as many clusters (``clusters.clusters``) as there are classes, each standing for one.
 
-    k-means of the eigenvectors, every token's scaled to length 1, as cosines see them (Ng, Jordan and Weiss 2001); the discrete
-    rotation of ncut-pytorch can make no more clusters than there are eigenvectors. The classes are given out so that mIoU is
-    largest (Hungarian assignment).
+    The classes are given out so that mIoU is largest (Hungarian assignment). Tokens that are all alike make fewer clusters; a class
+    that is left without one counts as 0.
     """
     there, index = np.unique(truth, return_inverse=True)
-    with warnings.catch_warnings():
-        # Tokens that are all alike make fewer clusters; the class that is left without one counts as 0.
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        clusters = KMeans(len(there), n_init=4, random_state=seed).fit_predict(_unit(vectors))
-    classes, labels = linear_sum_assignment(ious(confusion(index, clusters, len(there))), maximize=True)
+    labels = clusters(vectors, len(there), seed=seed)
+    classes, matched = linear_sum_assignment(ious(confusion(index, labels, len(there))), maximize=True)
     standing_for = np.empty(len(there), there.dtype)
-    standing_for[labels] = there[classes]
-    named: np.ndarray = standing_for[clusters]
+    standing_for[matched] = there[classes]
+    named: np.ndarray = standing_for[labels]
     return named
 
 

@@ -40,7 +40,7 @@ def segment(
     *,
     eigenvectors: int,
     sample: int,
-    neighbours: int,
+    neighbours: int | None,
     seed: int,
 ) -> Segmentation:
     """Spectral embedding of all images' tokens together, and the classes of the tokens that have one in the truth.
