@@ -239,9 +239,12 @@ class MetricCard(Card):
             )
         if self.own_table and not self.needs_records:
             raise ValueError(f"{self.name}: own_table is for metrics that need records")
-        strange = [column for beside in self.layers.values() for column in beside if column not in self.columns]
-        if strange or not all(self.layers.values()):
-            raise ValueError(f"{self.name}: layers names {strange or 'no column'}; expected some of its columns")
+        for prefix, beside in self.layers.items():
+            if not beside or not self.columns.keys() >= set(beside):
+                allowed = ", ".join(self.columns) or "none"
+                raise ValueError(
+                    f"{self.name}: layers[{prefix!r}] is {beside}; name one or more of its columns: {allowed}"
+                )
 
     @property
     def needs_records(self) -> bool:
