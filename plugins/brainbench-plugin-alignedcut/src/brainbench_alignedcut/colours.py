@@ -68,7 +68,7 @@ def _lay_out(chosen: NDArray[np.float32], dimensions: int, seed: int) -> NDArray
     if len(chosen) < FEWEST or chosen.shape[1] <= dimensions:
         centred = chosen - chosen.mean(axis=0)
         left, scale, _ = np.linalg.svd(centred, full_matrices=False)
-        places: NDArray[np.float32] = np.zeros((len(chosen), dimensions), np.float32)
+        places = np.zeros((len(chosen), dimensions), np.float32)
         width = min(dimensions, len(scale))
         places[:, :width] = (left * scale)[:, :width]
         return places
@@ -76,5 +76,5 @@ def _lay_out(chosen: NDArray[np.float32], dimensions: int, seed: int) -> NDArray
     # scikit-learn's own rate is never below 50: too fast for a few hundred nodes in three dimensions, which then fly apart.
     rate = len(chosen) / 48
     method = TSNE(dimensions, perplexity=perplexity, learning_rate=rate, init="pca", random_state=seed)
-    places = method.fit_transform(chosen)
-    return places
+    laid_out: NDArray[np.float32] = method.fit_transform(chosen)
+    return laid_out
