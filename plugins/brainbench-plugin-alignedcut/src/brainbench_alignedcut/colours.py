@@ -73,7 +73,8 @@ def _lay_out(chosen: NDArray[np.float32], dimensions: int, seed: int) -> NDArray
         places[:, :width] = (left * scale)[:, :width]
         return places
     perplexity = min(PERPLEXITY, (len(chosen) - 1) / 3)
-    laid: NDArray[np.float32] = TSNE(dimensions, perplexity=perplexity, init="pca", random_state=seed).fit_transform(
-        chosen
-    )
-    return laid
+    # scikit-learn's own rate is never below 50: too fast for a few hundred nodes in three dimensions, which then fly apart.
+    rate = len(chosen) / 48
+    method = TSNE(dimensions, perplexity=perplexity, learning_rate=rate, init="pca", random_state=seed)
+    laid_out: NDArray[np.float32] = method.fit_transform(chosen)
+    return laid_out
