@@ -186,3 +186,11 @@ def test_features_that_are_not_finite_name_their_layer() -> None:
     bad[3, 0, 2, 2] = np.nan
     with pytest.raises(DataError, match=r"^layer block1: .*NaN[^\n]*$"):
         score([noise(1), bad], masks(truth))
+
+
+def test_chance_is_that_of_the_widest_layer_of_the_largest_grid() -> None:
+    truth = labels()
+    thin, wide, coarse = noise(0, 1), noise(1, 8), noise(2, 16, 3)
+    chance = {name: score([wide], masks(truth)).values[name] for name in ("chance", "clusters_chance")}
+    found = score([thin, coarse, wide], masks(truth)).values
+    assert {name: found[name] for name in chance} == chance

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -37,7 +38,11 @@ class Miou:
         self, *, aligned: bool, images: int, eigenvectors: int, sample: int, neighbours: int, classes: str
     ) -> None:
         self.aligned, self.images, self.figure = aligned, images, classes == "figure"
-        self.embedding: dict[str, Any] = {"eigenvectors": eigenvectors, "sample": sample, "neighbours": neighbours or None}
+        self.embedding: dict[str, Any] = {
+            "eigenvectors": eigenvectors,
+            "sample": sample,
+            "neighbours": neighbours or None,
+        }
 
     def score(self, inputs: MetricInputs) -> Score:
         """Figures: best, clusters, chance, clusters_chance; then ``layer:NAME`` and ``clusters:NAME`` for every layer.
@@ -45,7 +50,7 @@ class Miou:
         best, clusters: of the layer that is best on one half of the images, the figure on the other half; mean of both ways.
         Graph, centres, threshold and clusters are those of all images: it is the choice of the layer that is kept apart.
         With one image there is neither. chance, clusters_chance: over all images, of Gaussian noise in the place of the tokens of
-        the layer with the largest grid.
+        the layer with the largest grid, the widest if there are several.
 
         Raises DataError naming the layer whose tokens are not finite, or the image whose mask is none.
         """
@@ -84,7 +89,7 @@ class Miou:
         self, features: Features, truths: Mapping[tuple[int, int], np.ndarray], second: np.ndarray, seed: int
     ) -> Segmentation:
         grid, channels = max(
-            zip(features.grids, features.channels, strict=True), key=lambda layer: layer[0][0] * layer[0][1]
+            zip(features.grids, features.channels, strict=True), key=lambda layer: (math.prod(layer[0]), layer[1])
         )
         truth = truths[grid]
         noise = np.random.default_rng((seed, _NOISE)).standard_normal((truth.size, channels), np.float32)
