@@ -15,7 +15,9 @@ _MIOU_SETTINGS = (
     Setting("images", int, 200, "images at most, drawn with the job's seed", minimum=1),
     Setting("eigenvectors", int, 10, "leading eigenvectors of the graph of all tokens", minimum=2),
     Setting("sample", int, 2000, "tokens whose graph is solved and carried to the others", minimum=2),
-    Setting("neighbours", int, 0, "sampled tokens that each other one follows (equation 4); 0: Nystrom extension", minimum=0),
+    Setting(
+        "neighbours", int, 0, "sampled tokens that each other one follows (equation 4); 0: Nystrom extension", minimum=0
+    ),
     Setting("classes", str, "all", "figure: every class but the background is one", ("all", "figure")),
 )
 
