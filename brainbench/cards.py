@@ -7,7 +7,7 @@ library is imported before a job needs it. ``loader`` is what builds the object;
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal
@@ -217,7 +217,9 @@ class MetricCard(Card):
     align gives them, which are not stored, so a metric asked for later has the fit done anew; ``records``, and then nothing else:
     computed whenever a board is built, never stored in a record. columns: score name -> heading on the board; roi_columns: a
     column for each ROI too; direction: which way is better; opposite: score names for which it is the other way; digits:
-    decimals shown; own_table: of a metric over records, shown in ``<dataset>.<name>.md`` and ``.csv``, not on the board.
+    decimals shown; own_table: of a metric over records, shown in ``<dataset>.<name>.md`` and ``.csv``, not on the board. layers:
+    how the names of scores begin that go on with a layer's name -> the columns that stand beside them in ``<dataset>.layers.md``
+    and ``.csv``, the one that they are layers of first.
     """
 
     needs: frozenset[Need]
@@ -230,6 +232,7 @@ class MetricCard(Card):
     roi_columns: bool = False
     digits: int = 3
     own_table: bool = False
+    layers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         """Raises ValueError for needs that nothing could meet at one time."""
@@ -239,6 +242,12 @@ class MetricCard(Card):
             )
         if self.own_table and not self.needs_records:
             raise ValueError(f"{self.name}: own_table is for metrics that need records")
+        for prefix, beside in self.layers.items():
+            if not beside or not self.columns.keys() >= set(beside):
+                allowed = ", ".join(self.columns) or "none"
+                raise ValueError(
+                    f"{self.name}: layers[{prefix!r}] is {beside}; name one or more of its columns: {allowed}"
+                )
 
     @property
     def needs_records(self) -> bool:

@@ -73,6 +73,7 @@ class Display:
     direction: Literal["higher", "lower", "none"] = "higher"
     opposite: list[str] = field(default_factory=list)
     digits: int = 3
+    layers: dict[str, list[str]] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

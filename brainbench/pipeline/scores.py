@@ -56,7 +56,8 @@ def checked(card: MetricCard, result: Score) -> MetricResult:
 
 
 def _display(card: MetricCard) -> Display:
-    return Display(dict(card.columns), card.roi_columns, card.direction, list(card.opposite), card.digits)
+    layers = {prefix: list(beside) for prefix, beside in card.layers.items()}
+    return Display(dict(card.columns), card.roi_columns, card.direction, list(card.opposite), card.digits, layers)
 
 
 def missing_inputs(card: MetricCard, inputs: MetricInputs) -> list[str]:

@@ -71,6 +71,11 @@ def test_a_fit_without_the_figure_that_others_have_stays_as_a_missing_cell() -> 
     [
         ({"needs": frozenset({"records", "tokens"})}, "mine: needs records, .*: need nothing else"),
         ({"needs": frozenset({"tokens"}), "own_table": True}, "mine: own_table is for metrics that need records"),
+        (
+            {"needs": frozenset({"tokens"}), "layers": {"l:": ("best",)}},
+            r"layers\['l:'\] is \('best',\); name .*: none",
+        ),
+        ({"needs": frozenset({"tokens"}), "layers": {"l:": ()}}, r"layers\['l:'\] is \(\); name one or more"),
     ],
 )
 def test_a_card_that_nothing_could_serve_is_refused(facts: dict[str, object], message: str) -> None:

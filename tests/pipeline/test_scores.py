@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -34,6 +35,12 @@ def test_a_metric_sees_what_its_card_needs_and_nothing_else() -> None:
     assert spy.seen.predictions is INPUTS.predictions
     assert spy.seen.selectors is None
     assert spy.seen.seed == 4
+
+
+def test_the_record_says_which_figures_are_layers() -> None:
+    card = replace(loaded(Spy()).card, layers={"layer:": ("x",)})
+    result, _ = score(LoadedMetric(card, Spy()), INPUTS)
+    assert result.display.layers == {"layer:": ["x"]}
 
 
 def test_other_subjects_dissimilarities_go_with_the_own() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from brainbench.pipeline.leaderboard import curve
+from brainbench.pipeline.leaderboard import curve, layers
 from brainbench.pipeline.leaderboard.document import document
 from brainbench.pipeline.leaderboard.latex import latex
 from brainbench.pipeline.leaderboard.page import page
@@ -28,7 +28,7 @@ def boards(records: Iterable[Record]) -> dict[str, list[Board]]:
 
 
 def render(records: Iterable[Record]) -> dict[Path, str]:
-    """File name -> content of every board these records make: ``<dataset>.md``, ``.csv``, ``.json``, ``.tex``; their curves."""
+    """File name -> content of every board these records make: ``<dataset>.md``, ``.csv``, ``.json``, ``.tex``; curves, layers."""
     files = {}
     for name, some in boards(records).items():
         files[Path(f"{name}.md")] = page(some)
@@ -36,5 +36,5 @@ def render(records: Iterable[Record]) -> dict[Path, str]:
         files[Path(f"{name}.csv")] = table.to_csv(index=False, lineterminator="\n")
         files[Path(f"{name}.json")] = json.dumps(document(some), indent=1, allow_nan=False) + "\n"
         files[Path(f"{name}.tex")] = latex(some)
-        files |= curve.files(name, some)
+        files |= curve.files(name, some) | layers.files(name, some)
     return files

@@ -29,6 +29,9 @@ EXPLAINED = {
     "grid r": "grid r: do voxels take most of the layers that predict best alone? Correlation over layers, mean over ROIs.",
     "rsa": "rsa: agreement of a layer's dissimilarities between images with the measured ones, for the best layer (optimistic); "
     "rsa ceiling: how well the other subjects do it.",
+    "mIoU": "mIoU, k-way mIoU: do a layer's tokens fall into the classes of the masks? Of the layer that is best on the other half "
+    "of the images, with class centres and threshold from the masks, and by clusters that never saw them; compare with the chance.",
+    "aligned mIoU": "aligned mIoU: the same of the tokens as the fit's channel align gives them.",
     "RSSD": "RSSD: root mean square of what R2 lacks to the best network of the board, voxel by voxel; lower is better.",
     "seed r": "seed r, seed agreement: do fits with other seeds give the same layer map? Correlation of the places that voxels "
     "read, and share of voxels with the same best layer.",

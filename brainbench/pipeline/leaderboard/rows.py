@@ -175,7 +175,7 @@ def columns(edition: Edition) -> list[Column]:
         for value, heading in headings.items():
             # ROI names belong to the first metric that has a figure for each, R2 where there is one.
             own = f"{metric} {heading}" if heading + mark in taken else heading
-            found.append(Column(metric, version, value, own + mark, _direction(display, value), display.digits))
+            found.append(Column(metric, version, value, own + mark, direction_of(display, value), display.digits))
     return found
 
 
@@ -198,7 +198,8 @@ def roi_rank(name: str) -> tuple[int, str]:
     return _rank(ROI_ORDER, name)
 
 
-def _direction(display: Display, value: str) -> str:
+def direction_of(display: Display, value: str) -> str:
+    """Which way one of a metric's figures is better."""
     other = {"higher": "lower", "lower": "higher", "none": "none"}
     return other[display.direction] if value in display.opposite else display.direction
 

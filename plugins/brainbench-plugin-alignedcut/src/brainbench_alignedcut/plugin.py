@@ -2,15 +2,53 @@
 
 from __future__ import annotations
 
-from brainbench import DatasetCard, EncoderCard, MetricCard, hookimpl
+from functools import partial
+from typing import Literal
+
+from brainbench import DatasetCard, EncoderCard, MetricCard, Setting, hookimpl, lazy
 from brainbench_alignedcut.datasets.cards import IMAGENET_SEGMENTATION, VOC2012
 
 ALIGNEDCUT = (
     "Huzheng Yang and James Gee and Jianbo Shi (2024). AlignedCut: Visual Concepts Discovery on Brain-Guided Universal Feature "
     "Space. arXiv:2406.18344"
 )
+_MIOU_SETTINGS = (
+    Setting("images", int, 200, "images at most, drawn with the job's seed", minimum=1),
+    Setting("eigenvectors", int, 10, "leading eigenvectors of the graph of all tokens", minimum=2),
+    Setting("sample", int, 2000, "tokens whose graph is solved and carried to the others", minimum=2),
+    Setting(
+        "neighbours", int, 0, "sampled tokens that each other one follows (equation 4); 0: Nystrom extension", minimum=0
+    ),
+    Setting("classes", str, "all", "figure: every class but the background is one", ("all", "figure")),
+)
+
+
+def _miou(tokens: Literal["tokens", "aligned"]) -> MetricCard:
+    aligned = tokens == "aligned"
+    before = "aligned " if aligned else ""
+    return MetricCard(
+        name="miou/aligned" if aligned else "miou",
+        loader=partial(lazy("brainbench_alignedcut.miou:load"), aligned=aligned),
+        summary="as miou, of the tokens as a fit's channel align gives them"
+        if aligned
+        else "segmentation by the spectral clusters of a layer's tokens, by an oracle and without (C.4)",
+        needs=frozenset({tokens, "masks"}),
+        columns={
+            "best": f"{before}mIoU",
+            "chance": f"{before}mIoU chance",
+            "clusters": f"{before}k-way mIoU",
+            "clusters_chance": f"{before}k-way chance",
+        },
+        layers={"layer:": ("best", "chance"), "clusters:": ("clusters", "clusters_chance")},
+        settings=_MIOU_SETTINGS,
+        libraries=("scikit-learn",),
+        grid="native",
+        citation=ALIGNEDCUT,
+    )
+
+
 ENCODERS: list[EncoderCard] = []
-METRICS: list[MetricCard] = []
+METRICS: list[MetricCard] = [_miou("tokens"), _miou("aligned")]
 DATASETS: list[DatasetCard] = [VOC2012, IMAGENET_SEGMENTATION]
 
 
