@@ -44,7 +44,7 @@ class DataFile:
         """Read it back. Raises DataError for a file that is damaged, or is of another kind."""
         again = f"make it again with `python -m brainbench_alignedcut`, which says what writes a {cls.__name__.lower()}"
         try:
-            with np.load(path, allow_pickle=False) as stored:
+            with path.open("rb") as file, np.load(file, allow_pickle=False) as stored:
                 found = {field.name: stored[field.name] for field in fields(cls)}
         except _DAMAGED as problem:
             reason = f"{type(problem).__name__}: {problem}".splitlines()[0]
