@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -15,6 +15,7 @@ from brainbench.fitting.scaling import Moments, Standardisation
 from brainbench.types import Features
 
 Source = Literal["local", "global"]
+_SOURCES: tuple[Source, ...] = ("local", "global")
 # Stimuli read at once: as many as the feature store keeps in one file.
 CHUNK = 64
 
@@ -71,6 +72,18 @@ class TokenReader:
             for source, scale in reader.scales.items()
             for part in ("mean", "sd")
         }
+
+    @classmethod
+    def restored(cls, layers: Sequence[str], parameters: Mapping[str, Tensor]) -> TokenReader:
+        """The reader of the layers with these names whose ``parameters()`` are among those given."""
+        sources = [source for source in _SOURCES if f"tokens.0.{source}.mean" in parameters]
+
+        def scale(layer: int, source: Source) -> Standardisation:
+            return Standardisation(*(parameters[f"tokens.{layer}.{source}.{part}"] for part in ("mean", "sd")))
+
+        return cls(
+            tuple(LayerReader(i, name, {source: scale(i, source) for source in sources}) for i, name in enumerate(layers))
+        )
 
 
 @dataclass(frozen=True)
