@@ -17,7 +17,17 @@ from brainbench.errors import (
 )
 from brainbench.hashing import file_sha256
 from brainbench.hookspecs import hookimpl
-from brainbench.protocols import Backbone, Dataset, Encoder, Fitted, JointBackbone, Metric, RecordsMetric, Surveyed
+from brainbench.protocols import (
+    Aligning,
+    Backbone,
+    Dataset,
+    Encoder,
+    Fitted,
+    JointBackbone,
+    Metric,
+    RecordsMetric,
+    Surveyed,
+)
 from brainbench.types import (
     Cell,
     Features,
@@ -70,6 +80,7 @@ __all__ = [
     "CLIP_STD",
     "IMAGENET_MEAN",
     "IMAGENET_STD",
+    "Aligning",
     "Backbone",
     "BackboneCard",
     "BrainbenchError",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -32,6 +32,11 @@ class LayerReader:
     layer: int
     name: str
     scales: dict[Source, Standardisation]
+
+    def of(self, *sources: Source) -> LayerReader:
+        """The same for these sources; one that it has no scale for is scaled as the one that it reads."""
+        known = next(iter(self.scales.values()))
+        return replace(self, scales={source: self.scales.get(source, known) for source in sources})
 
     def read(self, features: Features, stimuli: np.ndarray) -> Tensor:
         """[n, P, C_l] in the store's dtype; the places P are the grid row by row, then the global token."""
@@ -82,7 +87,9 @@ class TokenReader:
             return Standardisation(*(parameters[f"tokens.{layer}.{source}.{part}"] for part in ("mean", "sd")))
 
         return cls(
-            tuple(LayerReader(i, name, {source: scale(i, source) for source in sources}) for i, name in enumerate(layers))
+            tuple(
+                LayerReader(i, name, {source: scale(i, source) for source in sources}) for i, name in enumerate(layers)
+            )
         )
 
 

@@ -83,6 +83,13 @@ def test_a_stored_fit_predicts_the_same(sides: tuple[int, int], grid: int, side:
     assert {n: t.tolist() for n, t in again.parameters().items()} == {
         n: t.tolist() for n, t in fitted.parameters().items()
     }
+    for layer in range(2):
+        aligned = again.aligned(features)
+        assert aligned is not None
+        assert aligned.local_tokens(layer, shown).shape == (TEST, 12, side, side)
+        (w,), z = again.model.align.layers[layer : layer + 1], again.reader.layers[layer].scales["global"]
+        expected = z.apply(torch.tensor(features.global_tokens(layer, shown))) @ w.detach().T
+        np.testing.assert_allclose(aligned.global_tokens(layer, shown), expected, atol=1e-5)
     assert [layer.name for layer in again.reader.layers] == list(features.layers)
 
 

@@ -73,7 +73,9 @@ def test_gradients_of_the_whole_loss_equal_finite_differences(tokens: list[Tenso
     def loss(*parameters: Tensor) -> Tensor:
         model.draws.fill_(start)
         named = dict(zip((name for name, _ in model.named_parameters()), parameters, strict=True))
-        found: Tensor = torch.func.functional_call(_Loss(model), {f"model.{n}": p for n, p in named.items()}, (tokens, observed))
+        found: Tensor = torch.func.functional_call(
+            _Loss(model), {f"model.{n}": p for n, p in named.items()}, (tokens, observed)
+        )
         return found
 
     assert torch.autograd.gradcheck(loss, tuple(p.detach().requires_grad_() for p in model.parameters()))

@@ -14,7 +14,15 @@ from safetensors.torch import load_file
 from torch import Tensor
 
 from brainbench import DataError, Features, FitContext, Responses
-from brainbench.fitting import FittedModel, Recipe, Standardisation, TokenReader, load_training_data, train
+from brainbench.fitting import (
+    AlignedFeatures,
+    FittedModel,
+    Recipe,
+    Standardisation,
+    TokenReader,
+    load_training_data,
+    train,
+)
 from brainbench_alignedcut.grids import common_grid, on_grid
 from brainbench_alignedcut.model import AlignedCutModel
 from brainbench_alignedcut.terms import Terms
@@ -74,6 +82,10 @@ class AlignedFit(FittedModel):
     def predict(self, features: Features, stimuli: np.ndarray) -> np.ndarray:
         """Predicted responses [n, V] float32, in the units of the measured ones, to the stimuli with these row numbers."""
         return super().predict(on_grid(features, self.grid), stimuli)
+
+    def aligned(self, features: Features) -> AlignedFeatures | None:
+        """The tokens V' of every layer, on the grid of the fit."""
+        return super().aligned(on_grid(features, self.grid))
 
     def parameters(self) -> dict[str, Tensor]:
         """Everything needed to predict again: as of any fitted model, and the grid."""

@@ -71,4 +71,3 @@ class OnGrid:
     def global_tokens(self, layer: int, rows: np.ndarray | slice = slice(None)) -> np.ndarray:
         """[n, C_l] in the store's dtype."""
         return self.source.global_tokens(layer, rows)
-

@@ -14,6 +14,8 @@ ENCODERS = [
         loader=lazy("brainbench_alignedcut.encoder:load"),
         summary="all voxels read the mean of every token of every layer, aligned to one channel space",
         settings=(
+            Setting("tap", str, "attention", "where layers are read, of backbones that offer the place",
+                    ("attention", "block")),
             Setting("steps", int, 0, "most training steps; 0: 3000", minimum=0),
             Setting("batch_size", int, 0, "trials in one step; 0: 32", minimum=0),
             Setting("lr", float, 0.0, "learning rate; 0: 0.01", minimum=0),
@@ -29,6 +31,7 @@ ENCODERS = [
         ),
         libraries=("torch",),
         grid="native",
+        joint=True,
         citation=ALIGNEDCUT,
     )
 ]  # fmt: skip

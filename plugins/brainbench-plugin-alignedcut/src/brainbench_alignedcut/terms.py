@@ -69,7 +69,8 @@ def eigen(before: Sequence[Tensor], after: Tensor, *, focal: bool) -> Tensor:
     change = wanted - projector(normalised(affinity(after)), EIGENVECTORS)
     if focal:
         change = change * (-affinities).exp()
-    return torch.linalg.vector_norm(change, dim=(1, 2)).mean()
+    norms: Tensor = torch.linalg.vector_norm(change, dim=(1, 2))
+    return norms.mean()
 
 
 def zero_centre(after: Tensor) -> Tensor:
