@@ -17,7 +17,17 @@ from brainbench.errors import (
 )
 from brainbench.hashing import file_sha256
 from brainbench.hookspecs import hookimpl
-from brainbench.protocols import Backbone, Dataset, Encoder, Fitted, JointBackbone, Metric, RecordsMetric, Surveyed
+from brainbench.protocols import (
+    Aligning,
+    Backbone,
+    Dataset,
+    Encoder,
+    Fitted,
+    JointBackbone,
+    Metric,
+    RecordsMetric,
+    Surveyed,
+)
 from brainbench.types import (
     Cell,
     Features,
@@ -37,7 +47,7 @@ from brainbench.types import (
 if TYPE_CHECKING:
     from brainbench.api import from_module, run
     from brainbench.checkpoints import load_state, load_strict
-    from brainbench.extraction import features
+    from brainbench.extraction import Reopened, features, reopen
     from brainbench.layers import layer_confidence, layer_place
     from brainbench.modules import ModuleBackbone, read_outputs, seeded
     from brainbench.preprocessing import CLIP_MEAN, CLIP_STD, IMAGENET_MEAN, IMAGENET_STD, square
@@ -52,6 +62,7 @@ _LATE = {
     "IMAGENET_MEAN": "brainbench.preprocessing",
     "IMAGENET_STD": "brainbench.preprocessing",
     "ModuleBackbone": "brainbench.modules",
+    "Reopened": "brainbench.extraction",
     "features": "brainbench.extraction",
     "from_module": "brainbench.api",
     "layer_confidence": "brainbench.layers",
@@ -59,6 +70,7 @@ _LATE = {
     "load_state": "brainbench.checkpoints",
     "load_strict": "brainbench.checkpoints",
     "read_outputs": "brainbench.modules",
+    "reopen": "brainbench.extraction",
     "resamples": "brainbench.resampling",
     "run": "brainbench.api",
     "seeded": "brainbench.modules",
@@ -70,6 +82,7 @@ __all__ = [
     "CLIP_STD",
     "IMAGENET_MEAN",
     "IMAGENET_STD",
+    "Aligning",
     "Backbone",
     "BackboneCard",
     "BrainbenchError",
@@ -92,6 +105,7 @@ __all__ = [
     "PluginError",
     "Predictions",
     "RecordsMetric",
+    "Reopened",
     "Responses",
     "Score",
     "Selectors",
@@ -115,6 +129,7 @@ __all__ = [
     "load_state",
     "load_strict",
     "read_outputs",
+    "reopen",
     "resamples",
     "run",
     "seeded",

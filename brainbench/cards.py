@@ -14,7 +14,7 @@ from typing import Any, Literal
 
 from brainbench.errors import UsageError, did_you_mean
 
-Need = Literal["predictions", "selectors", "responses", "tokens", "masks", "dissimilarities", "records"]
+Need = Literal["predictions", "selectors", "responses", "tokens", "masks", "dissimilarities", "aligned", "records"]
 PRECISIONS = ("auto", "float32", "bfloat16")
 SettingType = type[int] | type[float] | type[str] | type[bool]
 
@@ -192,23 +192,29 @@ class EncoderCard(Card):
     """A map from tokens to responses. Loader: ``load(*, settings: Mapping) -> Encoder``.
 
     grid: on which grid it reads local tokens; demo_steps: the ``steps`` setting on simulated data when nobody sets it;
-    selectors: which of space, layer, scale, channel its fits have.
+    selectors: which of space, layer, scale, channel its fits have; joint: whether it also takes the layers of several backbones
+    as one's (``A+B``), whose grids may differ from layer to layer.
+
+    A setting named ``tap`` asks for layers to be read there, of every backbone that offers the place and whose own setting
+    ``tap`` nobody set; the others are read where theirs says.
     """
 
     default: bool = False
     grid: Literal["8", "native"] = "8"
     demo_steps: int | None = None
     selectors: tuple[str, ...] = ()
+    joint: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
 class MetricCard(Card):
     """A figure of merit. Loader: ``load(*, settings: Mapping) -> Metric``, or ``-> RecordsMetric`` if it needs records.
 
-    needs: what it reads; without predictions and selectors it needs no encoder; ``records``, and then nothing else: computed
-    whenever a board is built, never stored in a record. columns: score name -> heading on the board; roi_columns: a column for
-    each ROI too; direction: which way is better; opposite: score names for which it is the other way; digits: decimals shown;
-    own_table: of a metric over records, shown in ``<dataset>.<name>.md`` and ``.csv``, not on the board.
+    needs: what it reads; without predictions, selectors and aligned it needs no encoder; ``aligned``: tokens as the fit's channel
+    align gives them, which are not stored, so a metric asked for later has the fit done anew; ``records``, and then nothing else:
+    computed whenever a board is built, never stored in a record. columns: score name -> heading on the board; roi_columns: a
+    column for each ROI too; direction: which way is better; opposite: score names for which it is the other way; digits:
+    decimals shown; own_table: of a metric over records, shown in ``<dataset>.<name>.md`` and ``.csv``, not on the board.
     """
 
     needs: frozenset[Need]
@@ -239,7 +245,7 @@ class MetricCard(Card):
     @property
     def needs_encoder(self) -> bool:
         """Whether the figure is about a fitted encoder."""
-        return bool(self.needs & {"predictions", "selectors"})
+        return bool(self.needs & {"predictions", "selectors", "aligned"})
 
 
 @dataclass(frozen=True)

@@ -11,13 +11,13 @@ from statistics import median
 from brainbench.benchmark import Benchmark
 from brainbench.errors import PluginError, UsageError, did_you_mean
 from brainbench.matrix import Request
+from brainbench.picks import UNTRAINED
 from brainbench.places import Places, default_cache
 from brainbench.plugins import describe
 from brainbench.records import Record
 from brainbench.registry import Registry
 from brainbench.reporting import Reporter
 from brainbench.runner import Run
-from brainbench.selection import UNTRAINED
 from brainbench.testing import BACKBONE_CHECKS, BackboneCase, ContractError
 
 

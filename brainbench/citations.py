@@ -11,7 +11,7 @@ from typing import Any
 from brainbench.errors import BrainbenchError
 from brainbench.keys import library_version
 from brainbench.records import Record
-from brainbench.registry import Registry, Shelf
+from brainbench.registry import JOIN, Registry, Shelf
 
 # As in CITATION.cff.
 TITLE = "brainbench: which layers of a vision network the human visual cortex reads"
@@ -92,7 +92,8 @@ def behind(records: Iterable[Record], registry: Registry) -> Behind:
 
 def _used(record: Record) -> Iterator[tuple[str, str, str]]:
     """(kind, name, what the record says of it) of all that had a part in a record."""
-    yield "backbones", record.backbone.name.partition("@")[0], record.backbone.plugin
+    for name in record.backbone.name.split(JOIN):
+        yield "backbones", name.partition("@")[0], record.backbone.plugin
     if record.encoder:
         yield "encoders", record.encoder.name, record.encoder.plugin
     for name, result in record.metrics.items():

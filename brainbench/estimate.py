@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from brainbench.machine import budget
-from brainbench.matrix import Job, Plan
-from brainbench.selection import BackbonePick
+from brainbench.matrix import Job, Plan, member_jobs
+from brainbench.picks import BackbonePick
+from brainbench.types import Grid
 
 _GRID_TOKENS = 8 * 8 + 1
 # Aligned channels where an encoder does not say: those of the default recipe.
@@ -19,10 +20,10 @@ def announcement(plan: Plan) -> list[str]:
     """Which card stands for which family, what will be downloaded, and what was noticed about the data."""
     lines = [f"{len(plan.jobs)} jobs on {plan.data.card.name}" + (" (simulated)" if plan.data.simulated else "")]
     for pick in plan.backbones:
-        role = "control" if pick.control else f"family {pick.entry.card.family}"
-        lines.append(f"  {pick.display}: {role}, weights {pick.label}{_download(pick)}")
+        lines.append(f"  {pick.display}: {_role(pick)}, weights {pick.label}{_download(pick)}")
+    networks = {one.display: one for pick in plan.backbones for one in pick.networks}
     noncommercial = [
-        p for p in plan.backbones if "NC" in (p.entry.card.licence or "") and p.weights.kind != "untrained"
+        p for p in networks.values() if "NC" in (p.entry.card.licence or "") and p.weights.kind != "untrained"
     ]
     lines += [f"  note: {p.display} is licensed {p.entry.card.licence}: not for commercial use" for p in noncommercial]
     return lines + _data_notes(plan)
@@ -59,10 +60,10 @@ class Totals:
 
 def totals(rows: list[dict[str, Any]], plan: Plan) -> Totals:
     """The sums of the rows; features are shared between the jobs of one backbone and stimulus set."""
-    features = {job.features_key: row["features_mb"] for job, row in zip(plan.jobs, rows, strict=True)}
+    alone = {one.features_key: one for job in plan.jobs for one in member_jobs(job, plan.data)}
     surveys = [plan.data.survey(subject) for subject in dict.fromkeys(job.subject for job in plan.jobs)]
     return Totals(
-        features_mb=_sum(features.values()),
+        features_mb=_sum(_features_mb(job, plan) for job in alone.values()),
         responses_mb=_sum(found.unprepared / 1e6 for found in surveys if found is not None),
         results_mb=_sum(row["results_mb"] for row in rows),
         memory_mb=max((row["memory_mb"] or 0.0 for row in rows), default=0.0),
@@ -94,17 +95,23 @@ def _data_notes(plan: Plan) -> list[str]:
 
 
 def _features_mb(job: Job, plan: Plan) -> float | None:
-    card = job.backbone.entry.card
+    each = [_image_bytes(one, job.grid) for one in job.backbone.networks]
+    if None in each:
+        return None
+    return round(len(plan.data.stimuli(job.subject)) * sum(filter(None, each)) / 1e6, 1)
+
+
+def _image_bytes(network: BackbonePick, grid: Grid) -> int | None:
+    """What the tokens of one image take."""
+    card = network.entry.card
     if card.layers is None or card.width is None:
         return None
     tokens = _GRID_TOKENS
-    if job.grid == "native":
+    if grid == "native":
         if card.patch is None or card.input_size is None:
             return None
         tokens = (card.input_size // card.patch) ** 2 + 1
-    bytes_each = 2 if job.backbone.settings["dtype"] == "float16" else 4
-    stimuli = len(plan.data.stimuli(job.subject))
-    return round(stimuli * card.layers * card.width * tokens * bytes_each / 1e6, 1)
+    return card.layers * card.width * tokens * (2 if network.settings["dtype"] == "float16" else 4)
 
 
 def _memory_mb(job: Job, plan: Plan) -> float | None:
@@ -123,18 +130,28 @@ def _results_mb(job: Job, plan: Plan, keep: str) -> float:
     responses = plan.data.survey(job.subject, job.train_images)
     if responses is None or job.encoder is None or keep == "scores":
         return 0.01
-    voxels, layers = responses.values.shape[1], job.backbone.entry.card.layers or 12
+    voxels, cards = responses.values.shape[1], [one.entry.card for one in job.backbone.networks]
     channels = job.encoder.settings.get("dim") or _CHANNELS
-    width = job.backbone.entry.card.width or 768
+    layers, weights = sum(c.layers or 12 for c in cards), sum((c.layers or 12) * (c.width or 768) for c in cards)
     # Predictions, selectors with the read-out twice (array and parameters), the channel align; a byte a voxel of ROI masks.
     predicted = len(responses.rows("test")) + len(plan.data.stimuli(job.subject).unmeasured)
-    figures = voxels * (predicted + layers + 6 + 2 * channels) + layers * width * channels
+    figures = voxels * (predicted + layers + 6 + 2 * channels) + weights * channels
     return float(round((figures * 4 + voxels * len(responses.rois)) / 1e6, 2))
 
 
+def _role(pick: BackbonePick) -> str:
+    if pick.members:
+        return "as one" + (", control" if pick.control else "")
+    return "control" if pick.control else f"family {pick.entry.card.family}"
+
+
 def _download(pick: BackbonePick) -> str:
-    card = pick.entry.card
-    if pick.weights.kind != "release" or card.weights == "none" or card.source is None:
+    return "".join(dict.fromkeys(_one_download(one) for one in pick.networks))
+
+
+def _one_download(network: BackbonePick) -> str:
+    card = network.entry.card
+    if network.weights.kind != "release" or card.weights == "none" or card.source is None:
         return ""
     size = f" ({card.download_mb:,.0f} MB)" if card.download_mb else ""
     return f", downloads {card.source}{size} unless cached"

@@ -5,15 +5,16 @@ from __future__ import annotations
 import resource
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Literal
 
 from brainbench import keys
 from brainbench.matrix import DatasetPick, EncoderPick, Job
+from brainbench.picks import BackbonePick
 from brainbench.pipeline.scores import noise_ceiling
 from brainbench.protocols import Fitted
 from brainbench.records import BackboneFacts, Cost, DatasetFacts, EncoderFacts, Failure, MetricResult, Record
-from brainbench.selection import BackbonePick
+from brainbench.registry import JOIN
 
 
 def record(
@@ -96,21 +97,33 @@ def dataset(data: DatasetPick, subject: str, images: int = 0) -> DatasetFacts:
 
 
 def _backbone(pick: BackbonePick, weights_sha256: str | None) -> BackboneFacts:
-    """A local file is named by its content and its name, not by where it lies."""
-    card, weights = pick.entry.card, pick.weights
+    """Of several backbones as one, what is different from one to another is told one after the other."""
+    cards = [one.entry.card for one in pick.networks]
+    parameters = [card.parameters for card in cards]
     return BackboneFacts(
         name=pick.display,
-        family=card.family,
+        family=JOIN.join(dict.fromkeys(card.family for card in cards)),
         weights=pick.label,
         weights_sha256=weights_sha256,
-        weights_source=weights.path.name if weights.path else (card.source if weights.kind == "release" else None),
+        weights_source=_several(_source(one) for one in pick.networks),
         control=pick.control,
-        plugin=f"{pick.entry.plugin.distribution} {pick.entry.plugin.version}",
+        plugin=_several(f"{one.entry.plugin.distribution} {one.entry.plugin.version}" for one in pick.networks) or "",
         settings=dict(pick.settings),
         changed=dict(pick.changed),
-        licence=card.licence,
-        parameters=card.parameters,
+        licence=_several(card.licence for card in cards),
+        parameters=None if None in parameters else sum(filter(None, parameters)),
     )
+
+
+def _source(pick: BackbonePick) -> str | None:
+    """A local file is named by its content and its name, not by where it lies."""
+    if pick.weights.path:
+        return pick.weights.path.name
+    return pick.entry.card.source if pick.weights.kind == "release" else None
+
+
+def _several(texts: Iterable[str | None]) -> str | None:
+    return " + ".join(dict.fromkeys(filter(None, texts))) or None
 
 
 def _encoder(pick: EncoderPick) -> EncoderFacts:
@@ -120,8 +133,9 @@ def _encoder(pick: EncoderPick) -> EncoderFacts:
 
 def _versions(job: Job, data: DatasetPick) -> dict[str, str]:
     """Versions of brainbench, torch and every distribution that had a part in the job."""
-    plugins = [data.entry.plugin, job.backbone.entry.plugin, *(m.entry.plugin for m in job.metrics)]
-    libraries = {*job.backbone.entry.card.libraries, "torch", "brainbench"}
+    networks = [one.entry for one in job.backbone.networks]
+    plugins = [data.entry.plugin, *(one.plugin for one in networks), *(m.entry.plugin for m in job.metrics)]
+    libraries = {*(name for one in networks for name in one.card.libraries), "torch", "brainbench"}
     if job.encoder:
         plugins.append(job.encoder.entry.plugin)
         libraries.update(job.encoder.entry.card.libraries)

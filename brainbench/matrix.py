@@ -11,10 +11,11 @@ from typing import Any
 from brainbench import keys
 from brainbench.cards import DatasetCard, EncoderCard, MetricCard
 from brainbench.errors import BrainbenchError, PluginError, UsageError, did_you_mean
+from brainbench.picks import BackbonePick
 from brainbench.plugins import describe
 from brainbench.protocols import Dataset, Surveyed
 from brainbench.registry import Entry, Registry, split_list
-from brainbench.selection import BackbonePick, pick_backbones
+from brainbench.selection import pick_backbones
 from brainbench.settings import Assignments
 from brainbench.subsets import train_images, trained_on
 from brainbench.types import Grid, Responses, Stimuli
@@ -50,6 +51,10 @@ class EncoderPick:
     entry: Entry[EncoderCard]
     settings: Mapping[str, Any]
     changed: Mapping[str, Any]
+
+    def reads(self, backbone: BackbonePick) -> BackbonePick:
+        """The backbone as this encoder reads it: at the encoder's own tap, if it has one, where that can be."""
+        return backbone.read_at(self.settings["tap"]) if "tap" in self.settings else backbone
 
     @property
     def facts(self) -> dict[str, Any]:
@@ -254,17 +259,33 @@ def plan(request: Request, registry: Registry, choice: Choice, data: DatasetPick
                 f"{data.card.name} has no responses, and every metric asked for needs some; without: {free}"
             )
         encoders = ()
-    jobs = [
-        job
-        for backbone in choice.backbones
-        for job in _jobs(backbone, encoders, metrics, subjects, range(request.seeds), data)
-    ]
+    jobs = []
+    for backbone in choice.backbones:
+        own = _jobs(backbone, encoders, metrics, subjects, range(request.seeds), data)
+        if backbone.members and not own:
+            raise _unread(backbone, registry)
+        jobs += own
     return Plan(data, choice.backbones, tuple(jobs), computed)
 
 
 def tokens_job(backbone: BackbonePick, subject: str, grid: Grid, data: DatasetPick) -> Job:
     """A job that asks for a backbone's tokens and nothing else."""
     return _job(backbone, None, (), subject, 0, grid, data)
+
+
+def member_jobs(job: Job, data: DatasetPick) -> list[Job]:
+    """For a job of several backbones as one: what asks each of them for its tokens; for any other the job itself."""
+    members = job.backbone.members
+    return [tokens_job(one, job.subject, job.grid, data) for one in members] if members else [job]
+
+
+def _unread(backbone: BackbonePick, registry: Registry) -> UsageError:
+    takes = ", ".join(e.name for e in registry.encoders if e.card.joint)
+    which = takes or "none is installed, one comes with: pip install brainbench-plugin-alignedcut"
+    return UsageError(
+        f"--backbones {backbone.display}: nothing asked for reads several backbones as one; that takes responses, a metric of "
+        f"fits, e.g. r2, and an encoder that says so ({which}); or run them one by one, with commas"
+    )
 
 
 def _free(card: MetricCard) -> bool:
@@ -281,14 +302,17 @@ def _jobs(
     data: DatasetPick,
 ) -> list[Job]:
     fitted = tuple(m for m in metrics if m.entry.card.needs_encoder)
-    jobs = _token_jobs(backbone, [m for m in metrics if not m.entry.card.needs_encoder], subjects, data)
+    # Of several backbones as one, what a metric says without a fit it says of each alone.
+    alone = [m for m in metrics if not (m.entry.card.needs_encoder or backbone.members)]
+    takers = [e for e in encoders if e.entry.card.joint or not backbone.members]
+    jobs = _token_jobs(backbone, alone, subjects, data)
     for subject in subjects:
         if not fitted or data.survey(subject) is None:
             continue
         jobs += [
-            _job(backbone, encoder, fitted, subject, seed, encoder.entry.card.grid, data, images)
+            _job(encoder.reads(backbone), encoder, fitted, subject, seed, encoder.entry.card.grid, data, images)
             for images in data.sizes(subject)
-            for encoder in encoders
+            for encoder in takers
             for seed in seeds
         ]
     return jobs

@@ -86,6 +86,15 @@ class Fitted(Protocol):
 
 
 @runtime_checkable
+class Aligning(Protocol):
+    """A fitted encoder that can show the tokens as it aligned them, for metrics that need ``aligned``."""
+
+    def aligned(self, features: Features) -> Features | None:
+        """The tokens of every layer in the same D channels; None where this fit has no such thing."""
+        ...
+
+
+@runtime_checkable
 class Encoder(Protocol):
     """A map from tokens to responses that can be fitted."""
 

@@ -15,6 +15,8 @@ from brainbench.plugins import Plugin, describe, load_plugins
 
 C = TypeVar("C", bound=Card)
 
+# Between the names of several backbones that are taken as one.
+JOIN = "+"
 # Which of the project's own distributions brings a family that is not installed.
 _DISTRIBUTIONS = {
     family: f"brainbench-plugin-{family}"
@@ -129,8 +131,15 @@ class Registry:
         return (self.backbones, self.encoders, self.metrics, self.datasets)
 
     def with_backbones(self, cards: Sequence[BackboneCard]) -> Registry:
-        """A registry that also holds backbones made in memory (``from_module``); raises UsageError for a name that is taken."""
+        """A registry that also holds backbones made in memory (``from_module``).
+
+        Raises UsageError for a name that is taken, or that could not be told from several names.
+        """
         for card in cards:
+            if JOIN in card.name or "," in card.name:
+                raise UsageError(
+                    f"from_module(name={card.name!r}): commas and + stand between names; choose one without"
+                )
             for entry in self.backbones:
                 if entry.name == card.name:
                     owner = entry.plugin.distribution
@@ -165,6 +174,7 @@ def describe_card(entry: Entry[Any]) -> Mapping[str, Any]:
     hidden = (*doors, "settings", "maker_settings", "version", "needs", "columns")
     facts = {k: list(v) if isinstance(v, tuple) else v for k, v in vars(card).items() if k not in hidden}
     metric = {"needs": sorted(card.needs), "columns": dict(card.columns)} if isinstance(card, MetricCard) else {}
+    fits = {"joint": card.joint} if isinstance(card, EncoderCard) else {}
     data = _data_commands(card) if isinstance(card, DatasetCard) else {}
     return {
         "name": card.name,
@@ -174,6 +184,7 @@ def describe_card(entry: Entry[Any]) -> Mapping[str, Any]:
         "default": False,
         "mini": False,
         **facts,
+        **fits,
         **metric,
         **data,
         "settings": _described(card.all_settings()),

@@ -2,52 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
-from brainbench import keys
 from brainbench.cards import BackboneCard
 from brainbench.errors import UsageError
-from brainbench.registry import Entry, Registry, split_list
+from brainbench.picks import UNTRAINED, BackbonePick, joined
+from brainbench.registry import JOIN, Entry, Registry, split_list
 from brainbench.settings import Assignments
 from brainbench.types import Weights
 
-UNTRAINED = "@untrained"
-
-
-@dataclass(frozen=True)
-class BackbonePick:
-    """A backbone as it runs. control: shown unranked, because its card says so or as the untrained twin of a trained one."""
-
-    entry: Entry[BackboneCard]
-    weights: Weights
-    settings: Mapping[str, Any]
-    changed: Mapping[str, Any]
-    control: bool
-
-    @property
-    def display(self) -> str:
-        """The name as a person writes it."""
-        twin = self.entry.card.released and self.weights.kind == "untrained"
-        return self.entry.name + (UNTRAINED if twin else "")
-
-    @property
-    def label(self) -> str:
-        """The weights as a board shows them: the release tag, ``untrained``, ``none`` or ``file:<sha8>``."""
-        if self.weights.kind == "file":
-            return f"file:{keys.weights_facts(self.entry.card, self.weights)['file'][:8]}"
-        return "untrained" if self.weights.kind == "untrained" else self.entry.card.weights
-
-    @property
-    def facts(self) -> dict[str, Any]:
-        """What goes into the features key: of a card that shuffles another's tokens, what goes into the other's."""
-        card, settings = self.entry.card, dict(self.settings)
-        if card.shuffles:
-            del settings["shuffle_seed"]
-        facts = keys.card_facts(card, self.entry.plugin, settings)
-        return facts | {"name": card.shuffles or card.name, "weights": keys.weights_facts(card, self.weights)}
+# Name of the card and kind of weights, of every network that runs.
+Networks = tuple[tuple[str, str], ...]
 
 
 def pick_backbones(
@@ -62,32 +28,42 @@ def pick_backbones(
 ) -> list[BackbonePick]:
     """The backbones of a run: those asked for first, then the controls that they do not already hold.
 
-    device: where they will run, for what their settings leave to it.
+    ``A+B`` is one backbone, of the layers of several; no control is made of it. device: where they will run, for what their
+    settings leave to it.
     """
     everywhere, files = _parse_weights(weights, registry)
-    chosen: dict[tuple[str, str], tuple[Entry[BackboneCard], Weights]] = {}
-    for part in split_list(text, "backbones"):
+    chosen: dict[Networks, BackbonePick] = {}
+
+    def named(part: str) -> list[BackbonePick]:
         name, untrained = part.removesuffix(UNTRAINED), part.endswith(UNTRAINED)
         entries = representatives(registry, simulated) if name == "all" else registry.backbones.match(name)
+        found = []
         for entry in entries:
             kind = _weights(entry.card, untrained or everywhere, files, asked=untrained and name == entry.name)
-            chosen.setdefault((entry.name, kind.kind), (entry, kind))
-    if unused := files.keys() - {name for name, kind in chosen if kind == "file"}:
+            found.append(_pick(entry, kind, given, device))
+        return found
+
+    for part in split_list(text, "backbones"):
+        for pick in [_joint(part, named)] if JOIN in part else named(part):
+            chosen.setdefault(_networks(pick), pick)
+    used = {n.entry.name for pick in chosen.values() for n in pick.networks if n.weights.kind == "file"}
+    if unused := files.keys() - used:
         raise UsageError(
             f"--weights {min(unused)}=...: this backbone is not selected, so the file would have no effect"
         )
-    for entry, kind in list(chosen.values()) if controls else ():
-        if kind.kind != "untrained" and entry.card.released:
-            chosen.setdefault((entry.name, "untrained"), (entry, Weights("untrained")))
+    for pick in list(chosen.values()) if controls else ():
+        if pick.weights.kind != "untrained" and pick.entry.card.released:
+            twin = _pick(pick.entry, Weights("untrained"), given, device)
+            chosen.setdefault(_networks(twin), twin)
     for entry in registry.backbones if controls else ():
         if entry.card.control:
-            kind = _weights(entry.card, False, {}, asked=False)
-            chosen.setdefault((entry.name, kind.kind), (entry, kind))
+            pick = _pick(entry, _weights(entry.card, False, {}, asked=False), given, device)
+            chosen.setdefault(_networks(pick), pick)
     if not chosen:
         raise UsageError(
             f"--backbones {text}: no family is installed besides the controls; install a plugin, e.g. brainbench-plugin-clip"
         )
-    return [_pick(entry, kind, given, device) for entry, kind in chosen.values()]
+    return list(chosen.values())
 
 
 def representatives(registry: Registry, simulated: bool) -> list[Entry[BackboneCard]]:
@@ -104,6 +80,30 @@ def representatives(registry: Registry, simulated: bool) -> list[Entry[BackboneC
     return [min(entries, key=rank) for entries in families.values()]
 
 
+def _networks(pick: BackbonePick) -> Networks:
+    """What tells two backbones of a run apart."""
+    return tuple((network.entry.name, network.weights.kind) for network in pick.networks)
+
+
+def _joint(text: str, named: Callable[[str], list[BackbonePick]]) -> BackbonePick:
+    """The backbone of a text ``A+B``; named: a name or glob -> what it means. Raises UsageError unless it means several."""
+    parts = [part.strip() for part in text.split(JOIN)]
+    if wrong := {"", "all"} & {part.removesuffix(UNTRAINED) for part in parts}:
+        what = "all runs its families one by one" if "all" in wrong else "an empty name"
+        raise UsageError(f"--backbones {text}: {what}; between + write names or globs, e.g. clip/mini+mae/mini")
+    members = {_networks(pick): pick for part in parts for pick in named(part)}
+    if shuffles := [pick.display for pick in members.values() if pick.entry.card.shuffles]:
+        raise UsageError(
+            f"--backbones {text}: {shuffles[0]} is a control of a whole run and cannot be joined with others; leave it out"
+        )
+    if len(members) < 2:
+        only = next(iter(members.values())).display
+        raise UsageError(
+            f"--backbones {text}: means {only} alone; + joins two backbones or more, give another or leave + out"
+        )
+    return joined(list(members.values()))
+
+
 def _pick(entry: Entry[BackboneCard], weights: Weights, given: Assignments, device: str) -> BackbonePick:
     settings, changed = given.resolve(entry.card)
     if settings["precision"] == "auto":
@@ -111,7 +111,8 @@ def _pick(entry: Entry[BackboneCard], weights: Weights, given: Assignments, devi
         pays = device.startswith("cuda") and entry.card.weights != "none"
         settings["precision"] = "bfloat16" if pays else "float32"
     twin = weights.kind == "untrained" and entry.card.released
-    return BackbonePick(entry, weights, settings, changed, control=entry.card.control or twin)
+    control, tap_set = entry.card.control or twin, given.sets(entry.card, "tap")
+    return BackbonePick(entry, weights, settings, changed, control, tap_set)
 
 
 def _weights(card: BackboneCard, untrained: bool, files: Mapping[str, Path], *, asked: bool) -> Weights:

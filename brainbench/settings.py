@@ -26,6 +26,10 @@ class Assignments:
         """
         return _resolved(card, self._given(card), simulated)
 
+    def sets(self, card: Card, key: str) -> bool:
+        """Whether somebody set this setting of this card."""
+        return key in self._given(card)
+
     def variants(self, card: Card, listed: str) -> list[tuple[dict[str, Any], dict[str, Any]]]:
         """As ``resolve``, once for every value of the setting ``listed``, which may be given as a comma list."""
         given = self._given(card)

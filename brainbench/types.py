@@ -147,6 +147,7 @@ class Responses:
 class Features(Protocol):
     """Cached tokens of one backbone for one subject's stimuli: what encoders and token metrics read.
 
+    Of several backbones as one, layers are named ``clip/mini:block.3``, in the order in which the backbones were asked for.
     layers: names; channels: C_l; grids: (H_l, W_l); rows are stimuli, in the order of Stimuli.ids.
     """
 
@@ -213,6 +214,7 @@ class Selectors:
 class MetricInputs:
     """Everything a metric may ask for; what its card does not need is None.
 
+    aligned: the tokens of every layer as the fitted encoder aligned them, [n, D, H_l, W_l] and [n, D];
     dissimilarities: [S, S], measured in the job's subject; other_dissimilarities: [S, S] each, measured in the dataset's other
     subjects who saw the same images in the same order, and empty where the card does not need dissimilarities.
     """
@@ -221,6 +223,7 @@ class MetricInputs:
     selectors: Selectors | None = None
     responses: Responses | None = None
     features: Features | None = None
+    aligned: Features | None = None
     masks: Masks | None = None
     dissimilarities: np.ndarray | None = None
     other_dissimilarities: tuple[np.ndarray, ...] = ()

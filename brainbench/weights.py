@@ -54,9 +54,10 @@ def fetch(names: str, registry: Registry) -> Iterator[Held]:
 
 def verify(names: str, weights: Sequence[str], registry: Registry) -> Iterator[Held]:
     """Compare the sha256 of what is cached, or of ``NAME=FILE``, and load it strictly into its network; fetches nothing."""
-    for pick in pick_backbones(
+    chosen = pick_backbones(
         names, registry, Assignments(()), simulated=False, weights=weights, controls=False, device="cpu"
-    ):
+    )
+    for pick in [network for one in chosen for network in one.networks]:
         card, path = pick.entry.card, pick.weights.path
         if pick.weights.kind == "release":
             path = releases.cached(card) if releases.fetchable(card) else None

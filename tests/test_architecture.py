@@ -20,7 +20,7 @@ LEVELS = [
     {"hookspecs", "checkpoints", "preprocessing", "paper", "places", "releases"},
     {"plugins", "modules", "caching"},
     {"registry", "keys"},
-    {"settings", "subsets"},
+    {"settings", "subsets", "picks"},
     {"selection"},
     {"matrix", "fitting", "pipeline", "datasets"},
     {"facts", "estimate", "testing", "boards", "plot"},

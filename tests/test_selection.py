@@ -6,8 +6,9 @@ import pytest
 import toy
 
 from brainbench import BackboneCard, UsageError
+from brainbench.picks import BackbonePick
 from brainbench.registry import Registry
-from brainbench.selection import BackbonePick, pick_backbones
+from brainbench.selection import pick_backbones
 from brainbench.settings import Assignments
 
 CARDS = [

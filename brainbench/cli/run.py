@@ -14,7 +14,8 @@ import click
     default="all",
     show_default=True,
     metavar="NAMES",
-    help="Comma list of names and globs; NAME@untrained for the library's own initialisation; all: one per family.",
+    help="Comma list of names and globs; NAME@untrained for the library's own initialisation; A+B: the layers of several "
+    "as one; all: one per family.",
 )
 @click.option(
     "--encoders", default="factortopy,classtoken", show_default=True, metavar="NAMES", help="Names and globs."

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from brainbench.fitting.aligned import AlignedFeatures
 from brainbench.fitting.blur import blurred
 from brainbench.fitting.data import TrainingData, load_training_data
 from brainbench.fitting.engine import train
@@ -30,6 +31,7 @@ __all__ = [
     "PAPER",
     "RECIPES",
     "SELECTORS",
+    "AlignedFeatures",
     "ChannelAlign",
     "Checkpoints",
     "EncoderModel",

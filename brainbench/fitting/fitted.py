@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from torch import Tensor
 
+from brainbench.fitting.aligned import AlignedFeatures
 from brainbench.fitting.model import EncoderModel
 from brainbench.fitting.prediction import predictions
 from brainbench.fitting.scaling import Standardisation
@@ -40,6 +41,11 @@ class FittedModel:
         for trials, predicted in predictions(self.model, stimuli, tokens_of):
             result[trials] = self.units.undo(predicted).cpu().numpy()
         return result
+
+    def aligned(self, features: Features) -> AlignedFeatures | None:
+        """The tokens of every layer as the channel align gives them; None for a model without one."""
+        align = self.model.channel_align
+        return None if align is None else AlignedFeatures(features, self.reader, align, self.device)
 
     def parameters(self) -> dict[str, Tensor]:
         """Everything needed to predict again, by name: the model's state, and the scales of tokens and responses."""

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from torch import Tensor, nn
 
 from brainbench.fitting.losses import smooth_l1
+from brainbench.fitting.modules import ChannelAlign
 
 
 class EncoderModel(nn.Module, ABC):
@@ -27,6 +28,11 @@ class EncoderModel(nn.Module, ABC):
 
         B is up to 64 here. Nothing of B x V x D may be kept on the way: V is hundreds of thousands for a whole brain.
         """
+
+    @property
+    def channel_align(self) -> ChannelAlign | None:
+        """What brings the tokens of every layer to the same D channels; None for a model that has no such part."""
+        return None
 
     def loss(self, tokens: Sequence[Tensor], observed: Tensor, penalty: float, blur: float = 0.0) -> Tensor:
         """What a step descends: the smooth L1 loss against ``observed`` [B, V], a scalar.

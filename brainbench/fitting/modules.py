@@ -35,15 +35,21 @@ class ChannelAlign(nn.Module):
 
     def __init__(self, channels: Sequence[int], dim: int, generator: Generator, *, separate: bool = False) -> None:
         super().__init__()
+        self.dim = dim
         self.layers = nn.ParameterList(_normal((dim, c), 1 / sqrt(c), generator) for c in channels)
         self.globals = nn.ParameterList(_normal((dim, c), 1 / sqrt(c), generator) for c in channels if separate)
 
     def forward(self, tokens: Sequence[Tensor]) -> Tensor:
         """Per layer [B, P, C_l] -> [L, B, P, D]."""
+        return torch.stack([self.layer(number, t) for number, t in enumerate(tokens)])
+
+    def layer(self, number: int, tokens: Tensor) -> Tensor:
+        """Tokens of one layer [B, P, C_l] -> [B, P, D]."""
+        weight: Tensor = self.layers[number]
         if not self.globals:
-            return torch.stack([t @ weight.t() for t, weight in zip(tokens, self.layers, strict=True)])
-        both = zip(tokens, self.layers, self.globals, strict=True)
-        return torch.stack([torch.cat([t[:, :-1] @ w.t(), t[:, -1:] @ g.t()], dim=1) for t, w, g in both])
+            return tokens @ weight.t()
+        own: Tensor = self.globals[number]
+        return torch.cat([tokens[:, :-1] @ weight.t(), tokens[:, -1:] @ own.t()], dim=1)
 
 
 def _uniform(shape: Sequence[int], bound: float, generator: Generator) -> Tensor:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -15,6 +15,7 @@ from brainbench.fitting.scaling import Moments, Standardisation
 from brainbench.types import Features
 
 Source = Literal["local", "global"]
+_SOURCES: tuple[Source, ...] = ("local", "global")
 # Stimuli read at once: as many as the feature store keeps in one file.
 CHUNK = 64
 
@@ -31,6 +32,11 @@ class LayerReader:
     layer: int
     name: str
     scales: dict[Source, Standardisation]
+
+    def of(self, *sources: Source) -> LayerReader:
+        """The same for these sources; one that it has no scale for is scaled as the one that it reads."""
+        known = next(iter(self.scales.values()))
+        return replace(self, scales={source: self.scales.get(source, known) for source in sources})
 
     def read(self, features: Features, stimuli: np.ndarray) -> Tensor:
         """[n, P, C_l] in the store's dtype; the places P are the grid row by row, then the global token."""
@@ -71,6 +77,20 @@ class TokenReader:
             for source, scale in reader.scales.items()
             for part in ("mean", "sd")
         }
+
+    @classmethod
+    def restored(cls, layers: Sequence[str], parameters: Mapping[str, Tensor]) -> TokenReader:
+        """The reader of the layers with these names whose ``parameters()`` are among those given."""
+        sources = [source for source in _SOURCES if f"tokens.0.{source}.mean" in parameters]
+
+        def scale(layer: int, source: Source) -> Standardisation:
+            return Standardisation(*(parameters[f"tokens.{layer}.{source}.{part}"] for part in ("mean", "sd")))
+
+        return cls(
+            tuple(
+                LayerReader(i, name, {source: scale(i, source) for source in sources}) for i, name in enumerate(layers)
+            )
+        )
 
 
 @dataclass(frozen=True)

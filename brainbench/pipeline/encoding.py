@@ -7,18 +7,23 @@ from dataclasses import dataclass
 import numpy as np
 
 from brainbench.errors import PluginError
-from brainbench.protocols import Encoder, Fitted
+from brainbench.protocols import Aligning, Encoder, Fitted
 from brainbench.types import Features, FitContext, Predictions, Responses, Selectors, Stimuli
 
 
 @dataclass(frozen=True)
 class Encoding:
-    """A fit and what came out of it. unmeasured: predictions [n, V] for the stimuli without responses, if there are any."""
+    """A fit and what came out of it.
+
+    unmeasured: predictions [n, V] for the stimuli without responses, if there are any; aligned: the tokens as it aligned them, if
+    it does.
+    """
 
     fitted: Fitted
     predictions: Predictions
     selectors: Selectors | None
     unmeasured: np.ndarray | None = None
+    aligned: Features | None = None
 
 
 def encode(
@@ -40,6 +45,7 @@ def encode(
         Predictions(values, observed, ids),
         _checked(fitted.selectors, voxels, name),
         _predicted(fitted, features, unmeasured, voxels, name) if len(unmeasured) else None,
+        fitted.aligned(features) if isinstance(fitted, Aligning) else None,
     )
 
 

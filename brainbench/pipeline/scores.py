@@ -15,6 +15,9 @@ from brainbench.records import Display, MetricResult
 from brainbench.resampling import DRAWS, packed
 from brainbench.types import MetricInputs, Score
 
+# What a need is called in a sentence, where that is not its name.
+_SPOKEN = {"aligned": "aligned tokens (this encoder has no channel align)"}
+
 
 @dataclass(frozen=True)
 class LoadedMetric:
@@ -32,7 +35,7 @@ def score(loaded: LoadedMetric, inputs: MetricInputs) -> tuple[MetricResult, np.
     card = loaded.card
     lacking = missing_inputs(card, inputs)
     if lacking:
-        reason = f"there are no {' and no '.join(lacking)}"
+        reason = f"there are no {' and no '.join(_SPOKEN.get(need, need) for need in lacking)}"
         return MetricResult(card.version, _display(card), not_applicable=reason), None
     said = loaded.metric.score(_only_needed(card, inputs))
     return checked(card, said), said.per_voxel
@@ -63,6 +66,7 @@ def missing_inputs(card: MetricCard, inputs: MetricInputs) -> list[str]:
         "selectors": inputs.selectors,
         "responses": inputs.responses,
         "tokens": inputs.features,
+        "aligned": inputs.aligned,
         "masks": inputs.masks,
         "dissimilarities": inputs.dissimilarities,
     }
@@ -92,6 +96,7 @@ def _only_needed(card: MetricCard, inputs: MetricInputs) -> MetricInputs:
         selectors=inputs.selectors if "selectors" in needs else None,
         responses=inputs.responses if "responses" in needs else None,
         features=inputs.features if "tokens" in needs else None,
+        aligned=inputs.aligned if "aligned" in needs else None,
         masks=inputs.masks if "masks" in needs else None,
         dissimilarities=inputs.dissimilarities if "dissimilarities" in needs else None,
         other_dissimilarities=inputs.other_dissimilarities if "dissimilarities" in needs else (),

@@ -39,7 +39,7 @@ def activation_table(
         )
     means = [np.abs(table) for name, table in tables.items() if name not in spread]
     spreads = [table for name, table in tables.items() if name in spread]
-    names = max(0.35, 0.062 * max(map(len, rows)) + (0.16 if swatches is not None else 0.05))
+    names = 0.15 + 0.066 * max(map(len, rows)) + (0.18 if swatches is not None else 0.0)
     each = (WIDTH - names - 0.1) / len(tables)
     width = min(each - 0.62, 0.42 * len(rois))
     deep = 0.2 * len(rows)

@@ -101,7 +101,9 @@ class Run:
             inputs = replace(inputs, features=self._features.of(job))
         if job.encoder:
             encoding = self._encode(job, inputs)
-            inputs = replace(inputs, predictions=encoding.predictions, selectors=encoding.selectors)
+            inputs = replace(
+                inputs, predictions=encoding.predictions, selectors=encoding.selectors, aligned=encoding.aligned
+            )
         scored, per_voxel, failure = score_all(job.metrics, inputs)
         artifacts: dict[str, str] = {}
         if job.encoder and encoding and self.keep == "all":
@@ -185,9 +187,14 @@ class Run:
         inputs = self._inputs(job)
         if before is None or found is None or inputs.responses is None:
             return None
+        picks = _unscored(job, before)
+        if unstored := [pick.entry.name for pick in picks if "aligned" in pick.entry.card.needs]:
+            self.report.message(
+                f"{job.label}: fitted anew, {', '.join(unstored)} needs aligned tokens, which are not stored"
+            )
+            return None
         arrays, attributes = found
         inputs = stored_inputs(arrays, attributes, inputs.responses, inputs)
-        picks = _unscored(job, before)
         if any("tokens" in pick.entry.card.needs for pick in picks):
             inputs = replace(inputs, features=self._features.of(job))
         scored, per_voxel, failure = score_all(picks, inputs)

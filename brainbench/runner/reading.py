@@ -11,9 +11,12 @@ from brainbench import keys
 from brainbench.caching import log_lookup, what_differs
 from brainbench.checkpoints import state_sha256
 from brainbench.errors import PluginError
-from brainbench.matrix import DatasetPick, Job
+from brainbench.hashing import digest
+from brainbench.matrix import DatasetPick, Job, member_jobs
+from brainbench.picks import BackbonePick
 from brainbench.pipeline.features import FeatureStore, chunks
 from brainbench.pipeline.images import Prepared
+from brainbench.pipeline.joining import JointFeatures
 from brainbench.pipeline.shuffling import ShuffledFeatures, wrong_images
 from brainbench.pipeline.tokens import Extractor, Wanted
 from brainbench.places import Places, storage
@@ -21,7 +24,6 @@ from brainbench.protocols import Backbone, JointBackbone
 from brainbench.releases import obtained
 from brainbench.reporting import Reporter
 from brainbench.runner.blame import JobError, blamed
-from brainbench.selection import BackbonePick
 from brainbench.types import Features, Stimuli, Tokens
 
 if TYPE_CHECKING:
@@ -62,12 +64,16 @@ class FeatureReader:
     def __init__(
         self, data: DatasetPick, places: Places, device: str, report: Reporter, jobs: Sequence[Job] = ()
     ) -> None:
-        self.data, self.places, self.device, self.report, self.jobs = data, places, device, report, jobs
+        self.data, self.places, self.device, self.report = data, places, device, report
+        self.jobs = [one for job in jobs for one in member_jobs(job, data)]
         self._stores: dict[str, FeatureStore | JobError] = {}
         self._loaded: tuple[Any, Loaded] | None = None
 
     def of(self, job: Job) -> Features:
         """The complete features of a job; raises JobError when the backbone cannot give them."""
+        if job.backbone.members:
+            each = {one.backbone.display: self.of(one) for one in member_jobs(job, self.data)}
+            return JointFeatures(job.features_key, each)
         store, pick = self._complete(job), job.backbone
         if not pick.entry.card.shuffles:
             return store
@@ -76,8 +82,14 @@ class FeatureReader:
             return ShuffledFeatures(store, wrong_images(self.data.stimuli(job.subject).digests, seed), seed)
 
     def weights_sha256(self, job: Job) -> str | None:
-        """Of the network that made the features of a job; raises JobError when it cannot give them."""
-        return self._complete(job).weights_sha256
+        """Of the network that made the features of a job; raises JobError when it cannot give them.
+
+        Of several networks as one, the digest of theirs.
+        """
+        if not job.backbone.members:
+            return self._complete(job).weights_sha256
+        each = [self._complete(one).weights_sha256 for one in member_jobs(job, self.data)]
+        return digest(each) if any(each) else None
 
     def _complete(self, job: Job) -> FeatureStore:
         if job.features_key not in self._stores:

@@ -50,6 +50,11 @@ class ClassTokenModel(EncoderModel):
         self.align = ChannelAlign(channels, recipe.dim, generator)
         self.regression = Linear(recipe.dim, voxels, generator)
 
+    @property
+    def channel_align(self) -> ChannelAlign:
+        """Its channel align."""
+        return self.align
+
     def forward(self, tokens: Sequence[Tensor]) -> Tensor:
         """Per layer [B, 1, C_l] -> responses [B, V]."""
         responses: Tensor = self.regression(self.align([layer[:, 0] for layer in tokens]).mean(dim=0))

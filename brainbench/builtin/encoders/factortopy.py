@@ -148,6 +148,11 @@ class FactorTopyModel(EncoderModel):
         )
         self.constant = nn.Parameter(torch.zeros(voxels))
 
+    @property
+    def channel_align(self) -> ChannelAlign:
+        """Its channel align."""
+        return self.align
+
     def forward(self, tokens: Sequence[Tensor]) -> Tensor:
         """Per layer [B, H*W + 1, C_l] -> responses [B, V]."""
         read = read_out(self._aligned(tokens), self.grid, self.selectors(), self._weights())

@@ -60,6 +60,11 @@ class GNetViTModel(EncoderModel):
         self.channel = nn.Parameter(torch.randn(voxels, recipe.dim, generator=generator) / sqrt(recipe.dim))
         self.constant = nn.Parameter(torch.zeros(voxels))
 
+    @property
+    def channel_align(self) -> ChannelAlign:
+        """Its channel align."""
+        return self.align
+
     def forward(self, tokens: Sequence[Tensor]) -> Tensor:
         """Per layer [B, H*W, C_l] -> responses [B, V]; without gradients."""
         return pool_out(self.align(tokens), self.fields, self.channel) + self.constant

@@ -61,6 +61,11 @@ class PatchTokenModel(EncoderModel):
         )
         self.regression = Linear(dim, voxels, generator)
 
+    @property
+    def channel_align(self) -> ChannelAlign:
+        """Its channel align."""
+        return self.align
+
     def forward(self, tokens: Sequence[Tensor]) -> Tensor:
         """Per layer [B, H*W, C_l] -> responses [B, V]."""
         aligned = self.align(tokens).flatten(2)

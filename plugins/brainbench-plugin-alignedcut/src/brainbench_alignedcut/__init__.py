@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from brainbench_alignedcut.concepts import farthest_points, find_balls, nearest_concept, transitions
     from brainbench_alignedcut.discovery import Concepts, discover
     from brainbench_alignedcut.embedding import Embedding
+    from brainbench_alignedcut.encoder import restore
 
 # Imported at first use: plugins are loaded before it is known which command was asked for.
 _LATE = {
@@ -24,6 +25,7 @@ _LATE = {
     "ground_of": "activation",
     "nearest_concept": "concepts",
     "principal_channels": "channels",
+    "restore": "encoder",
     "roi_weights": "activation",
     "to_rgb": "channels",
     "transitions": "concepts",
@@ -40,6 +42,7 @@ __all__ = [
     "ground_of",
     "nearest_concept",
     "principal_channels",
+    "restore",
     "roi_weights",
     "to_rgb",
     "transitions",
