@@ -12,16 +12,23 @@ if TYPE_CHECKING:
     from brainbench_alignedcut.discovery import Concepts, discover
     from brainbench_alignedcut.embedding import Embedding
     from brainbench_alignedcut.encoder import restore
+    from brainbench_alignedcut.fits import Fit, find
+    from brainbench_alignedcut.gathering import gather
+    from brainbench_alignedcut.views import Channels, view
 
 # Imported at first use: plugins are loaded before it is known which command was asked for.
 _LATE = {
+    "Channels": "views",
     "Concepts": "discovery",
     "Embedding": "embedding",
+    "Fit": "fits",
     "brain_activation": "activation",
     "channel_maps": "channels",
     "discover": "discovery",
     "farthest_points": "concepts",
+    "find": "fits",
     "find_balls": "concepts",
+    "gather": "gathering",
     "ground_of": "activation",
     "nearest_concept": "concepts",
     "principal_channels": "channels",
@@ -29,16 +36,21 @@ _LATE = {
     "roi_weights": "activation",
     "to_rgb": "channels",
     "transitions": "concepts",
+    "view": "views",
 }
 
 __all__ = [
+    "Channels",
     "Concepts",
     "Embedding",
+    "Fit",
     "brain_activation",
     "channel_maps",
     "discover",
     "farthest_points",
+    "find",
     "find_balls",
+    "gather",
     "ground_of",
     "nearest_concept",
     "principal_channels",
@@ -46,6 +58,7 @@ __all__ = [
     "roi_weights",
     "to_rgb",
     "transitions",
+    "view",
 ]
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from brainbench import UsageError, did_you_mean
 from brainbench_alignedcut.files import DataFile
 
 
@@ -69,6 +70,23 @@ class Embedding(DataFile):
         """What an array [M, ...] says of a layer: [n, h, w, ...]."""
         height, width = map(int, self.grids[layer])
         return array[self.nodes(layer)].reshape(len(self.images), height, width, *array.shape[1:])
+
+    def layer(self, name: str | None) -> int:
+        """The number of a layer by its name, or by ``BACKBONE:LAYER`` of several backbones; None for the last.
+
+        Raises UsageError unless the name means one layer.
+        """
+        full = [f"{backbone}:{layer}" for backbone, layer in zip(self.backbones, self.layers, strict=True)]
+        if name is None:
+            return len(full) - 1
+        found = [number for number, one in enumerate(full) if name in (one, self.layers[number])]
+        if len(found) != 1:
+            known = [*self.layers] if len(set(self.layers)) == len(full) else full
+            raise UsageError(
+                f"--layer {name}: {'not one layer alone' if found else 'no such layer'}{did_you_mean(name, known)}; there are: "
+                f"{', '.join(known)}"
+            )
+        return found[0]
 
     def stretches(self) -> dict[str, list[int]]:
         """Backbone -> numbers of its layers, in their order."""
