@@ -17,21 +17,16 @@ FEWEST = 10
 
 
 def colours(vectors: NDArray[np.floating], *, sample: int = 2000, seed: int = 0) -> NDArray[np.uint8]:
-    """RGB [M, 3]: ``space``, each axis by its ranks among the nodes laid out, so that the cube is filled evenly."""
-    places, laid_out = _tsne(vectors, 3, sample, seed)
-    coloured = np.empty(places.shape, np.uint8)
-    for axis in range(3):
-        steps = np.unique(places[laid_out, axis])
-        share = (
-            np.searchsorted(steps, places[:, axis]) / (len(steps) - 1) if len(steps) > 1 else np.full(len(places), 0.5)
-        )
-        coloured[:, axis] = np.rint(255 * share)
-    return coloured
+    """RGB [M, 3]: ``space``, each axis stretched to 0 ... 255; one along which nothing differs is 128 throughout."""
+    places = _tsne(vectors, 3, sample, seed)
+    least, width = places.min(axis=0), np.ptp(places, axis=0)
+    share = np.divide(places - least, width, out=np.full_like(places, 0.5), where=width > 0)
+    return np.rint(255 * share).astype(np.uint8)
 
 
 def plane(vectors: NDArray[np.floating], *, sample: int = 2000, seed: int = 0) -> NDArray[np.float32]:
     """2-D t-SNE [M, 2] of eigenvectors [M, count]; see ``space``."""
-    return _tsne(vectors, 2, sample, seed)[0]
+    return _tsne(vectors, 2, sample, seed)
 
 
 def space(vectors: NDArray[np.floating], *, sample: int = 2000, seed: int = 0) -> NDArray[np.float32]:
@@ -43,28 +38,27 @@ def space(vectors: NDArray[np.floating], *, sample: int = 2000, seed: int = 0) -
     Raises:
         DataError: no table of vectors, or a value that is not finite.
     """
-    return _tsne(vectors, 3, sample, seed)[0]
+    return _tsne(vectors, 3, sample, seed)
 
 
-def _tsne(
-    vectors: NDArray[np.floating], dimensions: int, sample: int, seed: int
-) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """(places [M, dimensions], numbers of the nodes laid out)."""
+def _tsne(vectors: NDArray[np.floating], dimensions: int, sample: int, seed: int) -> NDArray[np.float32]:
+    """Places [M, dimensions]; see ``space``."""
     if vectors.ndim != 2 or not vectors.size or not np.isfinite(vectors).all():
         raise DataError(
             f"t-SNE: eigenvectors of shape {list(vectors.shape)} must be a finite [nodes, eigenvectors] table"
         )
     chance = np.random.default_rng(seed)
     drawn = np.sort(chance.choice(len(vectors), min(sample, len(vectors)), replace=False))
-    chosen, first = np.unique(vectors[drawn].astype(np.float32), axis=0, return_index=True)
+    chosen = np.unique(vectors[drawn].astype(np.float32), axis=0)
     places = _lay_out(chosen, dimensions, seed)
-    # The nearest to v is the u of greatest u.v - |u|^2 / 2.
-    landmarks = np.column_stack([chosen, -(chosen**2).sum(axis=1) / 2])
+    # The nearest to v is the u of greatest u.v - |u|^2 / 2; about their mean, float32 tells near ones apart.
+    middle = chosen.mean(axis=0)
+    landmarks = np.column_stack([chosen - middle, -((chosen - middle) ** 2).sum(axis=1) / 2])
     everywhere = np.empty((len(vectors), dimensions), np.float32)
     for rows in blocks(len(vectors), len(chosen)):
-        block = np.column_stack([vectors[rows], np.ones(rows.stop - rows.start)]).astype(np.float32)
+        block = np.column_stack([vectors[rows] - middle, np.ones(rows.stop - rows.start)]).astype(np.float32)
         everywhere[rows] = places[most_similar(block, landmarks, 1)[1][:, 0]]
-    return everywhere, drawn[first]
+    return everywhere
 
 
 def _lay_out(chosen: NDArray[np.float32], dimensions: int, seed: int) -> NDArray[np.float32]:
@@ -79,4 +73,7 @@ def _lay_out(chosen: NDArray[np.float32], dimensions: int, seed: int) -> NDArray
         places[:, :width] = (left * scale)[:, :width]
         return places
     perplexity = min(PERPLEXITY, (len(chosen) - 1) / 3)
-    return TSNE(dimensions, perplexity=perplexity, init="pca", random_state=seed).fit_transform(chosen)
+    laid: NDArray[np.float32] = TSNE(dimensions, perplexity=perplexity, init="pca", random_state=seed).fit_transform(
+        chosen
+    )
+    return laid

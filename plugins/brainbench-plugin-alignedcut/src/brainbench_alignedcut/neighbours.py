@@ -22,6 +22,6 @@ def blocks(rows: int, width: int) -> Iterator[slice]:
 def most_similar(
     left: NDArray[np.float32], right: NDArray[np.float32], count: int
 ) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
-    """(dot products, rows of ``right``), both [B, count]: the greatest dot products of each row of ``left`` [B, C] with ``right`` [m, C]."""
+    """(dot products, rows of ``right``), [B, count] each: the greatest of each row of ``left`` [B, C] with ``right`` [m, C]."""
     values, rows = (torch.from_numpy(left) @ torch.from_numpy(right).T).topk(count, dim=1)
     return values.numpy(), rows.numpy()
