@@ -119,9 +119,9 @@ def discover(embedding: Embedding, count: int = 5, space: Space = "colours") -> 
 
 
 def on_one_grid(labels: np.ndarray, grid: tuple[int, int]) -> np.ndarray:
-    """[n, h, w] -> [n, *grid]: every place has what lies where its centre is."""
+    """[n, h, w, ...] -> [n, *grid, ...]: every place has what lies where its centre is."""
     rows, columns = (
-        (2 * np.arange(new) + 1) * old // (2 * new) for new, old in zip(grid, labels.shape[1:], strict=True)
+        (2 * np.arange(new) + 1) * old // (2 * new) for new, old in zip(grid, labels.shape[1:3], strict=True)
     )
     return labels[:, rows[:, None], columns]
 
