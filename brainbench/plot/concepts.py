@@ -58,6 +58,7 @@ def activation_table(
             _table(axes, table, palette, scale)
             axes.set_xticks(range(len(rois)), rois, rotation=90 if max(map(len, rois)) > 3 else 0)
             axes.set_yticks(range(len(rows)), rows if number == 0 else [])
+            axes.tick_params(axis="y", length=0)
             axes.set_title(name)
             if swatches is not None and number == 0:
                 axes.tick_params(axis="y", pad=12)

@@ -31,7 +31,7 @@ def trajectory_map(
     shown = {name: group for name, group in paths.items() if len(group)}
     if not places or not shown:
         raise UsageError(f"{len(places)} layers and no regions to follow: give one of each at least")
-    columns = min(_COLUMNS, len(shown))
+    columns = 2 if len(shown) == 4 else min(_COLUMNS, len(shown))
     lines = -(-len(shown) // columns)
     side = min((WIDTH - 1.0) / columns, 3.2)
     with style():
