@@ -83,14 +83,14 @@ class TokenReader:
         """The reader of the layers with these names whose ``parameters()`` are among those given."""
         sources = [source for source in _SOURCES if f"tokens.0.{source}.mean" in parameters]
 
-        def scale(layer: int, source: Source) -> Standardisation:
-            return Standardisation(*(parameters[f"tokens.{layer}.{source}.{part}"] for part in ("mean", "sd")))
+        def layer(number: int, name: str) -> LayerReader:
+            kept = {
+                source: [parameters[f"tokens.{number}.{source}.{part}"] for part in ("mean", "sd")]
+                for source in sources
+            }
+            return LayerReader(number, name, {source: Standardisation(*scale) for source, scale in kept.items()})
 
-        return cls(
-            tuple(
-                LayerReader(i, name, {source: scale(i, source) for source in sources}) for i, name in enumerate(layers)
-            )
-        )
+        return cls(tuple(layer(number, name) for number, name in enumerate(layers)))
 
 
 @dataclass(frozen=True)

@@ -31,7 +31,8 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
                 encoder,
                 metrics="r2",
                 subjects="1",
-                set={"demo.images": 100, f"{encoder}.steps": 3},
+                set={"demo.images": 100, f"{encoder}.steps": 3}
+                | ({"alignedcut.grid": 4} if encoder == "alignedcut" else {}),
                 no_controls=True,
                 results=folder / "results",
                 leaderboards=folder / "boards",

@@ -27,10 +27,10 @@ from brainbench_alignedcut.grids import common_grid, on_grid
 from brainbench_alignedcut.model import AlignedCutModel
 from brainbench_alignedcut.terms import Terms
 
-# The paper prints the weights of the terms and none of these.
+# Found on the simulated brains of ``demo``: the paper prints the weights of the terms and none of these.
 RECIPE = Recipe(
-    steps=3000, batch_size=32, lr=1e-2, schedule="cosine", dim=64, reduce="sum", penalty=0.0, penalty_steps=0,
-    epoch_steps=50, patience=20, keep=3, weight_decay=0.3,
+    steps=3000, batch_size=32, lr=3e-2, schedule="cosine", dim=128, reduce="sum", penalty=0.0, penalty_steps=0,
+    epoch_steps=50, patience=20, keep=3, weight_decay=0.1,
 )  # fmt: skip
 
 

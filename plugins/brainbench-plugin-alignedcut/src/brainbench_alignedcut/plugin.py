@@ -18,8 +18,8 @@ ENCODERS = [
                     ("attention", "block")),
             Setting("steps", int, 0, "most training steps; 0: 3000", minimum=0),
             Setting("batch_size", int, 0, "trials in one step; 0: 32", minimum=0),
-            Setting("lr", float, 0.0, "learning rate; 0: 0.01", minimum=0),
-            Setting("dim", int, 0, "aligned channels D'; 0: 64", minimum=0),
+            Setting("lr", float, 0.0, "learning rate; 0: 0.03", minimum=0),
+            Setting("dim", int, 0, "aligned channels D'; 0: 128", minimum=0),
             Setting("memory", float, 0.0, "GB of tokens held at once, the rest is read again; 0: half of the machine's",
                     minimum=0),
             Setting("eigen", float, 1.0, "weight of the term that keeps the eigenvectors; 0: none", minimum=0),
@@ -32,6 +32,7 @@ ENCODERS = [
         libraries=("torch",),
         grid="native",
         joint=True,
+        demo_steps=300,
         citation=ALIGNEDCUT,
     )
 ]  # fmt: skip

@@ -19,7 +19,7 @@ def projector(matrices: Tensor, count: int) -> Tensor:
     that are closer than LEAST_GAP. Gaps between two kept eigenvalues do not occur in it, so they may be equal. With
     ``count`` of m or more P is the identity. A matrix that is not finite gives NaN.
     """
-    result: Tensor = _Projector.apply(matrices, min(count, matrices.shape[-1]))
+    result: Tensor = _Projector.apply(matrices, count)
     return result
 
 
