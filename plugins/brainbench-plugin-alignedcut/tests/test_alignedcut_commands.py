@@ -16,7 +16,7 @@ from PIL import Image
 
 import brainbench
 
-COUNT = 5
+COUNT = 2
 
 
 @pytest.fixture(scope="module")
