@@ -48,7 +48,7 @@ from brainbench.types import (
 if TYPE_CHECKING:
     from brainbench.api import from_module, run
     from brainbench.checkpoints import load_state, load_strict
-    from brainbench.extraction import features
+    from brainbench.extraction import Reopened, features, reopen
     from brainbench.layers import layer_confidence, layer_place
     from brainbench.modules import ModuleBackbone, read_outputs, seeded
     from brainbench.preprocessing import CLIP_MEAN, CLIP_STD, IMAGENET_MEAN, IMAGENET_STD, square
@@ -63,6 +63,7 @@ _LATE = {
     "IMAGENET_MEAN": "brainbench.preprocessing",
     "IMAGENET_STD": "brainbench.preprocessing",
     "ModuleBackbone": "brainbench.modules",
+    "Reopened": "brainbench.extraction",
     "features": "brainbench.extraction",
     "from_module": "brainbench.api",
     "layer_confidence": "brainbench.layers",
@@ -70,6 +71,7 @@ _LATE = {
     "load_state": "brainbench.checkpoints",
     "load_strict": "brainbench.checkpoints",
     "read_outputs": "brainbench.modules",
+    "reopen": "brainbench.extraction",
     "resamples": "brainbench.resampling",
     "run": "brainbench.api",
     "seeded": "brainbench.modules",
@@ -104,6 +106,7 @@ __all__ = [
     "PluginError",
     "Predictions",
     "RecordsMetric",
+    "Reopened",
     "Responses",
     "Score",
     "Selectors",
@@ -127,6 +130,7 @@ __all__ = [
     "load_state",
     "load_strict",
     "read_outputs",
+    "reopen",
     "resamples",
     "run",
     "seeded",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -15,6 +15,7 @@ from brainbench.fitting.scaling import Moments, Standardisation
 from brainbench.types import Features
 
 Source = Literal["local", "global"]
+_SOURCES: tuple[Source, ...] = ("local", "global")
 # Stimuli read at once: as many as the feature store keeps in one file.
 CHUNK = 64
 
@@ -76,6 +77,20 @@ class TokenReader:
             for source, scale in reader.scales.items()
             for part in ("mean", "sd")
         }
+
+    @classmethod
+    def restored(cls, layers: Sequence[str], parameters: Mapping[str, Tensor]) -> TokenReader:
+        """The reader of the layers with these names whose ``parameters()`` are among those given."""
+        sources = [source for source in _SOURCES if f"tokens.0.{source}.mean" in parameters]
+
+        def layer(number: int, name: str) -> LayerReader:
+            kept = {
+                source: [parameters[f"tokens.{number}.{source}.{part}"] for part in ("mean", "sd")]
+                for source in sources
+            }
+            return LayerReader(number, name, {source: Standardisation(*scale) for source, scale in kept.items()})
+
+        return cls(tuple(layer(number, name) for number, name in enumerate(layers)))
 
 
 @dataclass(frozen=True)

@@ -12,27 +12,34 @@ if TYPE_CHECKING:
     from brainbench.plot.choice import chosen_names, chosen_voxels
     from brainbench.plot.clusters import channel_clusters, cluster_map
     from brainbench.plot.colours import layer_colours, layer_paint
+    from brainbench.plot.concepts import activation_table, transition_matrices
     from brainbench.plot.correlation import correlation_matrix
     from brainbench.plot.differences import layer_difference_map, r2_difference_map
     from brainbench.plot.histograms import selector_histograms
     from brainbench.plot.maps import layer_map, r2_map, scale_map
-    from brainbench.plot.pictures import Picture, save
+    from brainbench.plot.pictures import Caption, Picture, save
     from brainbench.plot.pooling import together
     from brainbench.plot.sidebyside import layer_maps, r2_maps
     from brainbench.plot.space import space_map
+    from brainbench.plot.tokens import channel_images, embedding_map
     from brainbench.plot.training import training_curve
+    from brainbench.plot.trajectories import trajectory_map
     from brainbench.plot.voxels import Source, Voxels, from_record, voxels_of
     from brainbench.plot.weights import weights_map
 
 _LATE = {
+    "Caption": "pictures",
     "Picture": "pictures",
     "Source": "voxels",
     "Voxels": "voxels",
+    "activation_table": "concepts",
     "channel_clusters": "clusters",
+    "channel_images": "tokens",
     "chosen_names": "choice",
     "chosen_voxels": "choice",
     "cluster_map": "clusters",
     "correlation_matrix": "correlation",
+    "embedding_map": "tokens",
     "from_record": "voxels",
     "layer_colours": "colours",
     "layer_difference_map": "differences",
@@ -49,21 +56,27 @@ _LATE = {
     "space_map": "space",
     "together": "pooling",
     "training_curve": "training",
+    "trajectory_map": "trajectories",
+    "transition_matrices": "concepts",
     "voxels_of": "voxels",
     "weights_map": "weights",
 }
 
 __all__ = [
     "KINDS",
+    "Caption",
     "Kind",
     "Picture",
     "Source",
     "Voxels",
+    "activation_table",
     "channel_clusters",
+    "channel_images",
     "chosen_names",
     "chosen_voxels",
     "cluster_map",
     "correlation_matrix",
+    "embedding_map",
     "from_record",
     "layer_colours",
     "layer_difference_map",
@@ -80,6 +93,8 @@ __all__ = [
     "space_map",
     "together",
     "training_curve",
+    "trajectory_map",
+    "transition_matrices",
     "voxels_of",
     "weights_map",
 ]

@@ -6,6 +6,7 @@ import io
 import textwrap
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +39,15 @@ _STYLE: Any = {
 }
 
 
+@dataclass(frozen=True)
+class Caption:
+    """title: whose the picture is, in words; simulated: no brain was measured; notes: small print, one sentence each."""
+
+    title: str
+    simulated: bool = False
+    notes: tuple[str, ...] = ()
+
+
 @contextmanager
 def style() -> Iterator[None]:
     """Fonts and sizes for print; everything that draws is drawn inside."""
@@ -59,15 +69,19 @@ class Picture(Figure):
         return buffer.getvalue()
 
 
-def page(voxels: Voxels, inches: float, what: str = "", notes: Sequence[str] = ()) -> tuple[Picture, dict[str, float]]:
+def page(
+    about: Voxels | Caption, inches: float, what: str = "", notes: Sequence[str] = ()
+) -> tuple[Picture, dict[str, float]]:
     """A picture with its title and small print around ``inches`` of height to draw in.
 
-    what: the kind, after whose it is; returns (picture, {"bottom", "top"}: where that height lies, as parts of the picture's).
+    about: whose it is; what: the kind, after that; notes: small print; returns (picture, {"bottom", "top"}: where that
+    height lies, as parts of the picture's).
     """
-    title = textwrap.wrap(f"{voxels.title}: {what}" if what else voxels.title, _TITLE_WIDTH)
+    title = textwrap.wrap(f"{about.title}: {what}" if what else about.title, _TITLE_WIDTH)
     if len(title) > 2:
         title = [title[0], f"{title[1][: _TITLE_WIDTH - 1]}…"]
-    told = ([_SIMULATED] if voxels.simulated else []) + [*notes]
+    own = about.notes if isinstance(about, Caption) else ()
+    told = ([_SIMULATED] if about.simulated else []) + [*own, *notes]
     small = [line for note in told for line in textwrap.wrap(note, _PRINT_WIDTH)]
     above, below = 0.22 + 0.17 * len(title), 0.08 + 0.13 * len(small)
     height = above + inches + below

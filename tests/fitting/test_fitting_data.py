@@ -12,7 +12,7 @@ import torch
 from sklearn.preprocessing import StandardScaler
 
 from brainbench import DataError, Responses
-from brainbench.fitting import Standardisation, load_training_data, one_grid
+from brainbench.fitting import Standardisation, TokenReader, load_training_data, one_grid
 from brainbench.fitting.scaling import Moments
 from brainbench.fitting.tokens import stimulus_bytes
 
@@ -78,6 +78,17 @@ def test_tokens_are_standardised_by_the_train_images_local_and_global_apart(memo
         np.testing.assert_allclose(
             tokens[:, -1].numpy(), StandardScaler().fit(pooled[[0, 2, 4]]).transform(pooled[[0, 2, 4, 6]]), atol=1e-4
         )
+
+
+@pytest.mark.parametrize("sources", [("local", "global"), ("global",)])
+def test_a_reader_is_restored_from_its_parameters(memory_features: MakeFeatures, sources: Any) -> None:
+    features, responses = memory_features(layers()), make_responses([0, 1, 2, 3], ["train", "train", "val", "val"])
+    reader = load_training_data(features, responses, sources).reader
+    # A file has them in an order of its own.
+    again = TokenReader.restored(features.layers, dict(sorted(reader.parameters().items())))
+    for one, other in zip(reader.read(features, np.arange(8)), again.read(features, np.arange(8)), strict=True):
+        assert torch.equal(one, other)
+    assert [layer.name for layer in again.layers] == list(features.layers)
 
 
 def test_test_images_are_never_read_and_every_layer_once(memory_features: MakeFeatures) -> None:

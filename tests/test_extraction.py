@@ -1,0 +1,97 @@
+"""Fits opened again from their records."""
+
+from __future__ import annotations
+
+import json
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import brainbench
+from brainbench import StoreError, UsageError
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(autouse=True)
+def at_home(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BRAINBENCH_CACHE", str(cache))
+
+
+@pytest.fixture(scope="module")
+def results(cache: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("results")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("BRAINBENCH_CACHE", str(cache))
+        brainbench.run(
+            "pixels",
+            "classtoken",
+            "planted",
+            metrics="r2",
+            set={"planted.images": 100, "planted.voxels": 150, "pixels.dtype": "float32", "classtoken.steps": 3},
+            no_controls=True,
+            results=folder,
+            leaderboards=folder / "boards",
+        )
+    return folder
+
+
+@pytest.fixture
+def record(results: Path, tmp_path: Path) -> Path:
+    """A copy that may be damaged."""
+    shutil.copytree(results, tmp_path / "results")
+    return next((tmp_path / "results").glob("*.json"))
+
+
+def edit(record: Path, **facts: dict[str, Any]) -> None:
+    content = json.loads(record.read_text())
+    for name, changes in facts.items():
+        content[name] |= changes
+    record.write_text(json.dumps(content))
+
+
+def test_a_fit_comes_with_what_it_was_made_of(record: Path, tmp_path: Path) -> None:
+    opened = brainbench.reopen(record)
+    facts = json.loads(record.read_text())
+    assert opened.stimuli.key == facts["dataset"]["stimuli_key"]
+    assert opened.features.key == facts["features_key"]
+    assert opened.masks is not None
+    assert opened.masks.load(0).ndim == 2
+    assert opened.parameters == record.with_suffix(".safetensors")
+    # Lost from the cache, tokens are computed again: the same ones.
+    again = brainbench.reopen(record, cache=tmp_path / "empty")
+    np.testing.assert_array_equal(
+        again.features.global_tokens(0, np.arange(3)), opened.features.global_tokens(0, np.arange(3))
+    )
+    assert opened.features_of(opened.stimuli).key == opened.features.key
+
+
+def test_parameters_have_to_be_those_of_the_record(record: Path) -> None:
+    record.with_suffix(".safetensors").write_bytes(b"something else")
+    with pytest.raises(StoreError, match=r"safetensors is gone or damaged; run the same command again with --fresh"):
+        brainbench.reopen(record)
+    content = json.loads(record.read_text())
+    record.write_text(json.dumps(content | {"artifacts": {}}))
+    with pytest.raises(
+        UsageError, match="no parameters were kept beside it; run the same command again with --keep all"
+    ):
+        brainbench.reopen(record)
+
+
+def test_tokens_have_to_be_those_of_the_record(record: Path) -> None:
+    edit(record, backbone={"settings": {"dtype": "float16"}})
+    with pytest.raises(UsageError, match="are not those it was made with; run the same command again"):
+        brainbench.reopen(record)
+
+
+def test_a_record_without_a_fit_is_refused(record: Path) -> None:
+    content = json.loads(record.read_text())
+    record.write_text(json.dumps(content | {"encoder": None}))
+    with pytest.raises(UsageError, match="nothing was fitted there; choose a record with an encoder"):
+        brainbench.reopen(record)
