@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import torch
 from brainbench_alignedcut.encoder import AlignedFit
+from brainbench_alignedcut.grids import on_grid
 from brainbench_alignedcut.model import AlignedCutModel
 from brainbench_alignedcut.plugin import ENCODERS
 from memory import memory_features
@@ -80,6 +81,8 @@ def test_a_stored_fit_predicts_the_same(sides: tuple[int, int], grid: int, side:
     again = brainbench_alignedcut.restore(tmp_path / "fit.safetensors", features)
     shown = responses.rows("test")
     assert again.predict(features, shown).tobytes() == fitted.predict(features, shown).tobytes()
+    moved = on_grid(features, (side, side))
+    assert fitted.predict(moved, shown).tobytes() == fitted.predict(features, shown).tobytes()
     assert {n: t.tolist() for n, t in again.parameters().items()} == {
         n: t.tolist() for n, t in fitted.parameters().items()
     }

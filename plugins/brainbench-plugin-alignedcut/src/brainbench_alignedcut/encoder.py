@@ -103,7 +103,7 @@ def restore(path: Path, features: Features, device: str = "cpu") -> AlignedFit:
         raise DataError(
             f"{path}: cannot be read ({' '.join(str(error).split())}); give the .safetensors file beside a record of alignedcut"
         ) from None
-    if "grid" not in stored or "model.draws" not in stored:
+    if "model.draws" not in stored:
         raise DataError(f"{path}: the parameters of another encoder; give those of a fit of alignedcut")
     state = {name.removeprefix("model."): t for name, t in stored.items() if name.startswith("model.")}
     channels = tuple(state[f"align.layers.{i}"].shape[1] for i in range(sum("align" in name for name in state)))
