@@ -21,7 +21,8 @@ def colours(vectors: NDArray[np.floating], *, sample: int = 2000, seed: int = 0)
     places = _tsne(vectors, 3, sample, seed)
     least, width = places.min(axis=0), np.ptp(places, axis=0)
     share = np.divide(places - least, width, out=np.full_like(places, 0.5), where=width > 0)
-    return np.rint(255 * share).astype(np.uint8)
+    rgb: NDArray[np.uint8] = np.rint(255 * share).astype(np.uint8)
+    return rgb
 
 
 def plane(vectors: NDArray[np.floating], *, sample: int = 2000, seed: int = 0) -> NDArray[np.float32]:

@@ -118,8 +118,9 @@ def _extension(solved: Floats, degrees: NDArray[np.float64], values: NDArray[np.
 def _extend(directions: Floats, landmarks: Floats, carried: torch.Tensor) -> Floats:
     """Nystrom extension [B, count]: the eigenvectors' own equation, X = D^-1/2 A D^-1/2 X' / eigenvalue, at other nodes."""
     affinity = (torch.from_numpy(directions) @ torch.from_numpy(landmarks).T).sub_(1).exp_()
-    sums: Floats = (affinity @ carried).numpy()
-    return sums[:, :-1] / np.sqrt(sums[:, -1:])
+    sums = affinity @ carried
+    extended: Floats = (sums[:, :-1] / sums[:, -1:].sqrt()).numpy()
+    return extended
 
 
 def _average(directions: Floats, landmarks: Floats, solved: Floats, neighbours: int) -> Floats:
