@@ -24,7 +24,7 @@ from transformers import Dinov2Config, Dinov2Model, Dinov2WithRegistersConfig, D
 from brainbench import Backbone, BackboneCard, Tokens, Weights, WeightsError
 
 NETWORKS = {card.name: card for card in CARDS}
-RELEASED = [card for card in CARDS if card.released]
+RELEASED = [card for card in CARDS if not card.mini]
 MINI = NETWORKS["dinov2/mini"]
 BASE = NETWORKS["dinov2/vit-b-14"]
 REGISTERS = NETWORKS["dinov2/vit-b-14-reg"]

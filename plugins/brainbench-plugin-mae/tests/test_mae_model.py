@@ -22,7 +22,7 @@ from transformers import ViTMAEConfig, ViTMAEModel
 from brainbench import Backbone, BackboneCard, Tokens, Weights, WeightsError
 
 NETWORKS = {card.name: card for card in CARDS}
-RELEASED = [card for card in CARDS if card.released]
+RELEASED = [card for card in CARDS if not card.mini]
 MINI = NETWORKS["mae/mini"]
 BASE = NETWORKS["mae/vit-b-16"]
 HUGE = NETWORKS["mae/vit-h-14"]

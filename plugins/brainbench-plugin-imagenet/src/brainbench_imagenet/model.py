@@ -23,10 +23,10 @@ def load(*, name: str, architecture: str, weights: Weights, settings: Mapping[st
     Raises WeightsError if the weights do not fit.
     """
     network = build(architecture, settings["init_seed"])
-    if weights.path is not None:
-        load_strict(network, load_state(weights.path), what=f"{name} ({weights.path})")
-    # The classifier is no layer that anybody reads.
+    # The classifier is no layer that anybody reads; a file may come without it, or with another one.
     network.heads = nn.Identity()
+    if weights.path is not None:
+        load_strict(network, load_state(weights.path), drop=("heads.",), what=f"{name} ({weights.path})")
     tap = TAPS[settings["tap"]]
     layers = {f"layer{i + 1}": tap.format(i) for i in range(len(network.encoder.layers))}
     return ModuleBackbone(network.eval().requires_grad_(False), layers, partial(square, size=network.image_size))
