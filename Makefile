@@ -22,9 +22,10 @@ docs: site  ## what is written agrees with what is there: README, pages, decisio
 site:  ## the documentation, in build/site
 	NO_MKDOCS_2_WARNING=1 mkdocs build --strict --quiet
 
-pictures:  ## the pictures of README and docs, by the commands that the pages show, and the README's table
+pictures:  ## the pictures of README and docs, by the commands that the pages show, and their tables
 	python docs/make_pictures.py
 	python docs/readme_table.py
+	python docs/minis_tables.py
 
 board:  ## rebuild the committed boards from their records
 	brainbench leaderboard leaderboards/records --leaderboards leaderboards

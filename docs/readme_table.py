@@ -30,7 +30,7 @@ def table() -> str:
             + board["R2 high"].map("{:.3f}".format)
             + "]",
             "of ceiling": board["of ceiling"].map("{:.2f}".format),
-            **{roi: board[roi].map("{:.3f}".format) for roi in ("V1", "hV4", "EBA")},
+            **{roi: board[roi].map("{:.3f}".format) for roi in ("V1", "hV4", "PPA")},
         }
     )
     return shown.to_markdown(index=False, disable_numparse=True) + "\n"

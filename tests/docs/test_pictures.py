@@ -9,6 +9,7 @@ import re
 import pytest
 from blocks import ROOT, pages
 from make_pictures import LEDGER, PICTURES, makers, shown
+from minis_tables import PAGE, with_tables
 from readme_table import README, with_table
 
 LIMIT = 500_000  # bytes
@@ -37,6 +38,10 @@ def test_every_picture_has_words_for_those_who_do_not_see_it() -> None:
     for page in pages():
         for words in re.findall(r"!\[([^\]]*)\]\(", page.read_text()):
             assert len(words.split()) > 5, page.relative_to(ROOT)
+
+
+def test_the_tables_of_the_minis_are_what_their_packages_and_the_committed_records_say() -> None:
+    assert with_tables(PAGE.read_text()) == PAGE.read_text(), "run `python docs/minis_tables.py`"
 
 
 def test_the_table_of_the_readme_is_the_committed_board() -> None:
