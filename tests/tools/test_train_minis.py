@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import replace
@@ -15,7 +16,7 @@ from brainbench.builtin.datasets.demo.scenes import scene
 from tools.train_minis.loop import train
 from tools.train_minis.objective import Objective, Recipe
 from tools.train_minis.ship import ship
-from tools.train_minis.stream import HELD_OUT, TRAIN, Stream
+from tools.train_minis.stream import HELD_OUT, TRAIN, Stream, demo_digests
 
 FAMILIES = ("imagenet", "clip", "mae", "mocov3", "dinov2", "sam", "sd")
 
@@ -54,6 +55,14 @@ def test_no_supply_shares_an_image_with_the_demo(stream: Stream, tmp_path: Path)
     for supply in (stream, Stream(HELD_OUT, tmp_path / "scenes")):
         assert not demo & {image.tobytes() for image in supply.take(0, 40).images}
     assert len(stream.take(0, 40).digests()) == 40
+
+
+def test_a_scene_of_the_demo_is_found_by_its_content(stream: Stream, tmp_path: Path) -> None:
+    demo = demo_digests(tmp_path)
+    assert len(demo) == 1600
+    assert stream.shared(50, demo) == 0
+    two = [hashlib.sha256(scene(TRAIN, index).image.tobytes()).hexdigest() for index in (3, 45, 60)]
+    assert stream.shared(50, demo | set(two)) == 2
 
 
 class Counting:

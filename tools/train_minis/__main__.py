@@ -10,7 +10,7 @@ import click
 
 from tools.train_minis.loop import train
 from tools.train_minis.ship import report, ship
-from tools.train_minis.stream import HELD_OUT, TRAIN, Stream
+from tools.train_minis.stream import HELD_OUT, TRAIN, Stream, demo_digests
 
 NAMES = ("imagenet", "clip", "mae", "mocov3", "dinov2", "sam", "sd")
 
@@ -31,6 +31,8 @@ def main(names: tuple[str, ...], out: Path, images: int, seed: int, install: boo
         recipe = replace(objective.recipe, images=images) if images else objective.recipe
         stream, held_out = Stream(TRAIN, out / "scenes"), Stream(HELD_OUT, out / "scenes")
         folder = out / f"{name}-{seed}"
+        if shared := stream.shared(recipe.images, demo_digests(out)):
+            raise click.ClickException(f"{shared} of the {recipe.images} training scenes are images of the demo")
         loss = train(objective, recipe, stream, folder, seed, click.echo)
         facts = report(objective, untrained, recipe, stream, held_out, seed) | {"loss": loss}
         path = ship(objective, facts, folder, name if install else None)

@@ -14,6 +14,8 @@ from pathlib import Path
 import numpy as np
 
 from brainbench.builtin.datasets.demo.backdrops import SCENE_CLASSES
+from brainbench.builtin.datasets.demo.card import DEMO
+from brainbench.builtin.datasets.demo.dataset import load
 from brainbench.builtin.datasets.demo.scenes import CLASSES, scene
 from brainbench.builtin.datasets.demo.shapes import CATEGORIES
 
@@ -58,6 +60,11 @@ class Stream:
         first = start - wanted[0] * _CHUNK
         return _part(_joined([self._open[number] for number in wanted]), first, first + count)
 
+    def shared(self, count: int, digests: set[str]) -> int:
+        """How many of the first ``count`` scenes have one of these digests, chunk by chunk."""
+        parts = range(0, count, _CHUNK)
+        return sum(len(self.take(start, min(_CHUNK, count - start)).digests() & digests) for start in parts)
+
     def _chunk(self, number: int) -> Scenes:
         path = self._folder / f"scenes-{self._supply}-{number:05d}.npz"
         if not path.exists():
@@ -68,6 +75,12 @@ class Stream:
             draft.replace(path)
         with np.load(path) as kept:
             return Scenes(*(kept[name] for name in _FIELDS[:4]), tuple(kept["captions"].tolist()))
+
+
+def demo_digests(cache: Path) -> set[str]:
+    """Those of all images of the demo dataset, which is made in ``cache``."""
+    demo = load(settings=DEMO.own_settings({}), data=None, cache=cache)
+    return {digest for subject in demo.subjects for digest in demo.stimuli(subject).digests}
 
 
 _FIELDS = ("images", "masks", "places", "objects", "captions")
