@@ -180,6 +180,17 @@ def test_masks_of_one_class_tell_nothing(value: int, what: str) -> None:
     assert not result.values
 
 
+def test_a_layer_on_whose_grid_one_class_is_left_has_no_figure_and_the_others_have_theirs() -> None:
+    truth = labels()
+    whole = score([noise(0), perfect(truth)], masks(truth))
+    # On a single token the most frequent class is the ground in every image.
+    result = score([noise(0), noise(1, 8, 1), perfect(truth)], masks(truth))
+    assert result.values["layer:block2"] == result.values["best"] == 1
+    assert "layer:block1" not in result.values
+    assert result.values["chance"] == whole.values["chance"]
+    assert "left out, since on 1 x 1 tokens the masks show ground alone: block1" in result.notes
+
+
 def test_features_that_are_not_finite_name_their_layer() -> None:
     truth = labels()
     bad = noise(0).copy()

@@ -49,7 +49,8 @@ class Miou:
 
         best, clusters: of the layer that is best on one half of the images, the figure on the other half; mean of both ways.
         Graph, centres, threshold and clusters are those of all images: it is the choice of the layer that is kept apart.
-        With one image there is neither. chance, clusters_chance: over all images, of Gaussian noise in the place of the tokens of
+        With one image there is neither. A layer on whose grid the masks show less than two classes has no figure.
+        chance, clusters_chance: over all images, of Gaussian noise in the place of the tokens of
         the layer with the largest grid, the widest if there are several.
 
         Raises DataError naming the layer whose tokens are not finite, or the image whose mask is none.
@@ -60,12 +61,15 @@ class Miou:
         rows = _draw(len(features), self.images, seed)
         truths = {grid: token_labels(masks, rows, grid, figure=self.figure) for grid in dict.fromkeys(features.grids)}
         names = class_names(masks, figure=self.figure)
-        if plain := _plain(truths.values(), names):
-            return Score(not_applicable=f"the masks show {plain}: nothing to tell apart")
+        plain = {grid: said for grid, truth in truths.items() if (said := _plain(truth, names))}
+        if len(plain) == len(truths):
+            return Score(not_applicable=f"the masks show {next(iter(plain.values()))}: nothing to tell apart")
+        truths = {grid: truth for grid, truth in truths.items() if grid not in plain}
         second = _second_half(len(rows), seed)
         found = {
             name: self._layer(features, index, rows, truths[grid], second, seed)
             for index, (name, grid) in enumerate(zip(features.layers, features.grids, strict=True))
+            if grid in truths
         }
         chance = self._chance(features, truths, second, seed)
         return Score(
@@ -73,6 +77,7 @@ class Miou:
             notes=(
                 *self._notes(len(rows), len(features), seed, layers=len(found)),
                 *_absent(truths.values(), names),
+                *_too_coarse(features, plain),
                 *_by_layer(found),
             ),
         )
@@ -89,7 +94,8 @@ class Miou:
         self, features: Features, truths: Mapping[tuple[int, int], np.ndarray], second: np.ndarray, seed: int
     ) -> Segmentation:
         grid, channels = max(
-            zip(features.grids, features.channels, strict=True), key=lambda layer: (math.prod(layer[0]), layer[1])
+            ((grid, width) for grid, width in zip(features.grids, features.channels, strict=True) if grid in truths),
+            key=lambda layer: (math.prod(layer[0]), layer[1]),
         )
         truth = truths[grid]
         noise = np.random.default_rng((seed, _NOISE)).standard_normal((truth.size, channels), np.float32)
@@ -144,13 +150,21 @@ def _nodes(features: Features, layer: int, rows: np.ndarray) -> np.ndarray:
     )
 
 
-def _plain(truths: Iterable[np.ndarray], names: Sequence[str]) -> str | None:
-    """What the tokens of some grid show, if it is less than two classes."""
-    for truth in truths:
-        there = [names[value] for value in np.unique(truth) if value != VOID]
-        if len(there) < 2:
-            return f"{there[0]} alone" if there else "no class"
-    return None
+def _plain(truth: np.ndarray, names: Sequence[str]) -> str | None:
+    """What the tokens of a grid show, if it is less than two classes."""
+    there = [names[value] for value in np.unique(truth) if value != VOID]
+    if len(there) > 1:
+        return None
+    return f"{there[0]} alone" if there else "no class"
+
+
+def _too_coarse(features: Features, plain: Mapping[tuple[int, int], str]) -> list[str]:
+    """A note for each grid on which the masks show less than two classes, with its layers, which have no figure."""
+    return [
+        f"left out, since on {grid[0]} x {grid[1]} tokens the masks show {said}: "
+        + ", ".join(name for name, other in zip(features.layers, features.grids, strict=True) if other == grid)
+        for grid, said in plain.items()
+    ]
 
 
 def _absent(truths: Iterable[np.ndarray], names: Sequence[str]) -> list[str]:
