@@ -4,9 +4,10 @@ from collections import Counter
 
 import numpy as np
 import pytest
-from brainbench_alignedcut.labels import VOID, class_names, token_labels
+from brainbench_alignedcut.labels import class_names, token_labels
 
 from brainbench import DataError, Masks
+from brainbench.datasets import VOID
 
 NAMES = ("ground", "cat", "dog")
 

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from brainbench import DataError
+from brainbench.datasets import VOID
 
 FOREGROUND, BACKGROUND, NEITHER = 1, 0, -1
-VOID = 255
 
 
 def roi_weights(beta: np.ndarray, rois: Mapping[str, np.ndarray]) -> tuple[tuple[str, ...], np.ndarray]:

@@ -7,8 +7,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from brainbench import DataError, Masks
-
-VOID = 255  # a pixel of no class, as in PASCAL VOC; so is a token that has no other pixels
+from brainbench.datasets import VOID
 
 
 def token_labels(masks: Masks, rows: np.ndarray, grid: tuple[int, int], *, figure: bool = False) -> np.ndarray:

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 
 from brainbench import DataError, Features, MetricInputs, Score
-from brainbench_alignedcut.labels import VOID, class_names, token_labels
+from brainbench.datasets import VOID
+from brainbench_alignedcut.labels import class_names, token_labels
 from brainbench_alignedcut.segmentation import Segmentation, across_halves, segment
 
 _BLOCK = 64  # images read at a time

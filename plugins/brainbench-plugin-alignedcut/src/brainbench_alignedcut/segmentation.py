@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from brainbench.datasets import VOID
 from brainbench_alignedcut import oracle
-from brainbench_alignedcut.labels import VOID
 from brainbench_alignedcut.overlap import confusion, miou
 from brainbench_alignedcut.spectral import embed
 
