@@ -73,7 +73,7 @@ import click
 def run(no_controls: bool, dry_run: bool, as_json: bool, **options: Any) -> int:
     """Fit encoders from networks to brains, score them and write a leaderboard.
 
-    Without options: every installed family's miniature network on three simulated subjects, in a few minutes, into
+    Without options: every installed family's miniature network on three simulated subjects, in some twenty minutes, into
     leaderboards/demo.md. Stopped or killed, the same command goes on where it was.
 
     \b
