@@ -95,8 +95,9 @@ def page(tables: Sequence[LayerTable]) -> str:
     if facts.simulated:
         lines += [f"**{SIMULATED}**", ""]
     lines += [
-        "Columns 1, 2 ...: the layers of each network, early to late; the `.csv` has their names. Figures: mean over subjects and "
-        "seeds; a row's best layer bold. To the right what the board shows. Controls below, in the same order as there.",
+        "Columns 1, 2 ...: the layers of each network that have a figure, early to late; the `.csv` has their names. Figures: mean "
+        "over subjects and seeds; a row's best layer bold. To the right what the board shows. Controls below, in the same order as "
+        "there.",
         "",
     ]
     several = len({id(table.board) for table in tables}) > 1

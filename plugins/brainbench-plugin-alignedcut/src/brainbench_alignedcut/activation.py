@@ -9,6 +9,7 @@ import numpy as np
 
 from brainbench import DataError
 from brainbench.datasets import VOID
+from brainbench_alignedcut.labels import in_cells
 
 FOREGROUND, BACKGROUND, NEITHER = 1, 0, -1
 
@@ -39,10 +40,8 @@ def ground_of(mask: np.ndarray, grid: tuple[int, int]) -> np.ndarray:
     """
     if mask.ndim != 2 or min(mask.shape) < 1:
         raise DataError(f"a mask of shape {list(mask.shape)}: expected height x width, one class a pixel")
-    # Pixels are repeated where there are fewer of them than places.
-    mask = mask[np.ix_(*(_owners(max(size, places), size) for size, places in zip(mask.shape, grid, strict=True)))]
-    rows, columns = (_owners(size, places) for size, places in zip(mask.shape, grid, strict=True))
-    place = (rows[:, None] * grid[1] + columns).ravel()
+    mask, cells = in_cells(mask, grid)
+    place = cells.ravel()
     known = mask.ravel() != VOID
     pixels = np.bincount(place, minlength=grid[0] * grid[1])
     valid = np.bincount(place[known], minlength=len(pixels))
@@ -67,8 +66,3 @@ def moments(activation: np.ndarray, chosen: np.ndarray) -> Moments:
         nothing = np.full(activation.shape[1], np.nan, np.float32)
         return Moments(nothing, nothing, 0)
     return Moments(values.mean(axis=0).astype(np.float32), values.std(axis=0).astype(np.float32), count)
-
-
-def _owners(size: int, places: int) -> np.ndarray:
-    """[size] the place in which each pixel's centre lies."""
-    return np.asarray((2 * np.arange(size) + 1) * places // (2 * size))

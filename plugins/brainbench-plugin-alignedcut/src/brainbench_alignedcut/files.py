@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import zipfile
 import zlib
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Self, get_type_hints
@@ -17,7 +18,7 @@ _DAMAGED = (OSError, ValueError, KeyError, EOFError, TypeError, zipfile.BadZipFi
 
 
 @dataclass(frozen=True)
-class DataFile:
+class DataFile(ABC):
     """A frozen dataclass whose fields are arrays, texts, tuples of texts, numbers and truth values.
 
     A subclass says in ``shapes`` how the arrays go together: name -> lengths, each a number or the name of a length that is the
@@ -56,9 +57,9 @@ class DataFile:
         return made
 
     @classmethod
+    @abstractmethod
     def shapes(cls) -> dict[str, tuple[int | str, ...]]:
         """Name of an array -> its lengths."""
-        raise NotImplementedError
 
     def misfit(self) -> str | None:
         """Which array does not go with the others, or None."""

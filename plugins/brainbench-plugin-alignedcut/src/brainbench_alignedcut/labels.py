@@ -44,15 +44,23 @@ def _checked(masks: Masks, row: int) -> np.ndarray:
     return mask
 
 
-def _pooled(mask: np.ndarray, grid: tuple[int, int], classes: int, figure: bool) -> np.ndarray:
+def in_cells(mask: np.ndarray, grid: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
+    """(mask [h, w], the number of the grid cell in which the centre of each pixel lies [h, w], row by row of the grid).
+
+    A mask with fewer pixels than the grid has cells comes back with each pixel split.
+    """
     for axis, cells in enumerate(grid):
         mask = np.repeat(mask, -(-cells // mask.shape[axis]), axis)
-    if figure:
-        mask = np.where((mask > 0) & (mask != VOID), np.uint8(1), mask)
     down, across = (
         (2 * np.arange(size) + 1) * cells // (2 * size) for size, cells in zip(mask.shape, grid, strict=True)
     )
-    cell = down[:, None] * grid[1] + across
+    return mask, down[:, None] * grid[1] + across
+
+
+def _pooled(mask: np.ndarray, grid: tuple[int, int], classes: int, figure: bool) -> np.ndarray:
+    mask, cell = in_cells(mask, grid)
+    if figure:
+        mask = np.where((mask > 0) & (mask != VOID), np.uint8(1), mask)
     known = mask != VOID
     place = cell[known] * classes + mask[known]
     counts = np.bincount(place, minlength=grid[0] * grid[1] * classes).reshape(*grid, classes)

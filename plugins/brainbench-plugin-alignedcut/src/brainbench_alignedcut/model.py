@@ -31,11 +31,6 @@ class AlignedCutModel(EncoderModel):
         # The seed of the next step's nodes. In the state, so that a stopped fit goes on with the same ones.
         self.register_buffer("draws", torch.randint(1 << 31, (), generator=generator))
 
-    @property
-    def channel_align(self) -> ChannelAlign:
-        """The matrices W_l."""
-        return self.align
-
     def forward(self, tokens: Sequence[Tensor]) -> Tensor:
         """Per layer [B, P, C_l] -> responses [B, V]."""
         responses: Tensor = self.regression(self.align([layer.mean(dim=1) for layer in tokens]).mean(dim=0))
