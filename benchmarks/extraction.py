@@ -24,15 +24,15 @@ from measure import in_a_process, interleaved, machine, peak_gb
 from PIL import Image
 
 from brainbench import DatasetCard, Stimuli
-from brainbench.extraction import _Images
-from brainbench.matrix import DatasetPick, tokens_job
-from brainbench.places import Places
+from brainbench.api.features import _Images
+from brainbench.planning.backbones import pick_backbones
+from brainbench.planning.jobs import DatasetPick, tokens_job
+from brainbench.planning.settings import Assignments
 from brainbench.plugins import Plugin
 from brainbench.registry import Entry, installed
-from brainbench.reporting import Silent
 from brainbench.runner import FeatureReader, load_backbone
-from brainbench.selection import pick_backbones
-from brainbench.settings import Assignments
+from brainbench.util.folders import Places
+from brainbench.util.progress import Silent
 
 SIDE = 425  # of the pictures, in pixels: NSD's
 

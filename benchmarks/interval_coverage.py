@@ -14,8 +14,8 @@ import argparse
 import numpy as np
 
 from brainbench.builtin.metrics.r2 import resampled_r2, voxel_r2
-from brainbench.pipeline.leaderboard.uncertainty import Sample, estimate, estimate_beyond
-from brainbench.resampling import DRAWS, resamples
+from brainbench.leaderboard.intervals import Sample, estimate, estimate_beyond
+from brainbench.metrics.bootstrap import DRAWS, resamples
 
 VOXELS, FEATURES, GAIN = 40, 5, 0.7
 # subjects, images, whether subjects see the same images, sd of the gain over subjects, heavy tails. Without a spread of the gain

@@ -12,11 +12,11 @@ from pathlib import Path
 
 import numpy as np
 
-from brainbench.pipeline.results import write_arrays, write_record
+from brainbench.metrics.bootstrap import DRAWS, packed
 from brainbench.plot.meshes import SIDES, cortex
 from brainbench.records import BackboneFacts, Cost, DatasetFacts, Display, EncoderFacts, MetricResult, Record
 from brainbench.report import write_report
-from brainbench.resampling import DRAWS, packed
+from brainbench.results.store import write_arrays, write_record
 from brainbench.types import Surface
 
 VOXELS, LAYERS, STEPS = 1200, 12, 20  # voxels a side

@@ -5,6 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
+from brainbench.backbones.packaged_weights import shipped
 from brainbench.cards import BackboneCard, DatasetCard, EncoderCard, MetricCard, Part, Setting, lazy
 from brainbench.errors import (
     BrainbenchError,
@@ -15,7 +16,6 @@ from brainbench.errors import (
     WeightsError,
     did_you_mean,
 )
-from brainbench.hashing import file_sha256
 from brainbench.hookspecs import hookimpl
 from brainbench.protocols import (
     Aligning,
@@ -28,7 +28,6 @@ from brainbench.protocols import (
     RecordsMetric,
     Surveyed,
 )
-from brainbench.shipping import shipped
 from brainbench.types import (
     Cell,
     Features,
@@ -44,38 +43,39 @@ from brainbench.types import (
     Tokens,
     Weights,
 )
+from brainbench.util.hashing import file_sha256
 
 if TYPE_CHECKING:
-    from brainbench.api import from_module, run
-    from brainbench.checkpoints import load_state, load_strict
-    from brainbench.extraction import Reopened, features, reopen
-    from brainbench.layers import layer_confidence, layer_place
-    from brainbench.modules import ModuleBackbone, read_outputs, seeded
-    from brainbench.preprocessing import CLIP_MEAN, CLIP_STD, IMAGENET_MEAN, IMAGENET_STD, square
-    from brainbench.resampling import resamples
+    from brainbench.api.features import Reopened, features, reopen
+    from brainbench.api.run import from_module, run
+    from brainbench.backbones.checkpoints import load_state, load_strict
+    from brainbench.backbones.module_backbone import ModuleBackbone, read_outputs, seeded
+    from brainbench.backbones.preprocessing import CLIP_MEAN, CLIP_STD, IMAGENET_MEAN, IMAGENET_STD, square
+    from brainbench.metrics.bootstrap import resamples
+    from brainbench.metrics.layer_profile import layer_confidence, layer_place
 
 __version__ = "0.1.0"
 
 # Public, but only with torch or pandas behind them: imported at first use, so that the command line starts without them.
 _LATE = {
-    "CLIP_MEAN": "brainbench.preprocessing",
-    "CLIP_STD": "brainbench.preprocessing",
-    "IMAGENET_MEAN": "brainbench.preprocessing",
-    "IMAGENET_STD": "brainbench.preprocessing",
-    "ModuleBackbone": "brainbench.modules",
-    "Reopened": "brainbench.extraction",
-    "features": "brainbench.extraction",
-    "from_module": "brainbench.api",
-    "layer_confidence": "brainbench.layers",
-    "layer_place": "brainbench.layers",
-    "load_state": "brainbench.checkpoints",
-    "load_strict": "brainbench.checkpoints",
-    "read_outputs": "brainbench.modules",
-    "reopen": "brainbench.extraction",
-    "resamples": "brainbench.resampling",
-    "run": "brainbench.api",
-    "seeded": "brainbench.modules",
-    "square": "brainbench.preprocessing",
+    "CLIP_MEAN": "brainbench.backbones.preprocessing",
+    "CLIP_STD": "brainbench.backbones.preprocessing",
+    "IMAGENET_MEAN": "brainbench.backbones.preprocessing",
+    "IMAGENET_STD": "brainbench.backbones.preprocessing",
+    "ModuleBackbone": "brainbench.backbones.module_backbone",
+    "Reopened": "brainbench.api.features",
+    "features": "brainbench.api.features",
+    "from_module": "brainbench.api.run",
+    "layer_confidence": "brainbench.metrics.layer_profile",
+    "layer_place": "brainbench.metrics.layer_profile",
+    "load_state": "brainbench.backbones.checkpoints",
+    "load_strict": "brainbench.backbones.checkpoints",
+    "read_outputs": "brainbench.backbones.module_backbone",
+    "reopen": "brainbench.api.features",
+    "resamples": "brainbench.metrics.bootstrap",
+    "run": "brainbench.api.run",
+    "seeded": "brainbench.backbones.module_backbone",
+    "square": "brainbench.backbones.preprocessing",
 }
 
 __all__ = [

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
-from brainbench.hashing import digest
+from brainbench.util.hashing import digest
 
 SCHEMA = 1
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from blocks import ROOT, Block, blocks, pages
 from PIL import Image
 
-from brainbench.hashing import file_sha256
+from brainbench.util.hashing import file_sha256
 
 PICTURES = ROOT / "docs" / "pictures"
 WIDTH = 1000  # pixels

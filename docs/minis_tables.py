@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from brainbench.pipeline.results import read_records
+from brainbench.results.store import read_records
 
 ROOT = Path(__file__).parents[1]
 PAGE = ROOT / "docs" / "minis.md"

@@ -6,9 +6,9 @@ import pytest
 import toy
 
 from brainbench import BackboneCard, PluginError, UsageError
+from brainbench.planning.backbones import representatives
+from brainbench.planning.settings import Assignments
 from brainbench.registry import Registry, describe_card
-from brainbench.selection import representatives
-from brainbench.settings import Assignments
 
 
 def expand(name: str) -> BackboneCard:

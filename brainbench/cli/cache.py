@@ -15,8 +15,8 @@ def cache(context: click.Context, as_json: bool) -> None:
     """
     if context.invoked_subcommand:
         return
-    from brainbench.caching import datasets_mb, entries
-    from brainbench.places import default_cache
+    from brainbench.pipeline.feature_cache import datasets_mb, entries
+    from brainbench.util.folders import default_cache
 
     found = entries(default_cache())
     if as_json:
@@ -37,8 +37,8 @@ def cache(context: click.Context, as_json: bool) -> None:
 @click.argument("backbone", default="*")
 def clear(backbone: str) -> None:
     """Delete the cached features of BACKBONE (a name or glob; default: all)."""
-    from brainbench.caching import remove
-    from brainbench.places import default_cache
+    from brainbench.pipeline.feature_cache import remove
+    from brainbench.util.folders import default_cache
 
     count, megabytes = remove(default_cache(), backbone)
     click.echo(f"deleted {count} sets of features, {megabytes:.1f} MB")

@@ -46,7 +46,7 @@ def check(name: str, data: str, seeds: int, device: str, settings: tuple[str, ..
 def _backbones(names: str, registry: Registry, as_json: bool) -> int:
     from dataclasses import asdict
 
-    from brainbench.checking import check_backbones
+    from brainbench.commands.check import check_backbones
 
     found = list(check_backbones(names, registry))
     rows = [[f.name, f.check, "good" if f.good else "off", f.seen] for f in found]
@@ -59,8 +59,8 @@ def _encoder(
 ) -> int:
     from dataclasses import asdict
 
-    from brainbench.checking import check_encoder
     from brainbench.cli import progress
+    from brainbench.commands.check import check_encoder
 
     with progress.reporter() as report:
         found = check_encoder(name, data, seeds, settings, device, registry, report)

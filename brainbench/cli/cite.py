@@ -15,10 +15,10 @@ def cite(results: Path, bibtex: bool) -> None:
 
     Weights, data and versions are what the records say; papers are known for what is installed, and the rest is named.
     """
-    from brainbench.benchmark import no_records
-    from brainbench.citations import behind
-    from brainbench.pipeline.results import read_records
+    from brainbench.commands.cite import behind
     from brainbench.registry import installed
+    from brainbench.results.store import read_records
+    from brainbench.runner.benchmark import no_records
 
     records = read_records(results)
     if not records:

@@ -10,7 +10,7 @@ import click
 
 if TYPE_CHECKING:
     from brainbench.cards import Part
-    from brainbench.inspection import Disk, Inspection, Subject
+    from brainbench.commands.data_check import Disk, Inspection, Subject
     from brainbench.records import DatasetFacts
 
 
@@ -40,9 +40,9 @@ def check(path: Path, name: str | None, settings: tuple[str, ...], subjects: str
 
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     from brainbench.cli import progress
-    from brainbench.inspection import inspect
-    from brainbench.places import default_cache
+    from brainbench.commands.data_check import inspect
     from brainbench.registry import installed
+    from brainbench.util.folders import default_cache
 
     with progress.reporter() as report:
         found = inspect(path, installed(), default_cache(), report, name=name, settings=settings, subjects=subjects)
@@ -62,7 +62,7 @@ class _Make(click.Command):
     """Lists below the options what every dataset that can be made may be told."""
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        from brainbench.making import makers
+        from brainbench.commands.data_make import makers
         from brainbench.registry import installed
 
         for entry in makers(installed()):
@@ -81,7 +81,7 @@ def make(name: str, folder: Path, settings: tuple[str, ...]) -> None:
     """
     import shlex
 
-    from brainbench.making import make as made
+    from brainbench.commands.data_make import make as made
     from brainbench.registry import installed
 
     made(name, folder, settings, installed())

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from brainbench.places import Places
+    from brainbench.util.folders import Places
 
 
 @click.command(short_help="Build the boards again from records, or verify them.")
@@ -58,10 +58,10 @@ def leaderboard(
     With --verify: digests of records and of what lies beside them, every figure that the stored predictions can give
     (equal on the machine they were made on, within 1e-6 on others), and the boards, byte for byte. Exit 1 when something differs.
     """
-    from brainbench import paper
-    from brainbench.boards import Asked, installed_computed
-    from brainbench.places import Places, default_cache
+    from brainbench.leaderboard import published as paper
+    from brainbench.leaderboard.boards import Asked, installed_computed
     from brainbench.registry import installed
+    from brainbench.util.folders import Places, default_cache
 
     asked = Asked() if metrics is None else Asked(installed_computed(installed()), metrics)
     places = Places(results, leaderboards, default_cache())
@@ -70,7 +70,7 @@ def leaderboard(
         return _verify(places, dataset=dataset, data=data, asked=asked, beside=section)
     if data is not None:
         raise click.UsageError(f"--data {data}: boards are built from records alone; did you mean --verify --data?")
-    from brainbench.benchmark import write_boards
+    from brainbench.runner.benchmark import write_boards
 
     for path in write_boards(places, dataset, asked, beside=section):
         click.echo(f"wrote {path}")
@@ -78,8 +78,8 @@ def leaderboard(
 
 
 def _verify(places: Places, **asked: Any) -> int:
+    from brainbench.commands.verify import verify
     from brainbench.registry import installed
-    from brainbench.verification import verify
 
     found = verify(places, installed(), **asked)
     for problem in found.problems:

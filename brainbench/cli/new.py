@@ -18,8 +18,8 @@ def new(kind: str, name: str, into: Path) -> None:
 
     It installs, passes `brainbench check` and its own tests as it is.
     """
+    from brainbench.commands.new import write_plugin
     from brainbench.registry import installed
-    from brainbench.scaffold import write_plugin
 
     place = write_plugin(kind, name, into, installed())
     card = f"{name}/small" if kind == "backbone" else name

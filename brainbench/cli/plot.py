@@ -64,7 +64,7 @@ def plot(
 
     from brainbench import plot as drawing
     from brainbench.errors import UsageError
-    from brainbench.plot.pictures import check_ending
+    from brainbench.plot.page import check_ending
 
     asked = KINDS[kind]
     ending = f"-{against.replace('/', '-')}" if against else ""

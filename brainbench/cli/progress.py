@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
-from brainbench.reporting import Advance, Reporter
+from brainbench.util.progress import Advance, Reporter
 
 # Seconds between two lines about one task in a log; what takes less is not mentioned.
 _LINE_EVERY_S = 60

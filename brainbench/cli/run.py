@@ -87,9 +87,9 @@ def run(no_controls: bool, dry_run: bool, as_json: bool, **options: Any) -> int:
     # process wants a core (docs/decisions/005).
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     from brainbench.cli import progress
-    from brainbench.matrix import Request
-    from brainbench.places import Places, default_cache
+    from brainbench.planning.jobs import Request
     from brainbench.registry import installed
+    from brainbench.util.folders import Places, default_cache
 
     places = Places(options.pop("results"), options.pop("leaderboards"), default_cache())
     how = {name: options.pop(name) for name in ("device", "keep", "fresh")}
@@ -104,10 +104,10 @@ def _run(
     import json
 
     with report.task(f"opening {request.dataset}"):
-        from brainbench import estimate
-        from brainbench.benchmark import Benchmark
+        from brainbench.planning import estimate
         from brainbench.registry import split_list
         from brainbench.runner import exit_code
+        from brainbench.runner.benchmark import Benchmark
 
         benchmark = Benchmark.open(request, registry, places, **how)
     if dry_run:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from brainbench.weights import Held
+    from brainbench.commands.weights import Held
 
 
 @click.group(short_help="Fetch, verify and convert the weights of networks.")
@@ -29,8 +29,8 @@ def fetch(backbones: str, as_json: bool) -> int:
 
     Do this where there is a network; runs find them later without one. Exit 1 if some could not be had.
     """
+    from brainbench.commands.weights import fetch as fetched
     from brainbench.registry import installed
-    from brainbench.weights import fetch as fetched
 
     return _shown(fetched(backbones, installed()), as_json)
 
@@ -44,8 +44,8 @@ def verify(backbones: str, files: tuple[str, ...], as_json: bool) -> int:
 
     Nothing is downloaded. Exit 1 if some are missing, damaged or of another network.
     """
+    from brainbench.commands.weights import verify as verified
     from brainbench.registry import installed
-    from brainbench.weights import verify as verified
 
     return _shown(verified(backbones, files, installed()), as_json)
 
@@ -58,7 +58,7 @@ def convert(source: Path, target: Path) -> None:
 
     Nothing in SOURCE is run; what is not a tensor (an optimizer's state, settings) is left behind.
     """
-    from brainbench.weights import convert as converted
+    from brainbench.commands.weights import convert as converted
 
     click.echo(f"wrote {target}: {converted(source, target)} tensors")
 

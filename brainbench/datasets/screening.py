@@ -19,8 +19,8 @@ import numpy as np
 from brainbench.datasets.ledger import cache_refuses
 from brainbench.datasets.sources import Source
 from brainbench.errors import DataError, StoreError
-from brainbench.hashing import digest
 from brainbench.types import Responses, Surface
+from brainbench.util.hashing import digest
 
 _EDITION = 1
 

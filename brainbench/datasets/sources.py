@@ -11,7 +11,7 @@ import numpy as np
 
 from brainbench.datasets.arrays import open_npy
 from brainbench.errors import DataError
-from brainbench.hashing import digest
+from brainbench.util.hashing import digest
 
 Block = tuple[np.ndarray, np.ndarray]
 _BLOCK = 2**24  # figures read at once, 64 MiB as float32

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-from brainbench.fitting.aligned import AlignedFeatures
+from brainbench.fitting.aligned_features import AlignedFeatures
 from brainbench.fitting.blur import blurred
-from brainbench.fitting.data import TrainingData, load_training_data
+from brainbench.fitting.channel_align import ChannelAlign, Linear
 from brainbench.fitting.engine import train
+from brainbench.fitting.fit_state import FitState
 from brainbench.fitting.fitted import FittedModel
-from brainbench.fitting.likeness import layer_likeness
+from brainbench.fitting.layer_likeness import layer_likeness
 from brainbench.fitting.losses import smooth_l1
 from brainbench.fitting.model import EncoderModel
-from brainbench.fitting.modules import ChannelAlign, Linear
-from brainbench.fitting.pooling import pool_out, pool_out_loss
+from brainbench.fitting.pooling_fields import pool_out, pool_out_loss
 from brainbench.fitting.readout import Selection, read_out, read_out_loss
 from brainbench.fitting.recipes import FAST, PAPER, RECIPES, Recipe
-from brainbench.fitting.scaling import Standardisation
 from brainbench.fitting.selectors import (
     SELECTORS,
     FreeSelectors,
@@ -23,8 +22,9 @@ from brainbench.fitting.selectors import (
     positional_encoding,
 )
 from brainbench.fitting.soup import Checkpoints, greedy_soup
-from brainbench.fitting.state import FitState
-from brainbench.fitting.tokens import TokenReader, one_grid
+from brainbench.fitting.standardisation import Standardisation
+from brainbench.fitting.token_reader import TokenReader, one_grid
+from brainbench.fitting.training_data import TrainingData, load_training_data
 
 __all__ = [
     "FAST",

@@ -7,18 +7,18 @@ from collections.abc import Generator
 from contextlib import closing
 from dataclasses import asdict
 
-from brainbench.checkpoints import state_sha256
+from brainbench.backbones.checkpoints import state_sha256
 from brainbench.errors import StoreError
-from brainbench.fitting.data import Batch, TrainingData
-from brainbench.fitting.interruption import whole
-from brainbench.fitting.keeping import Keeper
+from brainbench.fitting.fit_state import FitState
+from brainbench.fitting.fit_store import Keeper
+from brainbench.fitting.interrupts import whole
 from brainbench.fitting.model import EncoderModel
 from brainbench.fitting.prediction import Validation
 from brainbench.fitting.recipes import Recipe
 from brainbench.fitting.soup import greedy_soup
-from brainbench.fitting.state import FitState
-from brainbench.hashing import digest
+from brainbench.fitting.training_data import Batch, TrainingData
 from brainbench.types import FitContext
+from brainbench.util.hashing import digest
 
 # Steps between two looks at the losses: on a GPU each makes the machine wait.
 _CHECK_EVERY = 20

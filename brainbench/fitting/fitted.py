@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 from torch import Tensor
 
-from brainbench.fitting.aligned import AlignedFeatures
+from brainbench.fitting.aligned_features import AlignedFeatures
 from brainbench.fitting.model import EncoderModel
 from brainbench.fitting.prediction import predictions
-from brainbench.fitting.scaling import Standardisation
-from brainbench.fitting.tokens import TokenReader
+from brainbench.fitting.standardisation import Standardisation
+from brainbench.fitting.token_reader import TokenReader
 from brainbench.types import Features, Selectors
 
 

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from torch import Generator, Tensor, nn
 from torch.autograd.function import once_differentiable
 
-from brainbench.fitting.modules import Linear
+from brainbench.fitting.channel_align import Linear
 
 HIDDEN = 128
 # Rows whose activations stay in a core's cache; a GPU takes all it can get.

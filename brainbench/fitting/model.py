@@ -7,8 +7,8 @@ from collections.abc import Sequence
 
 from torch import Tensor, nn
 
+from brainbench.fitting.channel_align import ChannelAlign
 from brainbench.fitting.losses import smooth_l1
-from brainbench.fitting.modules import ChannelAlign
 
 
 class EncoderModel(nn.Module, ABC):

@@ -9,9 +9,9 @@ import torch
 from torch import Tensor
 
 from brainbench.errors import DataError
-from brainbench.fitting.data import TrainingData
 from brainbench.fitting.model import EncoderModel
-from brainbench.fitting.scaling import Moments
+from brainbench.fitting.standardisation import Moments
+from brainbench.fitting.training_data import TrainingData
 
 # B x V figures in one block: 32 MB of float32.
 _BLOCK_FIGURES = 1 << 23

@@ -10,9 +10,9 @@ import numpy as np
 
 from brainbench.cards import MetricCard
 from brainbench.errors import PluginError
+from brainbench.metrics.bootstrap import DRAWS, packed
 from brainbench.protocols import Metric
 from brainbench.records import Display, MetricResult
-from brainbench.resampling import DRAWS, packed
 from brainbench.types import MetricInputs, Score
 
 # What a need is called in a sentence, where that is not its name.

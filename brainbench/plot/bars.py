@@ -7,11 +7,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from brainbench.errors import UsageError
-from brainbench.pipeline.leaderboard.uncertainty import Estimate, Sample, estimate
-from brainbench.plot.pictures import Picture, page, style
+from brainbench.leaderboard.intervals import Estimate, Sample, estimate
+from brainbench.metrics.bootstrap import unpacked
+from brainbench.plot.page import Picture, page, style
 from brainbench.plot.voxels import Source, voxels_of
 from brainbench.records import Record
-from brainbench.resampling import unpacked
 
 
 def roi_bars(record: Source) -> Picture:

@@ -9,8 +9,8 @@ from sklearn.cluster import AgglomerativeClustering, KMeans
 
 from brainbench.errors import UsageError
 from brainbench.plot.colours import layer_colours
-from brainbench.plot.figures import painted
-from brainbench.plot.pictures import Picture, bare
+from brainbench.plot.cortex_figure import painted
+from brainbench.plot.page import Picture, bare
 from brainbench.plot.voxels import Source, voxels_of
 
 _CLUSTERS, _CENTROIDS, _VOXELS_EACH = 20, 1000, 5

@@ -11,8 +11,8 @@ from matplotlib.colors import Colormap, Normalize
 from matplotlib.patches import Rectangle
 
 from brainbench.errors import UsageError
-from brainbench.plot.figures import colour_bar
-from brainbench.plot.pictures import WIDTH, Caption, Picture, page, style
+from brainbench.plot.cortex_figure import colour_bar
+from brainbench.plot.page import WIDTH, Caption, Picture, page, style
 
 _COLUMNS = 3
 

@@ -6,9 +6,9 @@ import matplotlib
 import numpy as np
 from matplotlib.colors import Normalize
 
-from brainbench.plot.figures import colour_bar
+from brainbench.plot.cortex_figure import colour_bar
 from brainbench.plot.maps import trust_notes
-from brainbench.plot.pictures import Picture, page, style
+from brainbench.plot.page import Picture, page, style
 from brainbench.plot.voxels import Source, Voxels, voxels_of
 
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from brainbench.layers import layer_place
-from brainbench.plot.figures import regions_of
+from brainbench.metrics.layer_profile import layer_place
+from brainbench.plot.cortex_figure import regions_of
 from brainbench.plot.maps import layer_weights
-from brainbench.plot.pictures import Picture, page, style
+from brainbench.plot.page import Picture, page, style
 from brainbench.plot.voxels import Source, Voxels, voxels_of
 
 _BINS = 40

@@ -9,10 +9,10 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import Normalize
 
-from brainbench.layers import layer_confidence, layer_place
+from brainbench.metrics.layer_profile import layer_confidence, layer_place
 from brainbench.plot.colours import brightness, layer_colours, layer_paint
-from brainbench.plot.figures import colour_bar, painted
-from brainbench.plot.pictures import Picture, bare
+from brainbench.plot.cortex_figure import colour_bar, painted
+from brainbench.plot.page import Picture, bare
 from brainbench.plot.voxels import Source, Voxels, voxels_of
 
 _TICK = 0.15  # inches of a tick's label

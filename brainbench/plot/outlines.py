@@ -13,7 +13,7 @@ from scipy.sparse.csgraph import connected_components
 from scipy.spatial import cKDTree
 
 from brainbench.plot.meshes import Sheet
-from brainbench.plot.painting import Window, neighbours
+from brainbench.plot.surface_painting import Window, neighbours
 
 _BEHIND = {"boxstyle": "round,pad=0.12", "facecolor": "white", "alpha": 0.8, "edgecolor": "none"}
 _SMOOTHING = 2  # steps of averaging with the neighbours

@@ -8,8 +8,8 @@ import numpy as np
 from matplotlib.axes import Axes
 
 from brainbench.plot.meshes import SIDES, Cortex
-from brainbench.plot.painting import VIEWS, Window, flat, inflated, windows
-from brainbench.plot.pictures import WIDTH, Picture, page
+from brainbench.plot.page import WIDTH, Picture, page
+from brainbench.plot.surface_painting import VIEWS, Window, flat, inflated, windows
 from brainbench.plot.voxels import Voxels
 
 _BAR = 0.1  # of the width

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from brainbench.plot.colours import layer_paint
-from brainbench.plot.figures import regions_of
+from brainbench.plot.cortex_figure import regions_of
 from brainbench.plot.maps import layer_legend, layer_weights
-from brainbench.plot.pictures import WIDTH, Picture, page, style
+from brainbench.plot.page import WIDTH, Picture, page, style
 from brainbench.plot.voxels import Source, voxels_of
 
 _COLUMNS = 5

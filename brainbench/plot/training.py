@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from brainbench.errors import UsageError
-from brainbench.plot.pictures import Picture, page, style
+from brainbench.plot.page import Picture, page, style
 from brainbench.plot.voxels import Source, voxels_of
 
 _LABELS = {"loss": "training loss", "val_r2": "R2 on validation images"}

@@ -12,8 +12,8 @@ from matplotlib.colors import ListedColormap, Normalize
 
 from brainbench.errors import UsageError
 from brainbench.plot.colours import layer_colours
-from brainbench.plot.figures import colour_bar
-from brainbench.plot.pictures import WIDTH, Caption, Picture, page, style
+from brainbench.plot.cortex_figure import colour_bar
+from brainbench.plot.page import WIDTH, Caption, Picture, page, style
 
 _COLUMNS, _DRAWN = 3, 4000  # panels of a line, tokens behind the paths
 _PATHS = "Dark2"

@@ -10,8 +10,8 @@ from typing import Any, Protocol
 import numpy as np
 
 from brainbench.errors import StoreError, UsageError
-from brainbench.pipeline.results import read_arrays, read_record
 from brainbench.records import Record
+from brainbench.results.store import read_arrays, read_record
 from brainbench.types import Surface
 
 

@@ -6,10 +6,10 @@ import matplotlib
 import numpy as np
 from matplotlib.colors import Normalize
 
-from brainbench.plot.figures import colour_bar, regions_of
+from brainbench.plot.cortex_figure import colour_bar, regions_of
 from brainbench.plot.meshes import Cortex, cortex
+from brainbench.plot.page import Picture, page, style
 from brainbench.plot.panels import panels
-from brainbench.plot.pictures import Picture, page, style
 from brainbench.plot.voxels import Source, Voxels, voxels_of
 
 _PALETTE = "magma"

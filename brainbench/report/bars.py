@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from brainbench.pipeline.leaderboard.rows import Column
-from brainbench.pipeline.leaderboard.tables import Board, Line
-from brainbench.pipeline.leaderboard.texts import rounded
+from brainbench.leaderboard.board import Board, Line
+from brainbench.leaderboard.rows import Column
+from brainbench.leaderboard.text_tables import rounded
 from brainbench.report.table import Figure, roi_columns
 
 

@@ -11,9 +11,9 @@ import matplotlib
 import numpy as np
 from matplotlib.colors import to_hex
 
-from brainbench.layers import layer_confidence, layer_place
+from brainbench.metrics.layer_profile import layer_confidence, layer_place
 from brainbench.plot import Voxels, layer_paint
-from brainbench.plot.figures import regions_of
+from brainbench.plot.cortex_figure import regions_of
 from brainbench.plot.meshes import SIDES, Cortex, cortex
 from brainbench.types import Surface
 

@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path, PurePosixPath
 
 from brainbench.errors import StoreError, UsageError
-from brainbench.pipeline.results import read_records, write_atomically
 from brainbench.report.pages import render
+from brainbench.results.store import read_records, write_atomically
 
 LISTED = "report.json"
 _INDEX = Path("index.html")

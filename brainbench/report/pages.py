@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from brainbench.pipeline.leaderboard import Board, boards
-from brainbench.pipeline.leaderboard.page import NEXT_REAL, SIMULATED
+from brainbench.leaderboard.markdown import NEXT_REAL, SIMULATED
+from brainbench.leaderboard.render import Board, boards
 from brainbench.plot.colours import brightness, layer_colours
 from brainbench.plot.meshes import cortex
 from brainbench.records import Record

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from brainbench.pipeline.leaderboard.tables import Board
+from brainbench.leaderboard.board import Board
 from brainbench.records import Record
 from brainbench.report.rows import Row
 

@@ -7,10 +7,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from brainbench.hashing import digest
-from brainbench.pipeline.leaderboard.tables import Board, Line
+from brainbench.leaderboard.board import Board, Line
 from brainbench.plot import Voxels, from_record, together
 from brainbench.records import Record
+from brainbench.util.hashing import digest
 
 
 @dataclass(frozen=True)

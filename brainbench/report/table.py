@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 
-from brainbench.pipeline.leaderboard.page import EXPLAINED
-from brainbench.pipeline.leaderboard.rows import Column
-from brainbench.pipeline.leaderboard.tables import Board, Line, frame
-from brainbench.pipeline.leaderboard.texts import CEILING, INTERVAL, NOT_APPLICABLE, rounded
+from brainbench.leaderboard.board import Board, Line, frame
+from brainbench.leaderboard.markdown import EXPLAINED
+from brainbench.leaderboard.rows import Column
+from brainbench.leaderboard.text_tables import CEILING, INTERVAL, NOT_APPLICABLE, rounded
 
 INCOMPLETE = "-"
 

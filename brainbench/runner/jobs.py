@@ -15,19 +15,19 @@ from typing import Any
 
 import numpy as np
 
-from brainbench import facts
 from brainbench.errors import PluginError, StoreError
-from brainbench.matrix import EncoderPick, Job, MetricPick, Plan
-from brainbench.pipeline import results
 from brainbench.pipeline.encoding import Encoding, encode
 from brainbench.pipeline.scores import LoadedMetric, missing_inputs, score
-from brainbench.places import Places, storage
+from brainbench.planning.jobs import EncoderPick, Job, MetricPick, Plan
 from brainbench.records import Failure, MetricResult, Record
-from brainbench.reporting import Reporter
+from brainbench.results import store as results
+from brainbench.runner import job_record as facts
 from brainbench.runner.blame import JobError, blamed
-from brainbench.runner.reading import FeatureReader
+from brainbench.runner.features import FeatureReader
 from brainbench.types import FitContext, MetricInputs, Predictions, Responses, Selectors
-from brainbench.watching import AnonymousPeak
+from brainbench.util.folders import Places, storage
+from brainbench.util.memory_peak import AnonymousPeak
+from brainbench.util.progress import Reporter
 
 _SELECTORS = ("layer", "space", "scale", "channel", "correlation", "likeness")
 

@@ -14,13 +14,13 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from brainbench.backbones.packaged_weights import is_shipped
+from brainbench.backbones.released_weights import obtained
 from brainbench.cards import BackboneCard
 from brainbench.errors import PluginError
-from brainbench.pipeline.tokens import check_tokens
+from brainbench.pipeline.extractor import check_tokens
 from brainbench.protocols import Backbone, JointBackbone
 from brainbench.registry import installed
-from brainbench.releases import obtained
-from brainbench.shipping import is_shipped
 from brainbench.testing.cases import expect, no_network, untouched_random_state
 from brainbench.types import Tokens, Weights
 

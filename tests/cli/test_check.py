@@ -11,8 +11,9 @@ import toy
 from torch import nn
 
 import brainbench.registry
-from brainbench import ModuleBackbone, checking, square
+from brainbench import ModuleBackbone, square
 from brainbench.cli import main
+from brainbench.commands import check as checking
 from brainbench.testing import BACKBONE_CHECKS
 
 SMALL = "--seeds 1 --set planted.images=100 --set planted.voxels=100 --set *.steps=5"

@@ -168,7 +168,7 @@ def test_ctrl_c_is_130(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
     def interrupted(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("brainbench.benchmark.Benchmark.open", interrupted)
+    monkeypatch.setattr("brainbench.runner.benchmark.Benchmark.open", interrupted)
     ended = shell(QUICK)
     assert ended.code == 130
     assert ended.err.strip().startswith("brainbench: interrupted; what was finished is kept")
@@ -179,7 +179,7 @@ def test_a_bug_keeps_its_traceback(here: Path, monkeypatch: pytest.MonkeyPatch) 
     def bug(*_: object, **__: object) -> None:
         raise AssertionError("a bug")
 
-    monkeypatch.setattr("brainbench.benchmark.Benchmark.open", bug)
+    monkeypatch.setattr("brainbench.runner.benchmark.Benchmark.open", bug)
     with pytest.raises(AssertionError, match="a bug"):
         main(["run"])
 
@@ -254,7 +254,7 @@ def test_leaderboard_builds_the_same_bytes_again(shell: Shell, here: Path) -> No
 
 
 def test_published_tables_stand_below_a_board_and_outside_its_ranks(shell: Shell, here: Path) -> None:
-    from brainbench import paper
+    from brainbench.leaderboard import published as paper
 
     shell(QUICK)
     boards = files(here / "leaderboards")

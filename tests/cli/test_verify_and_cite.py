@@ -11,7 +11,7 @@ import pytest
 from experiment import write_experiment
 
 from brainbench.cli import main
-from brainbench.resampling import packed, unpacked
+from brainbench.metrics.bootstrap import packed, unpacked
 
 Shell = Callable[[str], tuple[int, str, str]]
 RUN = (

@@ -21,7 +21,7 @@ from blocks import ROOT, Block, blocks, pages
 from experiment import write_experiment
 
 from brainbench.cli import cli, main
-from brainbench.matrix import Request
+from brainbench.planning.jobs import Request
 
 ALL = [block for page in pages() for block in blocks(page)]
 DEMO = "brainbench run --backbones clip/mini,pixels --encoders factortopy,classtoken --no-controls"

@@ -59,8 +59,8 @@ def test_every_dependency_has_its_line() -> None:
 
 
 def test_the_committed_board_is_what_its_records_make() -> None:
-    from brainbench.pipeline.leaderboard import render
-    from brainbench.pipeline.results import read_records
+    from brainbench.leaderboard.render import render
+    from brainbench.results.store import read_records
 
     records = read_records(ROOT / "leaderboards/records")
     assert records

@@ -18,7 +18,7 @@ from safetensors import SafetensorError
 
 from brainbench import FitContext, Responses, StoreError
 from brainbench.fitting import Recipe, TrainingData, load_training_data, train
-from brainbench.fitting.interruption import whole
+from brainbench.fitting.interrupts import whole
 from brainbench.fitting.prediction import Validation
 
 MakeFeatures = Callable[..., Any]
@@ -42,8 +42,8 @@ def ctrl_c() -> Iterator[None]:
 @pytest.fixture
 def always(monkeypatch: pytest.MonkeyPatch) -> None:
     """A state after every step."""
-    monkeypatch.setattr("brainbench.fitting.keeping._REST_S", -1.0)
-    monkeypatch.setattr("brainbench.fitting.keeping._REST_COSTS", -1.0)
+    monkeypatch.setattr("brainbench.fitting.fit_store._REST_S", -1.0)
+    monkeypatch.setattr("brainbench.fitting.fit_store._REST_COSTS", -1.0)
 
 
 @pytest.fixture
@@ -292,7 +292,7 @@ def test_a_short_fit_is_kept_once_and_a_dear_state_seldom(
     held: TrainingData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now, saved = [0.0], []
-    monkeypatch.setattr("brainbench.fitting.keeping.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("brainbench.fitting.fit_store.time.monotonic", lambda: now[0])
     real = Path.replace
 
     def slow(draft: Path, target: Path) -> Path:
@@ -375,7 +375,7 @@ def test_a_full_disk_ends_the_fit_and_leaves_the_last_state(
         raise OSError(errno.ENOSPC, "No space left on device")
 
     with monkeypatch.context() as patch:
-        fill = interrupted_by(lambda: patch.setattr("brainbench.fitting.keeping.save_file", full), at=10)
+        fill = interrupted_by(lambda: patch.setattr("brainbench.fitting.fit_store.save_file", full), at=10)
         with pytest.raises(StoreError, match=r"cannot write .*step-10.new: .*No space left"):
             Fit(held, tmp_path / "fit").run(fill)
     with monkeypatch.context() as patch:

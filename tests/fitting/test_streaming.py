@@ -20,10 +20,10 @@ from linear import QUICK, LinearModel, linear_problem
 from brainbench import DataError, FitContext, Responses
 from brainbench.fitting import TrainingData, load_training_data, train
 from brainbench.fitting import data as data_module
-from brainbench.fitting.pools import draw_pools, plan, skip_trials
 from brainbench.fitting.prediction import Validation
-from brainbench.fitting.tokens import HeldTokens, hold
-from brainbench.machine import _limits, budget, machine_memory
+from brainbench.fitting.token_pools import draw_pools, plan, skip_trials
+from brainbench.fitting.token_reader import HeldTokens, hold
+from brainbench.util.memory import _limits, budget, machine_memory
 
 MakeFeatures = Callable[..., Any]
 # One global token of five float32 figures.
@@ -175,7 +175,7 @@ def test_never_more_than_two_pools_exist(problem: tuple[Any, Responses], monkeyp
         return held
 
     monkeypatch.setattr(data_module, "hold", watched)
-    monkeypatch.setattr("brainbench.fitting.pools.ThreadPoolExecutor", Immediately)
+    monkeypatch.setattr("brainbench.fitting.token_pools.ThreadPoolExecutor", Immediately)
     data = data_of(problem, 360)
     batches_of(data, 2 * len(data.train) // 48)
     assert len(counted) > 6

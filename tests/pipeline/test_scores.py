@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 
 from brainbench import MetricCard, MetricInputs, PluginError, Predictions, Score, Selectors
+from brainbench.metrics.bootstrap import DRAWS, unpacked
 from brainbench.pipeline.scores import LoadedMetric, noise_ceiling, score
-from brainbench.resampling import DRAWS, unpacked
 
 INPUTS = MetricInputs(
     predictions=Predictions(np.zeros((2, 3)), np.zeros((2, 3)), ("a", "b")), selectors=Selectors(("one",)), seed=4

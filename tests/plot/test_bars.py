@@ -10,8 +10,8 @@ from matplotlib.collections import LineCollection
 from scipy import stats
 
 from brainbench import UsageError
+from brainbench.metrics.bootstrap import unpacked
 from brainbench.plot import roi_bars
-from brainbench.resampling import unpacked
 
 
 def drawn(*subjects: str) -> Axes:

@@ -10,7 +10,7 @@ from nilearn.surface import load_surf_mesh
 
 from brainbench import Surface, UsageError
 from brainbench.plot.meshes import SIDES, cortex
-from brainbench.plot.painting import neighbours, windows
+from brainbench.plot.surface_painting import neighbours, windows
 
 COUNT = 10242
 # What FreeSurfer writes behind every surface.

@@ -5,7 +5,7 @@ from cortices import planted
 
 from brainbench.plot.meshes import SIDES, Cortex, cortex
 from brainbench.plot.outlines import label_places, smoothed
-from brainbench.plot.painting import windows
+from brainbench.plot.surface_painting import windows
 
 
 def sheets() -> Cortex:

@@ -8,7 +8,7 @@ from cortices import planted
 
 from brainbench.plot import layer_colours, layer_map
 from brainbench.plot.meshes import SIDES, cortex
-from brainbench.plot.painting import windows
+from brainbench.plot.surface_painting import windows
 
 LAYERS = 6
 

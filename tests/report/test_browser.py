@@ -14,8 +14,8 @@ import pytest
 from fits import failed, fit
 from painted import painted
 
-from brainbench.pipeline.results import write_record
 from brainbench.report import write_report
+from brainbench.results.store import write_record
 
 CHROMIUM = os.environ.get("BRAINBENCH_CHROMIUM") or shutil.which("chromium")
 if CHROMIUM is None:

@@ -10,8 +10,8 @@ from painted import painted
 
 from brainbench import StoreError, UsageError
 from brainbench.cli import main
-from brainbench.pipeline.results import write_record
 from brainbench.report import write_report
+from brainbench.results.store import write_record
 
 
 @pytest.fixture

@@ -15,12 +15,12 @@ import pytest
 from fits import failed, fit, tokens
 from painted import LAYERS, painted, patch
 
-from brainbench.layers import layer_confidence, layer_place
-from brainbench.pipeline import leaderboard
-from brainbench.pipeline.results import read_arrays
+from brainbench.leaderboard import render as leaderboard
+from brainbench.metrics.layer_profile import layer_confidence, layer_place
 from brainbench.plot import from_record, layer_paint, together
 from brainbench.records import MetricResult, Record
 from brainbench.report.pages import render
+from brainbench.results.store import read_arrays
 
 
 def page(files: Mapping[Path, bytes], start: str = "index.html") -> str:

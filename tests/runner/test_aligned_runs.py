@@ -12,13 +12,13 @@ import pytest
 import toy
 
 from brainbench import Features, MetricCard, MetricInputs, Responses, Score
-from brainbench.benchmark import Benchmark
-from brainbench.matrix import Request
-from brainbench.places import Places
+from brainbench.commands.verify import verify
+from brainbench.planning.jobs import Request
 from brainbench.records import Record
 from brainbench.registry import Registry
-from brainbench.reporting import Silent
-from brainbench.verification import verify
+from brainbench.runner.benchmark import Benchmark
+from brainbench.util.folders import Places
+from brainbench.util.progress import Silent
 
 
 class Doubled:

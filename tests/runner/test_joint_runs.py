@@ -12,15 +12,16 @@ import pytest
 import toy
 
 import brainbench
-from brainbench import Features, Responses, Selectors, estimate
-from brainbench.benchmark import Benchmark
-from brainbench.citations import behind
-from brainbench.hashing import digest
-from brainbench.matrix import Request
-from brainbench.places import Places
+from brainbench import Features, Responses, Selectors
+from brainbench.commands.cite import behind
+from brainbench.planning import estimate
+from brainbench.planning.jobs import Request
 from brainbench.records import Record
 from brainbench.registry import Registry, describe_card
-from brainbench.reporting import Silent
+from brainbench.runner.benchmark import Benchmark
+from brainbench.util.folders import Places
+from brainbench.util.hashing import digest
+from brainbench.util.progress import Silent
 
 NAME = "a/one+b/one"
 Go = Callable[..., list[Record]]
@@ -174,8 +175,8 @@ def test_python_takes_what_the_command_line_takes(
     registry: Registry, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("BRAINBENCH_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr("brainbench.api.installed", lambda: registry)
-    monkeypatch.setattr("brainbench.extraction.installed", lambda: registry)
+    monkeypatch.setattr("brainbench.api.run.installed", lambda: registry)
+    monkeypatch.setattr("brainbench.api.features.installed", lambda: registry)
     where = {"results": tmp_path / "results", "leaderboards": tmp_path / "leaderboards"}
     frame = brainbench.run([NAME], "toyfit", "toydata", subjects=1, no_controls=True, device="cpu", **where)
     assert list(frame["backbone"]) == [NAME]

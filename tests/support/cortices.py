@@ -13,10 +13,10 @@ import numpy as np
 from brainbench import Surface
 from brainbench.builtin.datasets.demo import cortex
 from brainbench.builtin.datasets.planted.truth import plant
-from brainbench.pipeline.results import write_arrays, write_record
+from brainbench.metrics.bootstrap import DRAWS, packed
 from brainbench.plot import Voxels
 from brainbench.records import BackboneFacts, Cost, DatasetFacts, EncoderFacts, MetricResult, Record
-from brainbench.resampling import DRAWS, packed
+from brainbench.results.store import write_arrays, write_record
 
 
 @lru_cache(maxsize=4)

@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from brainbench.pipeline.results import write_arrays, write_parameters, write_record
 from brainbench.records import (
     BackboneFacts,
     Cost,
@@ -21,6 +20,7 @@ from brainbench.records import (
     MetricResult,
     Record,
 )
+from brainbench.results.store import write_arrays, write_parameters, write_record
 
 R2 = Display({"all": "R2"}, roi_columns=True)
 COUNT = Display({"count": "images"}, direction="none", digits=0)

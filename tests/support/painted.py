@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 from fits import fit
 
-from brainbench.pipeline.results import write_arrays, write_record
+from brainbench.metrics.bootstrap import DRAWS, packed
 from brainbench.plot.meshes import SIDES, cortex
 from brainbench.records import Display, MetricResult, Record
-from brainbench.resampling import DRAWS, packed
+from brainbench.results.store import write_arrays, write_record
 from brainbench.types import Surface
 
 LAYERS = ("first", "second", "third")

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from brainbench.fitting.readout.select import Selection, read_out, read_out_loss
+from brainbench.fitting.readout.selection import Selection, read_out, read_out_loss
 
 __all__ = ["Selection", "read_out", "read_out_loss"]

@@ -9,7 +9,7 @@ import pytest
 
 from brainbench import EncoderCard, Features, FitContext, Responses
 from brainbench.builtin.encoders.cards import CLASSTOKEN, FACTORTOPY, GNETVIT, PATCHTOKEN
-from brainbench.pipeline.shuffling import ShuffledFeatures, wrong_images
+from brainbench.pipeline.shuffled_features import ShuffledFeatures, wrong_images
 
 IMAGES, VOXELS = 600, 24
 

@@ -1,0 +1,1 @@
+"""What backbone plugins are made of, and where their weights come from."""

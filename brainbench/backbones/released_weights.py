@@ -1,0 +1,135 @@
+"""Released weights: shipped with the plugin, found in the cache of their library or fetched into it; compared with their sha256."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+from brainbench.backbones.packaged_weights import is_shipped, shipped_place
+from brainbench.cards import BackboneCard
+from brainbench.errors import WeightsError
+from brainbench.types import Weights
+from brainbench.util.hashing import file_sha256
+
+
+def obtained(card: BackboneCard, weights: Weights) -> Weights:
+    """The same weights with the path of the release; fetched, if they are not cached.
+
+    Raises WeightsError if they cannot be had (which file or cache, which command would serve) or are not what they should be.
+    """
+    if weights.kind != "release" or not fetchable(card):
+        return weights
+    path = cached(card) or _fetched(card)
+    verify(card, path)
+    return Weights("release", path)
+
+
+def fetchable(card: BackboneCard) -> bool:
+    """Whether brainbench itself fetches the released weights of this card."""
+    return card.released and (is_shipped(card.source) or _is_url(card) or bool(card.source and card.files))
+
+
+def cached(card: BackboneCard) -> Path | None:
+    """The released weights in their cache: a file, or the folder of a snapshot; None if they are not (all) there."""
+    if is_shipped(card.source) or _is_url(card):
+        path = _file_place(card)
+        return path if path.is_file() else None
+    if card.snapshot:
+        return _cached_snapshot(card)
+    from huggingface_hub import try_to_load_from_cache
+
+    for file in card.files:
+        found = try_to_load_from_cache(card.source or "", file)
+        if isinstance(found, str):
+            return Path(found)
+    return None
+
+
+def place(card: BackboneCard) -> str:
+    """Where the released weights would lie, for messages."""
+    if is_shipped(card.source) or _is_url(card):
+        return str(_file_place(card))
+    from huggingface_hub import constants
+
+    return f"huggingface.co/{card.source} in {constants.HF_HUB_CACHE}"
+
+
+def verify(card: BackboneCard, path: Path) -> None:
+    """Raise WeightsError unless the file's sha256 is, or begins with, the one on the card (where it gives one)."""
+    expected = card.sha256
+    if path.is_file() and expected and not file_sha256(path).startswith(expected):
+        remedy = f"delete it, and `brainbench weights fetch {card.name}`"
+        if is_shipped(card.source):
+            remedy = "install the plugin again"
+        raise WeightsError(
+            f"{card.name}: {path} is damaged or another file, its sha256 does not begin with {expected}; {remedy}"
+        )
+
+
+def _fetched(card: BackboneCard) -> Path:
+    if is_shipped(card.source):
+        raise WeightsError(f"{card.name}: {place(card)} is not there; it comes with the plugin: install it again")
+    try:
+        return _from_url(card) if _is_url(card) else _from_hub(card)
+    # Which HTTP library raises depends on the version of huggingface_hub.
+    except Exception as error:
+        reason = (str(error) or type(error).__name__).splitlines()[0]
+        command = f"put {card.source} there" if _is_url(card) else f"run `brainbench weights fetch {card.name}`"
+        raise WeightsError(
+            f"{card.name}: the weights ({place(card)}) are not there and could not be downloaded ({reason}); {command} where"
+            f" there is a network, or give --weights {card.name}={'FOLDER' if card.snapshot else 'FILE'}, or ask for"
+            f" {card.name}@untrained"
+        ) from None
+
+
+def _is_url(card: BackboneCard) -> bool:
+    return (card.source or "").startswith("https://")
+
+
+def _file_place(card: BackboneCard) -> Path:
+    return shipped_place(card.source or "") if is_shipped(card.source) else _url_place(card)
+
+
+def _url_place(card: BackboneCard) -> Path:
+    """torch.hub's folder for checkpoints, told without torch."""
+    home = os.environ.get("TORCH_HOME") or Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser() / "torch"
+    return Path(home).expanduser() / "hub" / "checkpoints" / (card.source or "").rpartition("/")[2]
+
+
+def _from_url(card: BackboneCard) -> Path:
+    import torch
+
+    path = _url_place(card)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    torch.hub.download_url_to_file(card.source or "", str(path), progress=False)
+    return path
+
+
+def _from_hub(card: BackboneCard) -> Path:
+    from huggingface_hub import file_exists, hf_hub_download, snapshot_download
+
+    source = card.source or ""
+    if card.snapshot:
+        folder = Path(snapshot_download(source, allow_patterns=list(card.files)))
+        if not _complete(folder, card.files):
+            raise FileNotFoundError(f"{folder} lacks some of {', '.join(card.files)}")
+        return folder
+    file = next(file for file in card.files if file_exists(source, file))
+    return Path(hf_hub_download(source, file))
+
+
+def _cached_snapshot(card: BackboneCard) -> Path | None:
+    from huggingface_hub import snapshot_download
+    from huggingface_hub.errors import LocalEntryNotFoundError
+
+    try:
+        folder = Path(snapshot_download(card.source or "", local_files_only=True))
+    except LocalEntryNotFoundError:
+        return None
+    return folder if _complete(folder, card.files) else None
+
+
+def _complete(folder: Path, patterns: Sequence[str]) -> bool:
+    """A download that was cut short leaves a folder with some of the files."""
+    return all(any(folder.glob(pattern)) for pattern in patterns)

@@ -1,0 +1,1 @@
+"""The work behind the commands; ``cli`` only parses and prints."""

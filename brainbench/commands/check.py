@@ -1,0 +1,142 @@
+"""Does a backbone do what it has to, does an encoder find what was planted? What is behind ``brainbench check``."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from statistics import median
+
+from brainbench.errors import PluginError, UsageError, did_you_mean
+from brainbench.planning.jobs import Request
+from brainbench.planning.picks import UNTRAINED
+from brainbench.plugins import describe
+from brainbench.records import Record
+from brainbench.registry import Registry
+from brainbench.runner import Run
+from brainbench.runner.benchmark import Benchmark
+from brainbench.testing import BACKBONE_CHECKS, BackboneCase, ContractError
+from brainbench.util.folders import Places, default_cache
+from brainbench.util.progress import Reporter
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """One check of one backbone: whether it was passed, and what was seen."""
+
+    name: str
+    check: str
+    good: bool
+    seen: str
+
+
+def check_backbones(names: str, registry: Registry) -> Iterator[Verdict]:
+    """Run every check of the conformance kit on these backbones (names and globs), as their library initialises them.
+
+    Raises UsageError on a name that is neither a backbone nor an encoder.
+    """
+    try:
+        entries = registry.backbones.select(names.replace(UNTRAINED, ""))
+    except UsageError:
+        if near := did_you_mean(names, [entry.name for entry in registry.encoders]):
+            raise UsageError(f"unknown name {names!r}{near}; `brainbench list` shows them all") from None
+        raise
+    for entry in entries:
+        case = BackboneCase(entry.card)
+        for check, passes in BACKBONE_CHECKS.items():
+            try:
+                good, seen = True, passes(case)
+            except ContractError as error:
+                good, seen = False, str(error)
+            # A plugin may raise anything.
+            except Exception as error:
+                good, seen = False, describe(error)
+            yield Verdict(entry.name, check, good, " ".join(seen.split()))
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One figure, the median over seeds, beside what is expected; within: whether it is as expected."""
+
+    figure: str
+    recovered: float
+    expected: str
+    within: bool
+
+
+@dataclass(frozen=True)
+class Bound:
+    """What a figure has to be."""
+
+    figure: str
+    expected: str
+    holds: Callable[[float], bool]
+
+
+# The demo's few steps leave places half found; these take about a minute of one core.
+STEPS = 1000
+# With 1,000 train images and 2,000 voxels; what a good fit reaches in that time.
+BOUNDS = (
+    Bound("R2 / noise ceiling", ">= 0.79", lambda x: x >= 0.79),
+    Bound("layer r", ">= 0.94", lambda x: x >= 0.94),
+    Bound("slope / true slope", "0.85 to 1.15", lambda x: 0.85 <= x <= 1.15),
+    Bound("space error", "<= 0.07", lambda x: x <= 0.07),
+    Bound("slope without a hierarchy", "-0.05 to 0.05", lambda x: abs(x) <= 0.05),
+)
+
+
+def check_encoder(
+    name: str, backbone: str, seeds: int, settings: Sequence[str], device: str, registry: Registry, report: Reporter
+) -> list[Finding]:
+    """Fit the encoder to brains planted from ``backbone``, with and without a hierarchy, and compare.
+
+    Figures that the encoder has no selector for are left out. Raises PluginError when the encoder fails.
+    """
+    card = registry.encoders.get(name).card
+    # What is set comes later and wins.
+    enough = [f"{name}.steps={STEPS}"] if any(s.name == "steps" for s in card.all_settings()) else []
+    figures: dict[str, list[float]] = {}
+    for flat in (False, True):
+        request = Request(
+            backbones=backbone,
+            encoders=name,
+            metrics="r2,recovery",
+            dataset="planted",
+            data=Path(backbone),
+            seeds=seeds,
+            settings=(*enough, *settings, f"planted.flat={flat}"),
+            controls=False,
+        )
+        for record in _records(request, registry, device, report):
+            for figure, value in _figures(record, flat).items():
+                figures.setdefault(figure, []).append(value)
+    return [
+        Finding(bound.figure, value, bound.expected, bound.holds(value))
+        for bound in BOUNDS
+        if bound.figure in figures
+        for value in [median(figures[bound.figure])]
+    ]
+
+
+def _records(request: Request, registry: Registry, device: str, report: Reporter) -> list[Record]:
+    with tempfile.TemporaryDirectory(prefix="brainbench-check-") as place:
+        places = Places(Path(place) / "results", Path(place) / "leaderboards", default_cache())
+        benchmark = Benchmark.open(request, registry, places, device=device, keep="scores")
+        records = []
+        for job, record, _ in Run(benchmark.plan, places, benchmark.device, report, keep="scores").records():
+            if record.failure:
+                raise PluginError(f"{record.failure.plugin} failed at {record.failure.stage}: {record.failure.message}")
+            report.message(f"{job.label}: R2 {record.metrics['r2'].values['all']:.3f}, {record.cost.wall_s:.0f} s")
+            records.append(record)
+    return records
+
+
+def _figures(record: Record, flat: bool) -> Mapping[str, float]:
+    recovery = record.metrics["recovery"].values
+    if flat:
+        return {"slope without a hierarchy": recovery["slope"]} if "slope" in recovery else {}
+    named = {"layer_r": "layer r", "slope_ratio": "slope / true slope", "space_error": "space error"}
+    found = {title: recovery[key] for key, title in named.items() if key in recovery}
+    ceiling = record.dataset.noise_ceiling["all"]
+    return found | {"R2 / noise ceiling": record.metrics["r2"].values["all"] / ceiling}

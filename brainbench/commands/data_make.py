@@ -1,0 +1,56 @@
+"""Small simulated directories in a dataset's own layout: what is behind ``brainbench data make``."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from brainbench.cards import DatasetCard
+from brainbench.errors import BrainbenchError, PluginError, UsageError, did_you_mean
+from brainbench.plugins import describe
+from brainbench.registry import Entry, Registry
+from brainbench.util.folders import storage
+
+
+def makers(registry: Registry) -> list[Entry[DatasetCard]]:
+    """The datasets that can be made."""
+    return [entry for entry in registry.datasets if entry.card.maker is not None]
+
+
+def make(name: str, folder: Path, settings: Sequence[str], registry: Registry) -> None:
+    """Write the directory ``folder``, which must not be there or be empty. settings: ``key=value`` texts.
+
+    Raises UsageError before anything is written for a dataset that cannot be made, a bad setting or a folder in use.
+    """
+    entry = registry.datasets.get(name)
+    if entry.card.maker is None:
+        known = ", ".join(other.name for other in makers(registry)) or "none installed"
+        raise UsageError(f"{name}: nothing makes this dataset; those that can be made: {known}")
+    resolved = _resolved(entry.card, settings)
+    if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
+        raise UsageError(f"{folder}: something is there already; name a new or an empty folder")
+    try:
+        with storage(folder):
+            folder.mkdir(parents=True, exist_ok=True)
+            entry.card.maker(folder=folder, settings=resolved)
+    except BrainbenchError:
+        raise
+    except Exception as error:
+        owner = f"{entry.plugin.distribution} {entry.plugin.version}"
+        raise PluginError(f"dataset {name} of {owner} failed to make {folder}: {describe(error)}") from error
+
+
+def _resolved(card: DatasetCard, settings: Sequence[str]) -> dict[str, Any]:
+    known = {setting.name: setting for setting in card.maker_settings}
+    resolved = {name: setting.default for name, setting in known.items()}
+    for text in settings:
+        key, equals, value = text.partition("=")
+        if not equals or key not in known:
+            allowed = ", ".join(f"{name}={setting.default}" for name, setting in known.items()) or "none"
+            raise UsageError(
+                f"--set {text}: no setting {key!r} of what makes {card.name}{did_you_mean(key, known)}; "
+                f"expected key=value, of: {allowed}"
+            )
+        resolved[key] = known[key].parse(value, card.name)
+    return resolved

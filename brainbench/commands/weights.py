@@ -1,0 +1,114 @@
+"""Released weights as files: fetch them, verify them, convert a checkpoint. The work behind ``brainbench weights``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from brainbench.backbones import released_weights as releases
+from brainbench.backbones.checkpoints import load_state
+from brainbench.cards import BackboneCard
+from brainbench.errors import BrainbenchError, StoreError, UsageError, WeightsError
+from brainbench.planning.backbones import pick_backbones
+from brainbench.planning.keys import folder_digest
+from brainbench.planning.settings import Assignments
+from brainbench.plugins import describe
+from brainbench.registry import Registry
+from brainbench.runner import load_backbone
+from brainbench.types import Weights
+from brainbench.util.hashing import file_sha256
+
+
+@dataclass(frozen=True)
+class Held:
+    """The weights of one backbone on this machine. sha256: of the file, or over all files of a folder; problem: what is wrong."""
+
+    name: str
+    weights: str
+    path: str
+    mb: float
+    sha256: str
+    licence: str | None
+    problem: str = ""
+
+
+def fetch(names: str, registry: Registry) -> Iterator[Held]:
+    """Bring the released weights of these backbones into their library's cache, if they are not there already.
+
+    Raises UsageError when nothing of what is named has weights that brainbench fetches.
+    """
+    cards = [card for card in _cards(names, registry) if releases.fetchable(card)]
+    if not cards:
+        raise UsageError(
+            f"{names}: no weights to fetch; `brainbench list backbones --json` says where each card's come from"
+        )
+    for card in cards:
+        try:
+            path = releases.obtained(card, Weights("release")).path
+        except WeightsError as error:
+            yield _problem(card, "", str(error))
+            continue
+        yield _held(card, path) if path else _problem(card, "", "the plugin sees to its weights itself")
+
+
+def verify(names: str, weights: Sequence[str], registry: Registry) -> Iterator[Held]:
+    """Compare the sha256 of what is cached, or of ``NAME=FILE``, and load it strictly into its network; fetches nothing."""
+    chosen = pick_backbones(
+        names, registry, Assignments(()), simulated=False, weights=weights, controls=False, device="cpu"
+    )
+    for pick in [network for one in chosen for network in one.networks]:
+        card, path = pick.entry.card, pick.weights.path
+        if pick.weights.kind == "release":
+            path = releases.cached(card) if releases.fetchable(card) else None
+            if path is None:
+                yield _problem(card, "", f"not cached; `brainbench weights fetch {card.name}` fetches it")
+                continue
+        if path is None:
+            yield _problem(card, "", "has no released weights")
+            continue
+        try:
+            load_backbone(pick, [card.name])
+        except BrainbenchError as error:
+            yield _problem(card, str(path), str(error))
+        except Exception as error:  # a plugin may raise anything
+            yield _problem(card, str(path), describe(error))
+        else:
+            yield _held(card, path, pick.label)
+
+
+def convert(source: Path, target: Path) -> int:
+    """Write the tensors of a checkpoint as safetensors; returns how many. Raises WeightsError, UsageError, StoreError."""
+    from safetensors import SafetensorError
+    from safetensors.torch import save_file
+
+    if target.suffix != ".safetensors":
+        raise UsageError(f"{target}: the new file is a safetensors file, so its name ends in .safetensors")
+    if target.exists():
+        raise StoreError(f"{target}: is there already; delete it, or choose another name")
+    # Tensors that share memory, as tied weights do, are stored one by one.
+    state = {name: value.clone().contiguous() for name, value in load_state(source).items()}
+    draft = target.with_name(f".{target.name}.new")
+    try:
+        save_file(state, draft)
+        draft.replace(target)
+    # safetensors has an exception of its own for what the disk refuses.
+    except (OSError, SafetensorError) as error:
+        draft.unlink(missing_ok=True)
+        raise StoreError(f"{target}: cannot be written ({describe(error)}); choose another folder") from None
+    return len(state)
+
+
+def _cards(names: str, registry: Registry) -> list[BackboneCard]:
+    return [entry.card for entry in registry.backbones.select(names)]
+
+
+def _held(card: BackboneCard, path: Path, label: str = "") -> Held:
+    files = [path] if path.is_file() else [p for p in path.rglob("*") if p.is_file()]
+    digest = file_sha256(path) if path.is_file() else folder_digest(path)
+    size = round(sum(p.stat().st_size for p in files) / 1e6, 1)
+    return Held(card.name, label or card.weights, str(path), size, digest, card.licence)
+
+
+def _problem(card: BackboneCard, path: str, what: str) -> Held:
+    return Held(card.name, card.weights, path, 0.0, "", card.licence, problem=" ".join(what.split()))

@@ -1,0 +1,61 @@
+"""Records -> the files of their boards, and of the metrics that have a table of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from brainbench.errors import UsageError
+from brainbench.leaderboard import render as leaderboard
+from brainbench.leaderboard.own_tables import own_table
+from brainbench.leaderboard.record_metrics import compute
+from brainbench.leaderboard.rows import Edition, editions
+from brainbench.leaderboard.shown_metrics import Asked
+from brainbench.records import MetricResult, Record
+
+
+def board_files(
+    records: Sequence[Record], results: Path, asked: Asked, beside: Callable[[str], str] | None = None
+) -> dict[Path, str]:
+    """File name -> content. The same records, arrays and ``asked``: the same bytes.
+
+    results: the folder the records came from; beside: dataset name -> Markdown to put below its page. Raises UsageError when a
+    metric is asked for that there is not, PluginError when one that is computed fails.
+    """
+    shown = asked.among(records)
+    several = editions(records)
+    on_board = [
+        record
+        for edition in several
+        for record in _joined(
+            shown.narrowed(edition.records),
+            {pick.entry.name: compute(pick, edition, results) for pick in shown.beside},
+        )
+    ]
+    files = leaderboard.render(on_board)
+    if beside:
+        for name in {record.dataset.name for record in on_board}:
+            files[Path(f"{name}.md")] += "\n" + beside(name)
+    for pick in shown.apart:
+        tables: dict[str, list[Edition]] = {}
+        for edition in several:
+            fits = [replace(record, metrics={}) for record in edition.records if record.encoder]
+            joined = _joined(fits, {pick.entry.name: compute(pick, edition, results)})
+            if joined:
+                tables.setdefault(edition.dataset, []).append(replace(edition, records=tuple(joined)))
+        for dataset, some in tables.items():
+            files |= own_table(dataset, pick.entry.card, some)
+    if not files:
+        raise UsageError(
+            f"--metrics {asked.names}: these records are of networks alone, without an encoder to say it of"
+        )
+    return files
+
+
+def _joined(records: Sequence[Record], found: Mapping[str, Mapping[str, MetricResult]]) -> list[Record]:
+    """Copies of the records with what was computed of each, by metric and record key."""
+    return [
+        replace(r, metrics=r.metrics | {name: said[r.key] for name, said in found.items() if r.key in said})
+        for r in records
+    ]

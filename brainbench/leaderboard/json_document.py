@@ -1,0 +1,72 @@
+"""Boards -> plain JSON types: every figure with its interval, and every pair of rows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from brainbench.leaderboard.board import Board, Line
+from brainbench.leaderboard.intervals import Estimate
+from brainbench.leaderboard.rows import RowKey
+
+SCHEMA = 1
+
+
+def document(boards: Sequence[Board]) -> dict[str, Any]:
+    """One dataset's boards. Figures are by metric and name ("r2.all", "r2.V1", "hierarchy.slope"), at six digits."""
+    return {"schema": SCHEMA, "dataset": boards[0].edition.dataset, "editions": [_edition(board) for board in boards]}
+
+
+def _edition(board: Board) -> dict[str, Any]:
+    rows = [line.row.key for line in board.ranked if line.rank is not None]
+    return {
+        "version": board.edition.version,
+        "settings": board.edition.settings,
+        "noise_ceiling": {name: _digits(value) for name, value in board.ceiling.items()},
+        "rows": [_line(line, board) for line in board.lines],
+        "differences": [
+            {
+                "first": _names(rows[d.first]),
+                "second": _names(rows[d.second]),
+                "difference": _digits(d.estimate.figure),
+                **_interval(d.estimate),
+                "p": _digits(d.p),
+                "other_subjects": _interval(d.beyond) if d.beyond else None,
+            }
+            for d in board.differences
+        ],
+    }
+
+
+def _line(line: Line, board: Board) -> dict[str, Any]:
+    figures = {}
+    for column in board.columns:
+        figure = line.figures[column]
+        if figure is None:
+            continue
+        found: dict[str, Any] = {"mean": _digits(figure[0])}
+        if figure[1] is not None:
+            found["sd"] = _digits(figure[1])
+        if column in line.intervals:
+            found |= _interval(line.intervals[column])
+        figures[f"{column.metric}.{column.value}"] = found
+    facts = {"rank": line.rank, "control": line.row.control, "cells": [line.done, line.expected]}
+    return _names(line.row.key) | facts | {"figures": figures}
+
+
+def _names(key: RowKey) -> dict[str, Any]:
+    return {
+        "backbone": key.backbone,
+        "weights": key.weights,
+        "backbone_settings": key.backbone_settings,
+        "encoder": key.encoder,
+        "encoder_settings": key.encoder_settings,
+    }
+
+
+def _interval(one: Estimate) -> dict[str, float]:
+    return {"low": _digits(one.low), "high": _digits(one.high)}
+
+
+def _digits(value: float) -> float:
+    return float(f"{value:.6g}")

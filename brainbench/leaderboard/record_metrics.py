@@ -1,0 +1,77 @@
+"""The records of one board -> the figures of a metric over records, one a done job."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from brainbench.errors import BrainbenchError, PluginError
+from brainbench.leaderboard.rows import Edition, roi_rank, row_key
+from brainbench.pipeline.scores import checked
+from brainbench.planning.jobs import MetricPick
+from brainbench.plugins import describe
+from brainbench.protocols import RecordsMetric
+from brainbench.records import EncoderFacts, MetricResult, Record
+from brainbench.results.store import StoredArrays, count_parameters
+from brainbench.types import Cell, Score
+
+
+def compute(pick: MetricPick, edition: Edition, results: Path) -> dict[str, MetricResult]:
+    """Record key -> what the metric says of that job, for every done job with an encoder; results: the records' folder.
+
+    Raises PluginError, naming the plugin, when the metric raises or gives anything but one Score a cell.
+    """
+    card, plugin = pick.entry.card, pick.entry.plugin
+    cells = {r.key: cell(r, r.encoder, results) for r in edition.records if r.encoder and r.status == "done"}
+    try:
+        metric = card.loader(settings=pick.settings)
+        if not isinstance(metric, RecordsMetric):
+            raise PluginError(f"load() gave {type(metric).__name__}, which is no RecordsMetric")
+        said: Sequence[Score] = metric.score(tuple(cells.values()))
+        if len(said) != len(cells):
+            raise PluginError(f"score() gave {len(said)} scores for {len(cells)} cells")
+        found = [checked(card, score) for score in said]
+    except Exception as error:
+        what = error if isinstance(error, BrainbenchError) else describe(error)
+        raise PluginError(f"metric {card.name} of {plugin.distribution} {plugin.version} failed: {what}") from error
+    columns = _columns(pick, edition)
+    return {
+        key: replace(result, version=pick.version, display=replace(result.display, columns=columns, roi_columns=False))
+        for key, result in zip(cells, found, strict=True)
+    }
+
+
+def cell(record: Record, encoder: EncoderFacts, results: Path) -> Cell:
+    """A done job as a metric over records sees it."""
+    key, spent = row_key(record), record.cost
+    network = " ".join(filter(None, (key.backbone, key.backbone_settings)))
+    fit = " ".join(filter(None, (key.encoder, key.encoder_settings)))
+    counts = {
+        "fitted_parameters": count_parameters(results, record),
+        "backbone_parameters": record.backbone.parameters,
+    }
+    return Cell(
+        row=f"{network} ({key.weights}) x {fit}",
+        backbone=record.backbone.name,
+        encoder=encoder.name,
+        control=record.backbone.control,
+        subject=record.dataset.subject,
+        seed=record.seed,
+        versions={name: result.version for name, result in record.metrics.items()},
+        cost={"wall_s": spent.wall_s, "peak_memory_mb": spent.peak_memory_mb}
+        | {name: float(count) for name, count in counts.items() if count is not None},
+        rois=tuple(record.dataset.rois),
+        arrays=StoredArrays(results, record),
+    )
+
+
+def _columns(pick: MetricPick, edition: Edition) -> dict[str, str]:
+    """The card's columns and, if it has them, those of the ROIs: under its own heading, because the bare ROI is R2's."""
+    card = pick.entry.card
+    headings = dict(card.columns)
+    if card.roi_columns:
+        rois = {name for record in edition.records for name in record.dataset.rois}
+        first = next(iter(headings.values()))
+        headings |= {roi: f"{first} {roi}" for roi in sorted(rois, key=roi_rank)}
+    return headings

@@ -1,0 +1,41 @@
+"""Records -> leaderboards: Markdown to read, LaTeX to print, CSV and JSON to compute with. No clock, host or cost gets in."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from pathlib import Path
+
+import pandas as pd
+
+from brainbench.leaderboard import by_layer as layers
+from brainbench.leaderboard import by_training_images as curve
+from brainbench.leaderboard.board import Board, board, frame
+from brainbench.leaderboard.json_document import document
+from brainbench.leaderboard.latex import latex
+from brainbench.leaderboard.markdown import page
+from brainbench.leaderboard.rows import editions
+from brainbench.records import Record
+
+__all__ = ["Board", "boards", "render"]
+
+
+def boards(records: Iterable[Record]) -> dict[str, list[Board]]:
+    """Dataset name -> one board for each edition; the order of the records does not matter."""
+    found: dict[str, list[Board]] = {}
+    for edition in editions(records):
+        found.setdefault(edition.dataset, []).append(board(edition))
+    return found
+
+
+def render(records: Iterable[Record]) -> dict[Path, str]:
+    """File name -> content of every board these records make: ``<dataset>.md``, ``.csv``, ``.json``, ``.tex``; curves, layers."""
+    files = {}
+    for name, some in boards(records).items():
+        files[Path(f"{name}.md")] = page(some)
+        table = pd.concat([frame(one) for one in some], ignore_index=True)
+        files[Path(f"{name}.csv")] = table.to_csv(index=False, lineterminator="\n")
+        files[Path(f"{name}.json")] = json.dumps(document(some), indent=1, allow_nan=False) + "\n"
+        files[Path(f"{name}.tex")] = latex(some)
+        files |= curve.files(name, some) | layers.files(name, some)
+    return files

@@ -1,0 +1,238 @@
+"""Records -> the rows of a board: seeds and subjects pooled, nothing else."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from brainbench.errors import StoreError
+from brainbench.leaderboard.intervals import Sample
+from brainbench.metrics.bootstrap import unpacked
+from brainbench.records import Display, MetricResult, Record
+
+# As in Table 13, with the areas that it leaves out beside their kin.
+ROI_ORDER = ("V1", "V2", "V3", "hV4", "EBA", "FBA", "OFA", "FFA", "OPA", "PPA", "RSC", "OWFA", "VWFA")
+METRIC_ORDER = ("r2", "hierarchy", "confidence", "layers")
+
+
+@dataclass(frozen=True, order=True)
+class RowKey:
+    """What makes a row: everything but seed and subject."""
+
+    backbone: str
+    weights: str
+    backbone_settings: str
+    encoder: str
+    encoder_settings: str
+
+
+@dataclass(frozen=True)
+class Column:
+    """One figure of one version of one metric."""
+
+    metric: str
+    version: str
+    value: str
+    heading: str
+    direction: str
+    digits: int
+
+
+@dataclass
+class Row:
+    """One row.
+
+    cells: (subject, seed) -> the job's metrics, empty where it failed; tokens: metrics of the backbone alone; records: what
+    it was made of; failures: why jobs failed.
+    """
+
+    key: RowKey
+    control: bool
+    cells: dict[tuple[str, int], dict[str, MetricResult]] = field(default_factory=dict)
+    tokens: list[dict[str, MetricResult]] = field(default_factory=list)
+    records: list[Record] = field(default_factory=list)
+    failures: list[str] = field(default_factory=list)
+
+    def figures(self, column: Column, expected: int) -> list[float] | None:
+        """The figures behind one table cell; None unless every seed and subject has one."""
+        jobs = list(self.cells.values())
+        alone = [m for m in self.tokens if column.metric in m]
+        if alone:
+            jobs, expected = alone, len(alone)
+        results = [job.get(column.metric) for job in jobs]
+        found = [
+            r.values[column.value] for r in results if r and r.version == column.version and column.value in r.values
+        ]
+        return found if found and len(found) == expected else None
+
+    def sample(self, column: Column) -> Sample | None:
+        """The figure of every cell with its draws of the test images; None unless every cell has them."""
+        results = {cell: job.get(column.metric) for cell, job in self.cells.items()}
+        cells = {
+            cell: (r.values[column.value], unpacked(r.draws[column.value]))
+            for cell, r in results.items()
+            if r and r.version == column.version and column.value in r.draws
+        }
+        images = min((r.dataset.split_sizes.get("test", 0) for r in self.records if r.encoder), default=0)
+        return Sample(cells, images) if cells and len(cells) == len(self.cells) else None
+
+
+@dataclass(frozen=True)
+class Edition:
+    """The records that may stand in one table: one version and the same settings of the dataset, one split a subject."""
+
+    dataset: str
+    version: str
+    settings: str
+    records: tuple[Record, ...]
+
+    @property
+    def expected(self) -> set[tuple[str, int]]:
+        """Every (subject, seed) that any job of this edition was about."""
+        return {(r.dataset.subject, r.seed) for r in self.records if r.encoder is not None}
+
+
+def editions(records: Iterable[Record]) -> list[Edition]:
+    """Keep dataset versions and settings, and different splits of one subject, apart."""
+    ordered = sorted(records, key=lambda r: r.key)
+    hashes: dict[tuple[str, str, str, str], list[str]] = {}
+    for record in ordered:
+        place = (record.dataset.name, record.dataset.version, _spelled(record.dataset.changed), record.dataset.subject)
+        known = hashes.setdefault(place, [])
+        if record.dataset.split_hash and record.dataset.split_hash not in known:
+            known.append(record.dataset.split_hash)
+    groups: dict[tuple[str, str, str, int], list[Record]] = {}
+    for record in ordered:
+        facts, settings = record.dataset, _spelled(record.dataset.changed)
+        known = sorted(hashes[facts.name, facts.version, settings, facts.subject])
+        number = known.index(facts.split_hash) if facts.split_hash else 0
+        groups.setdefault((facts.name, facts.version, settings, number), []).append(record)
+    return [
+        Edition(name, version, settings, tuple(group))
+        for (name, version, settings, _), group in sorted(groups.items(), key=lambda item: item[0])
+    ]
+
+
+def rows(edition: Edition) -> list[Row]:
+    """Pool the records of an edition; raises StoreError when two records claim one cell."""
+    found: dict[RowKey, Row] = {}
+    for record in edition.records:
+        key = row_key(record)
+        row = found.setdefault(key, Row(key, record.backbone.control))
+        row.records.append(record)
+        cell = (record.dataset.subject, record.seed)
+        if record.failure:
+            where = f"{key.backbone}, {key.encoder}, subject {cell[0]}, seed {cell[1]}"
+            row.failures.append(f"{where}: {record.failure.plugin} failed at {record.failure.stage}: "
+                                f"{record.failure.type}: {record.failure.message}")  # fmt: skip
+        if record.encoder is None:
+            row.tokens.append(record.metrics)
+        elif cell in row.cells:
+            raise StoreError(
+                f"two records for subject {cell[0]}, seed {cell[1]} of {key.backbone} x {key.encoder}: delete one of them"
+            )
+        else:
+            row.cells[cell] = {} if record.failure else record.metrics
+    return _with_tokens(found)
+
+
+def row_key(record: Record) -> RowKey:
+    """The row a record belongs to."""
+    backbone, encoder = record.backbone, record.encoder
+    return RowKey(
+        backbone.name,
+        backbone.weights,
+        _spelled(backbone.changed),
+        encoder.name if encoder else "",
+        _spelled(encoder.changed) if encoder else "",
+    )
+
+
+def _spelled(changed: Mapping[str, Any]) -> str:
+    return " ".join(f"{key}={value}" for key, value in sorted(changed.items()))
+
+
+def columns(edition: Edition) -> list[Column]:
+    """The figures of the edition's metrics, R2 first, ROIs in their usual order."""
+    shown: dict[tuple[str, str], Display] = {}
+    rois = {name for record in edition.records for name in record.dataset.rois}
+    for record in edition.records:
+        for metric, result in record.metrics.items():
+            shown[metric, result.version] = result.display
+    several = {m for m, _ in shown if sum(name == m for name, _ in shown) > 1}
+    idle = _idle(edition, shown)
+    found: list[Column] = []
+    for (metric, version), display in sorted(
+        shown.items(), key=lambda item: (_rank(METRIC_ORDER, item[0][0]), item[0][1])
+    ):
+        mark = f" (v{version})" if metric in several else ""
+        headings = {v: h for v, h in display.columns.items() if (metric, version, v) not in idle}
+        if display.roi_columns:
+            headings |= {roi: roi for roi in sorted(rois, key=roi_rank)}
+        taken = {column.heading for column in found}
+        for value, heading in headings.items():
+            # ROI names belong to the first metric that has a figure for each, R2 where there is one.
+            own = f"{metric} {heading}" if heading + mark in taken else heading
+            found.append(Column(metric, version, value, own + mark, direction_of(display, value), display.digits))
+    return found
+
+
+def _idle(edition: Edition, shown: Mapping[tuple[str, str], Display]) -> set[tuple[str, str, str]]:
+    """Figures without a column: the metric gave others, but never this one (no noise ceiling, no share of it)."""
+    given: dict[tuple[str, str], set[str]] = {}
+    for record in edition.records:
+        for metric, result in record.metrics.items():
+            given.setdefault((metric, result.version), set()).update(result.values)
+    return {
+        (metric, version, value)
+        for (metric, version), display in shown.items()
+        for value in display.columns
+        if given[metric, version] and value not in given[metric, version]
+    }
+
+
+def roi_rank(name: str) -> tuple[int, str]:
+    """Sort key that puts ROIs in the order of the visual pathway."""
+    return _rank(ROI_ORDER, name)
+
+
+def direction_of(display: Display, value: str) -> str:
+    """Which way one of a metric's figures is better."""
+    other = {"higher": "lower", "lower": "higher", "none": "none"}
+    return other[display.direction] if value in display.opposite else display.direction
+
+
+def _rank(order: Sequence[str], name: str) -> tuple[int, str]:
+    return (order.index(name) if name in order else len(order), name)
+
+
+def pooled(figures: Sequence[float]) -> tuple[float, float | None]:
+    """(mean, standard deviation over seeds and subjects, or None for a single cell)."""
+    return statistics.fmean(figures), statistics.stdev(figures) if len(figures) > 1 else None
+
+
+def _with_tokens(found: dict[RowKey, Row]) -> list[Row]:
+    """Hand the figures of a backbone alone to each of its rows; it has a row of its own only without any encoder."""
+    kept = []
+    for row in found.values():
+        if row.key.encoder:
+            kept.append(row)
+            continue
+        partners = [r for r in found.values() if r.key.encoder and _same_backbone(r.key, row.key)]
+        for partner in partners:
+            partner.tokens += row.tokens
+        if not partners:
+            kept.append(row)
+        elif row.failures and not any(p.failures for p in partners):
+            partners[0].failures += row.failures
+    return sorted(kept, key=lambda r: r.key)
+
+
+def _same_backbone(row: RowKey, alone: RowKey) -> bool:
+    return (row.backbone, row.weights, row.backbone_settings) == (
+        alone.backbone,
+        alone.weights,
+        alone.backbone_settings,
+    )

@@ -1,0 +1,148 @@
+"""``--backbones``, ``--weights`` and the controls: which networks run, and with which weights."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
+
+from brainbench.cards import BackboneCard
+from brainbench.errors import UsageError
+from brainbench.planning.picks import UNTRAINED, BackbonePick, joined
+from brainbench.planning.settings import Assignments
+from brainbench.registry import JOIN, Entry, Registry, split_list
+from brainbench.types import Weights
+
+# Name of the card and kind of weights, of every network that runs.
+Networks = tuple[tuple[str, str], ...]
+
+
+def pick_backbones(
+    text: str,
+    registry: Registry,
+    given: Assignments,
+    *,
+    simulated: bool,
+    weights: Sequence[str],
+    controls: bool,
+    device: str,
+) -> list[BackbonePick]:
+    """The backbones of a run: those asked for first, then the controls that they do not already hold.
+
+    ``A+B`` is one backbone, of the layers of several; no control is made of it. device: where they will run, for what their
+    settings leave to it.
+    """
+    everywhere, files = _parse_weights(weights, registry)
+    chosen: dict[Networks, BackbonePick] = {}
+
+    def named(part: str) -> list[BackbonePick]:
+        name, untrained = part.removesuffix(UNTRAINED), part.endswith(UNTRAINED)
+        entries = representatives(registry, simulated) if name == "all" else registry.backbones.match(name)
+        found = []
+        for entry in entries:
+            kind = _weights(entry.card, untrained or everywhere, files, asked=untrained and name == entry.name)
+            found.append(_pick(entry, kind, given, device))
+        return found
+
+    for part in split_list(text, "backbones"):
+        for pick in [_joint(part, named)] if JOIN in part else named(part):
+            chosen.setdefault(_networks(pick), pick)
+    used = {n.entry.name for pick in chosen.values() for n in pick.networks if n.weights.kind == "file"}
+    if unused := files.keys() - used:
+        raise UsageError(
+            f"--weights {min(unused)}=...: this backbone is not selected, so the file would have no effect"
+        )
+    for pick in list(chosen.values()) if controls else ():
+        if pick.weights.kind != "untrained" and pick.entry.card.released:
+            twin = _pick(pick.entry, Weights("untrained"), given, device)
+            chosen.setdefault(_networks(twin), twin)
+    for entry in registry.backbones if controls else ():
+        if entry.card.control:
+            pick = _pick(entry, _weights(entry.card, False, {}, asked=False), given, device)
+            chosen.setdefault(_networks(pick), pick)
+    if not chosen:
+        raise UsageError(
+            f"--backbones {text}: no family is installed besides the controls; install a plugin, e.g. brainbench-plugin-clip"
+        )
+    return list(chosen.values())
+
+
+def representatives(registry: Registry, simulated: bool) -> list[Entry[BackboneCard]]:
+    """One card a family: on simulated data the ``mini``, elsewhere the ``default``, or the default, or the first."""
+    families: dict[str, list[Entry[BackboneCard]]] = {}
+    for entry in registry.backbones:
+        # A name pattern is nobody's representative.
+        if not (entry.card.control or entry.card.pattern):
+            families.setdefault(entry.card.family, []).append(entry)
+
+    def rank(entry: Entry[BackboneCard]) -> tuple[bool, bool]:
+        return (not (simulated and entry.card.mini), not entry.card.default)
+
+    return [min(entries, key=rank) for entries in families.values()]
+
+
+def _networks(pick: BackbonePick) -> Networks:
+    """What tells two backbones of a run apart."""
+    return tuple((network.entry.name, network.weights.kind) for network in pick.networks)
+
+
+def _joint(text: str, named: Callable[[str], list[BackbonePick]]) -> BackbonePick:
+    """The backbone of a text ``A+B``; named: a name or glob -> what it means. Raises UsageError unless it means several."""
+    parts = [part.strip() for part in text.split(JOIN)]
+    if wrong := {"", "all"} & {part.removesuffix(UNTRAINED) for part in parts}:
+        what = "all runs its families one by one" if "all" in wrong else "an empty name"
+        raise UsageError(f"--backbones {text}: {what}; between + write names or globs, e.g. clip/mini+mae/mini")
+    members = {_networks(pick): pick for part in parts for pick in named(part)}
+    if shuffles := [pick.display for pick in members.values() if pick.entry.card.shuffles]:
+        raise UsageError(
+            f"--backbones {text}: {shuffles[0]} is a control of a whole run and cannot be joined with others; leave it out"
+        )
+    if len(members) < 2:
+        only = next(iter(members.values())).display
+        raise UsageError(
+            f"--backbones {text}: means {only} alone; + joins two backbones or more, give another or leave + out"
+        )
+    return joined(list(members.values()))
+
+
+def _pick(entry: Entry[BackboneCard], weights: Weights, given: Assignments, device: str) -> BackbonePick:
+    settings, changed = given.resolve(entry.card)
+    if settings["precision"] == "auto":
+        # Features of either kind are kept apart by their key.
+        pays = device.startswith("cuda") and entry.card.weights != "none"
+        settings["precision"] = "bfloat16" if pays else "float32"
+    twin = weights.kind == "untrained" and entry.card.released
+    control, tap_set = entry.card.control or twin, given.sets(entry.card, "tap")
+    return BackbonePick(entry, weights, settings, changed, control, tap_set)
+
+
+def _weights(card: BackboneCard, untrained: bool, files: Mapping[str, Path], *, asked: bool) -> Weights:
+    if not card.released and card.weights != "untrained":
+        if asked:
+            raise UsageError(f"{card.name}{UNTRAINED}: {card.name} has no weights of its own to leave out")
+        return Weights("release")
+    if untrained:
+        return Weights("untrained")
+    if card.name in files:
+        return Weights("file", files[card.name])
+    return Weights("untrained") if card.weights == "untrained" else Weights("release")
+
+
+def _parse_weights(texts: Iterable[str], registry: Registry) -> tuple[bool, dict[str, Path]]:
+    everywhere, files = False, {}
+    for text in texts:
+        if text == "untrained":
+            everywhere = True
+            continue
+        name, equals, path = text.partition("=")
+        if not equals:
+            raise UsageError(
+                f"--weights {text}: expected 'untrained' or NAME=FILE, e.g. clip/vit-b-16-openai=model.safetensors"
+            )
+        entry = registry.backbones.get(name)
+        if entry.card.weights in ("none", "in memory"):
+            raise UsageError(f"--weights {text}: {name} has no weights to load")
+        found = Path(path).expanduser()
+        if not (found.exists() if entry.card.snapshot else found.is_file()):
+            raise UsageError(f"--weights {text}: no such file: {path}")
+        files[name] = found
+    return everywhere, files

@@ -1,0 +1,167 @@
+"""What a run will take and download, told before it starts."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Any
+
+from brainbench.backbones.packaged_weights import is_shipped
+from brainbench.planning.jobs import Job, Plan, member_jobs
+from brainbench.planning.picks import BackbonePick
+from brainbench.types import Grid
+from brainbench.util.memory import budget
+
+_GRID_TOKENS = 8 * 8 + 1
+# Aligned channels where an encoder does not say: those of the default recipe.
+_CHANNELS = 16
+
+
+def announcement(plan: Plan) -> list[str]:
+    """Which card stands for which family, what will be downloaded, and what was noticed about the data."""
+    lines = [f"{len(plan.jobs)} jobs on {plan.data.card.name}" + (" (simulated)" if plan.data.simulated else "")]
+    for pick in plan.backbones:
+        lines.append(f"  {pick.display}: {_role(pick)}, weights {pick.label}{_download(pick)}")
+    networks = {one.display: one for pick in plan.backbones for one in pick.networks}
+    noncommercial = [
+        p for p in networks.values() if "NC" in (p.entry.card.licence or "") and p.weights.kind != "untrained"
+    ]
+    lines += [f"  note: {p.display} is licensed {p.entry.card.licence}: not for commercial use" for p in noncommercial]
+    return lines + _data_notes(plan)
+
+
+def jobs(plan: Plan, keep: str) -> list[dict[str, Any]]:
+    """One row a job with estimated memory and disk in MB, None where a card does not say enough; keep: as ``--keep``."""
+    return [
+        {
+            "backbone": job.backbone.display,
+            "encoder": job.encoder.entry.name if job.encoder else None,
+            "subject": job.subject,
+            "seed": job.seed,
+            "train_images": job.train_images,
+            "metrics": [m.entry.name for m in job.metrics],
+            "key": job.key,
+            "features_mb": _features_mb(job, plan),
+            "memory_mb": _memory_mb(job, plan),
+            "results_mb": _results_mb(job, plan, keep),
+        }
+        for job in plan.jobs
+    ]
+
+
+@dataclass(frozen=True)
+class Totals:
+    """What a whole run takes, in MB. features, responses: in the cache, responses as far as they are not there yet."""
+
+    features_mb: float
+    responses_mb: float
+    results_mb: float
+    memory_mb: float
+
+
+def totals(rows: list[dict[str, Any]], plan: Plan) -> Totals:
+    """The sums of the rows; features are shared between the jobs of one backbone and stimulus set."""
+    alone = {one.features_key: one for job in plan.jobs for one in member_jobs(job, plan.data)}
+    surveys = [plan.data.survey(subject) for subject in dict.fromkeys(job.subject for job in plan.jobs)]
+    return Totals(
+        features_mb=_sum(_features_mb(job, plan) for job in alone.values()),
+        responses_mb=_sum(found.unprepared / 1e6 for found in surveys if found is not None),
+        results_mb=_sum(row["results_mb"] for row in rows),
+        memory_mb=max((row["memory_mb"] or 0.0 for row in rows), default=0.0),
+    )
+
+
+def text(rows: list[dict[str, Any]], plan: Plan) -> str:
+    """The rows as lines, and their sums."""
+    lines = announcement(plan)
+    for job, row in zip(plan.jobs, rows, strict=True):
+        lines.append(f"  {job.label}: memory {_mb(row['memory_mb'])}, results {_mb(row['results_mb'])}")
+    whole = totals(rows, plan)
+    prepared = f" and prepared responses {_mb(whole.responses_mb)}" if whole.responses_mb else ""
+    lines.append(
+        f"disk: features {_mb(whole.features_mb)}{prepared} in the cache, results {_mb(whole.results_mb)}; "
+        f"memory: at most {_mb(whole.memory_mb)} for data and fit"
+    )
+    return "\n".join(lines)
+
+
+def _data_notes(plan: Plan) -> list[str]:
+    """What was dropped or decided when the data were read, each once with the subjects it is about."""
+    about: dict[str, list[str]] = {}
+    for subject in dict.fromkeys(job.subject for job in plan.jobs):
+        responses = plan.data.survey(subject)
+        for note in responses.notes if responses is not None else ():
+            about.setdefault(note, []).append(subject)
+    return [f"  subject {', '.join(subjects)}: {note}" for note, subjects in about.items()]
+
+
+def _features_mb(job: Job, plan: Plan) -> float | None:
+    each = [_image_bytes(one, job.grid) for one in job.backbone.networks]
+    if None in each:
+        return None
+    return round(len(plan.data.stimuli(job.subject)) * sum(filter(None, each)) / 1e6, 1)
+
+
+def _image_bytes(network: BackbonePick, grid: Grid) -> int | None:
+    """What the tokens of one image take."""
+    card = network.entry.card
+    if card.layers is None or card.width is None:
+        return None
+    tokens = _GRID_TOKENS
+    if grid == "native":
+        if card.patch is None or card.input_size is None:
+            return None
+        tokens = (card.input_size // card.patch) ** 2 + 1
+    return card.layers * card.width * tokens * (2 if network.settings["dtype"] == "float16" else 4)
+
+
+def _memory_mb(job: Job, plan: Plan) -> float | None:
+    features = _features_mb(job, plan)
+    if features is None:
+        return None
+    if job.encoder is None:
+        return features
+    # What does not fit is read again and again (docs/decisions/006).
+    tokens = min(features, budget(job.encoder.settings.get("memory", 0.0)) / 1e6)
+    responses = plan.data.survey(job.subject, job.train_images)
+    return round(tokens + (responses.values.size * 4 / 1e6 if responses is not None else 0), 1)
+
+
+def _results_mb(job: Job, plan: Plan, keep: str) -> float:
+    responses = plan.data.survey(job.subject, job.train_images)
+    if responses is None or job.encoder is None or keep == "scores":
+        return 0.01
+    voxels, cards = responses.values.shape[1], [one.entry.card for one in job.backbone.networks]
+    channels = job.encoder.settings.get("dim") or _CHANNELS
+    layers, weights = sum(c.layers or 12 for c in cards), sum((c.layers or 12) * (c.width or 768) for c in cards)
+    # Predictions, selectors with the read-out twice (array and parameters), the channel align; a byte a voxel of ROI masks.
+    predicted = len(responses.rows("test")) + len(plan.data.stimuli(job.subject).unmeasured)
+    figures = voxels * (predicted + layers + 6 + 2 * channels) + weights * channels
+    return float(round((figures * 4 + voxels * len(responses.rois)) / 1e6, 2))
+
+
+def _role(pick: BackbonePick) -> str:
+    if pick.members:
+        return "as one" + (", control" if pick.control else "")
+    return "control" if pick.control else f"family {pick.entry.card.family}"
+
+
+def _download(pick: BackbonePick) -> str:
+    return "".join(dict.fromkeys(_one_download(one) for one in pick.networks))
+
+
+def _one_download(network: BackbonePick) -> str:
+    card = network.entry.card
+    nowhere = card.weights == "none" or card.source is None or is_shipped(card.source)
+    if network.weights.kind != "release" or nowhere:
+        return ""
+    size = f" ({card.download_mb:,.0f} MB)" if card.download_mb else ""
+    return f", downloads {card.source}{size} unless cached"
+
+
+def _sum(values: Iterable[float | None]) -> float:
+    return round(sum((value or 0.0 for value in values), 0.0), 1)
+
+
+def _mb(value: float | None) -> str:
+    return "unknown" if value is None else f"{value:,.1f} MB"

@@ -1,0 +1,102 @@
+"""Content keys. Each stage's key extends the one before, so a change anywhere upstream gives a new key downstream.
+
+backbone key   card, plugin and library versions, loader source, weights, settings
+features key   backbone key + the images' bytes + grid + this extractor's version
+job key        features key + encoder key + responses and split + seed
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import cache, partial
+from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from brainbench.backbones.packaged_weights import is_shipped
+from brainbench.cards import Card, lazy
+from brainbench.plugins import Plugin
+from brainbench.types import Weights
+from brainbench.util.hashing import digest, file_sha256
+
+# Raise when the same backbone and images would be stored differently.
+EXTRACTOR_VERSION = 2
+# Raise when the same fit would be scored or stored differently.
+JOB_VERSION = 2
+# Settings that change how a result is computed, not what it is.
+_IMMATERIAL = ("batch",)
+
+
+@cache
+def _content(path: Path, _size: int, _modified: int) -> str:
+    return file_sha256(path)
+
+
+def file_digest(path: Path) -> str:
+    """sha256 of a file, computed once as long as its size and time of change stay."""
+    stat = path.stat()
+    return _content(path, stat.st_size, stat.st_mtime_ns)
+
+
+def folder_digest(folder: Path) -> str:
+    """sha256 over the names and contents of all files below a folder."""
+    return digest({str(p.relative_to(folder)): file_digest(p) for p in sorted(folder.rglob("*")) if p.is_file()})
+
+
+def card_facts(card: Card, plugin: Plugin, settings: Mapping[str, Any]) -> dict[str, Any]:
+    """What identifies a card's object: its name, code, versions and settings."""
+    return {
+        "name": card.name,
+        "card_version": card.version,
+        "plugin": f"{plugin.distribution} {plugin.version}",
+        "code": _loader_code(card),
+        "libraries": {name: library_version(name) for name in card.libraries},
+        "settings": {k: v for k, v in settings.items() if k not in _IMMATERIAL},
+    }
+
+
+def weights_facts(card: Card, weights: Weights) -> dict[str, Any]:
+    """What identifies the weights without loading them: the release, the file's bytes, or torch, which draws them."""
+    if weights.kind == "file" and weights.path is not None:
+        return {"file": folder_digest(weights.path) if weights.path.is_dir() else file_digest(weights.path)}
+    if weights.kind == "untrained":
+        return {"untrained": library_version("torch")}
+    if is_shipped(getattr(card, "source", None)):
+        # Nobody but the plugin keeps these, so its tag says less than for a public release.
+        return {"release": getattr(card, "weights", ""), "sha256": getattr(card, "sha256", "")}
+    return {"release": getattr(card, "weights", "")}
+
+
+def features_key(backbone: Mapping[str, Any], stimuli_key: str, grid: str) -> tuple[str, dict[str, Any]]:
+    """(key, its ingredients): the ingredients are stored beside the features, to say why something was not a hit."""
+    ingredients = {"backbone": dict(backbone), "stimuli": stimuli_key, "grid": grid, "extractor": EXTRACTOR_VERSION}
+    return digest(ingredients), ingredients
+
+
+def job_key(features: str, encoder: Mapping[str, Any] | None, data: Mapping[str, Any], seed: int) -> str:
+    """Key of one fit: ``data`` says which responses, split, dataset and subject."""
+    parts = {"features": features, "encoder": encoder, "data": dict(data), "seed": seed, "job": JOB_VERSION}
+    return digest(parts)
+
+
+@cache
+def library_version(name: str) -> str:
+    """The installed version of a distribution, or "not installed"."""
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "not installed"
+
+
+def _loader_code(card: Card) -> str:
+    """sha256 of the module that builds the object: an author who edits it gets new features, whatever the version says."""
+    loader, arguments = (
+        (card.loader.func, card.loader.keywords) if isinstance(card.loader, partial) else (card.loader, {})
+    )
+    if not isinstance(loader, lazy):
+        # Made in memory: from_module puts the weights' and layers' digest into the card's version.
+        return card.version
+    spec = find_spec(loader.module)
+    source = file_digest(Path(spec.origin)) if spec and spec.origin and Path(spec.origin).is_file() else ""
+    return digest([source, repr(sorted(arguments.items()))])

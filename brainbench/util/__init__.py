@@ -1,0 +1,1 @@
+"""What every layer may use: folders, files, memory, progress, hashes."""

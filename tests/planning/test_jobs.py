@@ -1,0 +1,129 @@
+"""Which jobs are made of several backbones as one, and where layers are read."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+import toy
+
+from brainbench import BackboneCard, EncoderCard, Setting, UsageError
+from brainbench.planning.jobs import Job, Request, member_jobs
+from brainbench.runner.benchmark import Benchmark
+from brainbench.util.folders import Places
+
+TAP = Setting("tap", str, "attention", "where layers are read", ("block", "attention"))
+BACKBONES = [
+    toy.backbone("a/one", weights="v1", taps=("block", "attention")),
+    toy.backbone("b/one", weights="v2"),
+]
+ENCODERS = [toy.encoder(), toy.encoder("both", joint=True), toy.encoder("tapped", joint=True, settings=(TAP,))]
+
+
+def opened(
+    tmp_path: Path,
+    backbones: str,
+    encoders: str = "both",
+    *settings: str,
+    metrics: str | None = None,
+    data: toy.ToyData | None = None,
+    offered: list[EncoderCard] = ENCODERS,
+    cards: list[BackboneCard] = BACKBONES,
+) -> Benchmark:
+    request = Request(
+        backbones, encoders, metrics, "toydata", subjects="1", settings=settings, controls=False, data=None
+    )
+    registry = toy.registry(cards, offered, datasets=[toy.dataset(data)])
+    places = Places(tmp_path / "results", tmp_path / "leaderboards", tmp_path / "cache")
+    return Benchmark.open(request, registry, places, device="cpu")
+
+
+def named(jobs: tuple[Job, ...]) -> list[tuple[str, str | None, list[str]]]:
+    return [
+        (j.backbone.display, j.encoder.entry.name if j.encoder else None, [m.entry.name for m in j.metrics])
+        for j in jobs
+    ]
+
+
+def test_only_encoders_that_say_so_take_several_as_one(tmp_path: Path) -> None:
+    jobs = opened(tmp_path, "a/one+b/one,a/one", "toyfit,both").plan.jobs
+    assert named(jobs) == [
+        ("a/one+b/one", "both", ["r2"]),
+        ("a/one", None, ["count"]),
+        ("a/one", "toyfit", ["r2"]),
+        ("a/one", "both", ["r2"]),
+    ]
+
+
+def test_its_features_are_asked_of_each_member_as_if_it_ran_alone(tmp_path: Path) -> None:
+    plan = opened(tmp_path, "b/one+a/one,a/one,b/one", "both").plan
+    joint, *alone = [job for job in plan.jobs if job.encoder]
+    assert [job.features_key for job in member_jobs(joint, plan.data)] == [
+        job.features_key for job in sorted(alone, key=lambda job: job.backbone.display, reverse=True)
+    ]
+    assert member_jobs(alone[0], plan.data) == [alone[0]]
+    assert len({job.key for job in plan.jobs}) == len(plan.jobs)
+
+
+def test_order_and_members_are_a_part_of_the_key(tmp_path: Path) -> None:
+    keys = [opened(tmp_path, name).plan.jobs[0].key for name in ("a/one+b/one", "b/one+a/one", "a/one+b/one@untrained")]
+    assert len(set(keys)) == 3
+
+
+@pytest.mark.parametrize(
+    ("encoders", "metrics", "provides"),
+    [("toyfit", None, {"responses"}), ("both", "count", {"responses"}), ("both", "count", set())],
+)
+def test_where_nothing_reads_it_the_encoders_that_would_are_named(
+    tmp_path: Path, encoders: str, metrics: str | None, provides: set[str]
+) -> None:
+    data = toy.ToyData(provides=frozenset(provides))
+    message = (
+        r"a/one\+b/one: nothing asked for reads several backbones as one; .*\(both, tapped\); or run them one by one"
+    )
+    with pytest.raises(UsageError, match=message):
+        opened(tmp_path, "a/one,a/one+b/one", encoders, metrics=metrics, data=data)
+
+
+def test_where_no_such_encoder_is_installed_one_is_named(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="none is installed, one comes with: pip install brainbench-plugin-alignedcut"):
+        opened(tmp_path, "a/one+b/one", "toyfit", offered=[toy.encoder()])
+
+
+def taps(benchmark: Benchmark) -> list[tuple[str, str, dict[str, object]]]:
+    return [
+        (job.backbone.display, job.encoder.entry.name, dict(job.backbone.changed))
+        for job in benchmark.plan.jobs
+        if job.encoder
+    ]
+
+
+def test_an_encoders_tap_is_read_where_the_backbone_offers_it(tmp_path: Path) -> None:
+    jobs = opened(tmp_path, "a/one,b/one", "both,tapped").plan.jobs
+    at = {(j.backbone.display, j.encoder.entry.name): j for j in jobs if j.encoder}
+    assert at["a/one", "tapped"].backbone.changed == {"tap": "attention"}
+    assert at["a/one", "both"].backbone.changed == {}
+    assert at["a/one", "tapped"].features_key != at["a/one", "both"].features_key
+    assert at["b/one", "tapped"].features_key == at["b/one", "both"].features_key
+
+
+@pytest.mark.parametrize(
+    ("settings", "expected"),
+    [
+        ((), {"a/one.tap": "attention"}),
+        (("a.tap=block",), {}),
+        (("tapped.tap=block",), {}),
+        (("tapped.tap=block", "a/one.tap=attention"), {"a/one.tap": "attention"}),
+    ],
+)
+def test_what_somebody_set_for_the_backbone_holds(
+    tmp_path: Path, settings: tuple[str, ...], expected: dict[str, object]
+) -> None:
+    assert taps(opened(tmp_path, "a/one+b/one", "tapped", *settings)) == [("a/one+b/one", "tapped", expected)]
+
+
+def test_the_settings_of_a_member_are_those_of_its_card(tmp_path: Path) -> None:
+    cards = [replace(BACKBONES[0], settings=(Setting("zoom", int, 1, "how much"),)), BACKBONES[1]]
+    jobs = opened(tmp_path, "a/one+b/one", "both", "a.zoom=2", cards=cards).plan.jobs
+    assert jobs[0].backbone.changed == {"a/one.zoom": 2}
