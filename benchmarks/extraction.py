@@ -26,7 +26,8 @@ from PIL import Image
 from brainbench import DatasetCard, Stimuli
 from brainbench.api.features import _Images
 from brainbench.planning.backbones import pick_backbones
-from brainbench.planning.jobs import DatasetPick, tokens_job
+from brainbench.planning.dataset import DatasetPick
+from brainbench.planning.jobs import tokens_job
 from brainbench.planning.settings import Assignments
 from brainbench.plugins import Plugin
 from brainbench.registry import Entry, installed

@@ -23,7 +23,7 @@ from typing import Any
 
 from measure import machine
 
-from brainbench.util.memory_peak import EVERY_S
+from brainbench.util.memory import EVERY_S
 
 # Subject 1 of the Algonauts 2023 release; small images, since the networks of interest are small too.
 SIZES = {

@@ -16,7 +16,8 @@ from brainbench.metrics.bootstrap import DRAWS, packed
 from brainbench.plot.meshes import SIDES, cortex
 from brainbench.records import BackboneFacts, Cost, DatasetFacts, Display, EncoderFacts, MetricResult, Record
 from brainbench.report import write_report
-from brainbench.results.store import write_arrays, write_record
+from brainbench.results.arrays import write_arrays
+from brainbench.results.store import write_record
 from brainbench.types import Surface
 
 VOXELS, LAYERS, STEPS = 1200, 12, 20  # voxels a side

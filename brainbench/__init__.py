@@ -46,8 +46,10 @@ from brainbench.types import (
 from brainbench.util.hashing import file_sha256
 
 if TYPE_CHECKING:
-    from brainbench.api.features import Reopened, features, reopen
-    from brainbench.api.run import from_module, run
+    from brainbench.api.features import features
+    from brainbench.api.from_module import from_module
+    from brainbench.api.reopen import Reopened, reopen
+    from brainbench.api.run import run
     from brainbench.backbones.checkpoints import load_state, load_strict
     from brainbench.backbones.module_backbone import ModuleBackbone, read_outputs, seeded
     from brainbench.backbones.preprocessing import CLIP_MEAN, CLIP_STD, IMAGENET_MEAN, IMAGENET_STD, square
@@ -63,15 +65,15 @@ _LATE = {
     "IMAGENET_MEAN": "brainbench.backbones.preprocessing",
     "IMAGENET_STD": "brainbench.backbones.preprocessing",
     "ModuleBackbone": "brainbench.backbones.module_backbone",
-    "Reopened": "brainbench.api.features",
+    "Reopened": "brainbench.api.reopen",
     "features": "brainbench.api.features",
-    "from_module": "brainbench.api.run",
+    "from_module": "brainbench.api.from_module",
     "layer_confidence": "brainbench.metrics.layer_profile",
     "layer_place": "brainbench.metrics.layer_profile",
     "load_state": "brainbench.backbones.checkpoints",
     "load_strict": "brainbench.backbones.checkpoints",
     "read_outputs": "brainbench.backbones.module_backbone",
-    "reopen": "brainbench.api.features",
+    "reopen": "brainbench.api.reopen",
     "resamples": "brainbench.metrics.bootstrap",
     "run": "brainbench.api.run",
     "seeded": "brainbench.backbones.module_backbone",

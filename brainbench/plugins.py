@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
-from importlib.metadata import EntryPoint, entry_points
+from functools import cache
+from importlib.metadata import EntryPoint, PackageNotFoundError, entry_points, version
+from pathlib import Path
 
 import pluggy
 
 from brainbench import hookspecs
 from brainbench.cards import BackboneCard, Card, DatasetCard, EncoderCard, MetricCard
+from brainbench.errors import StoreError
+from brainbench.records import Failure
 
 KINDS: dict[str, type[Card]] = {
     "backbones": BackboneCard,
@@ -65,3 +70,38 @@ def describe(error: BaseException) -> str:
     """An exception on one line: type and message."""
     text = " ".join(str(error).split())
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
+
+
+@cache
+def library_version(name: str) -> str:
+    """The installed version of a distribution, or "not installed"."""
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "not installed"
+
+
+class JobError(Exception):
+    """What ended a job: the plugin at fault, the stage and the cause."""
+
+    def __init__(self, plugin: Plugin, stage: str, cause: BaseException) -> None:
+        super().__init__(describe(cause))
+        self.plugin, self.stage, self.cause = plugin, stage, cause
+
+    def failure(self) -> Failure:
+        """For the record."""
+        owner = f"{self.plugin.distribution} {self.plugin.version}"
+        # A record may be published: it says what failed, not whose machine it was.
+        message = " ".join(str(self.cause).replace(str(Path.home()), "~").split())
+        return Failure(owner, self.stage, type(self.cause).__name__, message)
+
+
+@contextmanager
+def blamed(plugin: Plugin, stage: str) -> Iterator[None]:
+    """Whatever is raised inside is this plugin's failure at this stage; only the disk's refusals pass as they are."""
+    try:
+        yield
+    except (StoreError, JobError):
+        raise
+    except Exception as error:
+        raise JobError(plugin, stage, error) from error

@@ -2,27 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from brainbench.cards import DatasetCard
-from brainbench.errors import BrainbenchError, PluginError, StoreError, UsageError
+from brainbench.errors import BrainbenchError, PluginError, UsageError
 from brainbench.planning.backbones import pick_backbones
-from brainbench.planning.jobs import DatasetPick, Request, tokens_job
-from brainbench.planning.keys import library_version
-from brainbench.planning.picks import UNTRAINED, BackbonePick
+from brainbench.planning.dataset import DatasetPick
+from brainbench.planning.jobs import tokens_job
+from brainbench.planning.picks import BackbonePick
 from brainbench.planning.settings import Assignments
-from brainbench.plugins import Plugin
-from brainbench.records import Record
-from brainbench.registry import JOIN, Entry, installed
-from brainbench.results.store import read_record
+from brainbench.plugins import Plugin, library_version
+from brainbench.registry import Entry, installed
 from brainbench.runner import FeatureReader, JobError
-from brainbench.runner.benchmark import Benchmark, resolve_device
-from brainbench.types import Features, Grid, Masks, Stimuli
-from brainbench.util.folders import Places, default_cache, storage
-from brainbench.util.hashing import file_sha256
+from brainbench.types import Features, Grid, Stimuli
+from brainbench.util.files import storage
+from brainbench.util.folders import Places, default_cache
+from brainbench.util.memory import resolve_device
 from brainbench.util.progress import Silent
 
 _SUBJECT = "anybody"
@@ -52,102 +50,11 @@ def features(
     )
     if len(picks) != 1:
         raise UsageError(f"{backbone}: one backbone is needed, this means {', '.join(p.display for p in picks)}")
-    return _read(picks[0], stimuli, grid, where, _places(cache))
+    return read_tokens(picks[0], stimuli, grid, where, cache_folders(cache))
 
 
-@dataclass(frozen=True)
-class Reopened:
-    """A finished fit, with what it was made of.
-
-    stimuli: the subject's images; masks: their per-pixel classes, if there are any; features: their tokens, as the fit read
-    them; parameters: the file of the fitted encoder, as ``Fitted.parameters`` gave it.
-    """
-
-    stimuli: Stimuli
-    masks: Masks | None
-    features: Features
-    parameters: Path
-    _others: Callable[[Stimuli], Features]
-
-    def features_of(self, stimuli: Stimuli) -> Features:
-        """The tokens of other images, by the same backbone in the same way."""
-        return self._others(stimuli)
-
-
-def reopen(
-    record: str | Path,
-    *,
-    data: str | Path | None = None,
-    weights: Sequence[str] = (),
-    device: str = "auto",
-    cache: str | Path | None = None,
-) -> Reopened:
-    """A fit from its record: the images it saw, their tokens, and its parameters. Nothing is fitted.
-
-    Args:
-        record: its JSON file in a results folder.
-        data: where its dataset lies, for those that need it, as in ``--data``.
-        weights: ``NAME=FILE`` of a backbone that ran with a checkpoint of yours, as in ``--weights``.
-        device: as of ``features``.
-        cache: as of ``features``.
-
-    Raises:
-        StoreError: the record, or the parameters beside it, are gone or damaged.
-        UsageError: it is not of a fit, or the data, the backbone or its weights are not those it was made with.
-        WeightsError, PluginError: the backbone cannot give its tokens.
-    """
-    path = Path(record)
-    found = read_record(path)
-    if found.status != "done" or found.encoder is None:
-        raise UsageError(f"{path}: nothing was fitted there; choose a record with an encoder")
-    name = f"{found.key}.safetensors"
-    parameters = path.parent / name
-    if name not in found.artifacts:
-        raise UsageError(
-            f"{path}: no parameters were kept beside it; run the same command again with --keep all --fresh"
-        )
-    if not parameters.is_file() or file_sha256(parameters) != found.artifacts[name]:
-        raise StoreError(f"{parameters} is gone or damaged; run the same command again with --fresh")
-    places = _places(cache)
-    request = Request(
-        backbones=found.backbone.name,
-        encoders=found.encoder.name,
-        metrics="r2",
-        dataset=found.dataset.name,
-        data=None if data is None else Path(data),
-        subjects=found.dataset.subject,
-        weights=tuple(weights),
-        settings=tuple(_settings(found)),
-        controls=False,
-    )
-    benchmark = Benchmark.open(request, installed(), places, device=device)
-    job = next((job for job in benchmark.plan.jobs if job.encoder and job.features_key == found.features_key), None)
-    if job is None:
-        raise UsageError(
-            f"{path}: the images, the backbone or its version are not those it was made with; run the same command again, or "
-            "give its --data and --weights"
-        )
-    opened, pick, grid = benchmark.plan.data, job.backbone, job.grid
-
-    def others(stimuli: Stimuli) -> Features:
-        return _read(pick, stimuli, grid, benchmark.device, places)
-
-    shown = opened.stimuli(job.subject)
-    return Reopened(shown, opened.dataset.masks(job.subject), others(shown), parameters, others)
-
-
-def _settings(record: Record) -> Iterator[str]:
-    """``--set`` texts of everything that a record says was set; settings of one backbone among several bear its name."""
-    members = [name.removesuffix(UNTRAINED) for name in record.backbone.name.split(JOIN)]
-    for key, value in record.backbone.settings.items():
-        own = [name for name in members if len(members) > 1 and key.startswith(f"{name}.")]
-        yield from [f"{key}={value}"] if own else [f"{name}.{key}={value}" for name in members]
-    if record.encoder:
-        yield from (f"{record.encoder.name}.{key}={value}" for key, value in record.encoder.changed.items())
-    yield from (f"{record.dataset.name}.{key}={value}" for key, value in record.dataset.changed.items())
-
-
-def _places(cache: str | Path | None) -> Places:
+def cache_folders(cache: str | Path | None) -> Places:
+    """The folders of a reader: nothing but a cache, in the usual place if None."""
     root = default_cache() if cache is None else Path(cache)
     places = Places(root, root, root)
     with storage(places.features):
@@ -155,7 +62,8 @@ def _places(cache: str | Path | None) -> Places:
     return places
 
 
-def _read(pick: BackbonePick, stimuli: Stimuli, grid: Grid, device: str, places: Places) -> Features:
+def read_tokens(pick: BackbonePick, stimuli: Stimuli, grid: Grid, device: str, places: Places) -> Features:
+    """The tokens of a backbone for these images; raises PluginError when it cannot give them."""
     card = DatasetCard(name="images", loader=_Images)
     data = DatasetPick(Entry(card, Plugin("images", "brainbench", library_version("brainbench"))), _Images(stimuli))
     try:

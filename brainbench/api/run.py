@@ -2,32 +2,23 @@
 
 from __future__ import annotations
 
-import hashlib
-import inspect
-import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pandas as pd
-from PIL import Image
 
-from brainbench.backbones.checkpoints import state_sha256
-from brainbench.backbones.module_backbone import ModuleBackbone
 from brainbench.cards import BackboneCard
-from brainbench.errors import UsageError
 from brainbench.planning import estimate
-from brainbench.planning.jobs import DEFAULT_ENCODERS, Request
+from brainbench.planning.request import DEFAULT_ENCODERS, Request
 from brainbench.records import Record
 from brainbench.registry import installed
 from brainbench.runner.benchmark import Benchmark
-from brainbench.types import Weights
 from brainbench.util.folders import Places, default_cache
 from brainbench.util.progress import Reporter, Silent
 
 if TYPE_CHECKING:
-    from torch import Tensor, nn
+    pass
 
 Names = str | Sequence[str]
 
@@ -103,46 +94,6 @@ def run(
     return frame([*benchmark.run(report or Silent())], places.results)
 
 
-def from_module(
-    model: nn.Module,
-    layers: Sequence[str],
-    preprocess: Callable[[Image.Image], Tensor],
-    *,
-    name: str = "mymodel",
-    **facts: Any,
-) -> BackboneCard:
-    """Make a backbone of any torch module in memory; give it to ``run(backbones=...)``.
-
-    Args:
-        model: the network; it is read as it is now, in eval mode.
-        layers: names of its submodules, early to late (``dict(model.named_modules())``), whose outputs are the tokens:
-            [B, C, H, W] maps, [B, N, C] sequences with or without a class token, or [B, C].
-        preprocess: one RGB image -> [3, H, W].
-        name: how boards call it.
-        facts: further BackboneCard fields, e.g. ``licence`` or ``training_data``.
-
-    Raises:
-        UsageError: when ``layers`` is empty or names no submodule.
-    """
-    backbone = ModuleBackbone(model, layers, preprocess)
-    identity = f"{state_sha256(model)} {model} {_code(model)} {list(layers)} {_recipe(preprocess)}"
-
-    def load(*, weights: Weights, settings: Mapping[str, Any]) -> ModuleBackbone:
-        if weights.kind == "file":
-            raise UsageError(f"{name} was made in memory: load the file into the module before from_module")
-        return backbone
-
-    return BackboneCard(
-        name=name,
-        loader=load,
-        summary=f"{type(model).__name__}, made in memory",
-        weights="in memory",
-        version=hashlib.sha256(identity.encode()).hexdigest(),
-        layers=len(layers),
-        **facts,
-    )
-
-
 def frame(records: Sequence[Record], folder: Path) -> pd.DataFrame:
     """Records as a table, one row each; folder: where they lie."""
     return pd.DataFrame([_flat(record, folder) for record in records])
@@ -193,27 +144,3 @@ def _assignments(given: Mapping[str, Any] | Sequence[str]) -> tuple[str, ...]:
 
 def _text(value: Any) -> str:
     return ",".join(str(one) for one in value) if isinstance(value, list | tuple) else str(value)
-
-
-def _code(model: nn.Module) -> list[str]:
-    """The source of every class in the network, as far as there is one: a forward that was edited is another network."""
-    found = []
-    for kind in {type(module) for module in model.modules()}:
-        try:
-            found.append(inspect.getsource(kind))
-        except (OSError, TypeError):  # typed at a prompt
-            found.append(kind.__qualname__)
-    return sorted(found)
-
-
-def _recipe(preprocess: Callable[[Image.Image], Tensor]) -> str:
-    """What a preprocessing makes of two pictures of noise: constants, closures and the state of objects all show in it."""
-    rng = np.random.default_rng(0)
-    noise = [rng.integers(0, 256, (height, width, 3), dtype=np.uint8) for height, width in ((48, 64), (400, 300))]
-    try:
-        made = [preprocess(Image.fromarray(picture)).numpy(force=True) for picture in noise]
-    # One that takes other pictures only may raise anything. Nothing is known of it then, so it is like no other:
-    # its features serve as long as the card that from_module returns, and are never taken for another's.
-    except Exception:
-        return uuid.uuid4().hex
-    return " ".join(f"{array.dtype} {array.shape} {hashlib.sha256(array.tobytes()).hexdigest()}" for array in made)

@@ -17,8 +17,7 @@ def cite(results: Path, bibtex: bool) -> None:
     """
     from brainbench.commands.cite import behind
     from brainbench.registry import installed
-    from brainbench.results.store import read_records
-    from brainbench.runner.benchmark import no_records
+    from brainbench.results.store import no_records, read_records
 
     records = read_records(results)
     if not records:

@@ -58,19 +58,19 @@ def leaderboard(
     With --verify: digests of records and of what lies beside them, every figure that the stored predictions can give
     (equal on the machine they were made on, within 1e-6 on others), and the boards, byte for byte. Exit 1 when something differs.
     """
-    from brainbench.leaderboard import published as paper
-    from brainbench.leaderboard.boards import Asked, installed_computed
+    from brainbench.leaderboard import published
+    from brainbench.leaderboard.shown_metrics import Asked, installed_computed
     from brainbench.registry import installed
     from brainbench.util.folders import Places, default_cache
 
     asked = Asked() if metrics is None else Asked(installed_computed(installed()), metrics)
     places = Places(results, leaderboards, default_cache())
-    section = paper.section if beside else None
+    section = published.section if beside else None
     if verify:
         return _verify(places, dataset=dataset, data=data, asked=asked, beside=section)
     if data is not None:
         raise click.UsageError(f"--data {data}: boards are built from records alone; did you mean --verify --data?")
-    from brainbench.runner.benchmark import write_boards
+    from brainbench.leaderboard.files import write_boards
 
     for path in write_boards(places, dataset, asked, beside=section):
         click.echo(f"wrote {path}")

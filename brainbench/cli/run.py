@@ -87,7 +87,7 @@ def run(no_controls: bool, dry_run: bool, as_json: bool, **options: Any) -> int:
     # process wants a core (docs/decisions/005).
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     from brainbench.cli import progress
-    from brainbench.planning.jobs import Request
+    from brainbench.planning.request import Request
     from brainbench.registry import installed
     from brainbench.util.folders import Places, default_cache
 

@@ -9,8 +9,8 @@ from pathlib import Path
 from statistics import median
 
 from brainbench.errors import PluginError, UsageError, did_you_mean
-from brainbench.planning.jobs import Request
 from brainbench.planning.picks import UNTRAINED
+from brainbench.planning.request import Request
 from brainbench.plugins import describe
 from brainbench.records import Record
 from brainbench.registry import Registry

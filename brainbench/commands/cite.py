@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from brainbench.errors import BrainbenchError
-from brainbench.planning.keys import library_version
+from brainbench.plugins import library_version
 from brainbench.records import Record
 from brainbench.registry import JOIN, Registry, Shelf
 

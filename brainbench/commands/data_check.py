@@ -14,15 +14,17 @@ import numpy as np
 from brainbench.cards import DatasetCard, Part
 from brainbench.errors import BrainbenchError, DataError, PluginError, UsageError
 from brainbench.planning import estimate
-from brainbench.planning.jobs import DatasetPick, Request, choose, pick_subjects, plan
+from brainbench.planning.dataset import DatasetPick, open_dataset
+from brainbench.planning.jobs import choose, plan
+from brainbench.planning.picks import pick_subjects
+from brainbench.planning.request import Request
 from brainbench.planning.settings import Assignments
 from brainbench.plugins import describe
 from brainbench.records import DatasetFacts
 from brainbench.registry import Entry, Registry
-from brainbench.runner import job_record as facts
-from brainbench.runner.benchmark import open_dataset, resolve_device
+from brainbench.runner import job_record
 from brainbench.types import Responses, Stimuli
-from brainbench.util.memory import machine_memory
+from brainbench.util.memory import machine_memory, resolve_device
 from brainbench.util.progress import Reporter
 
 # What a dataset may raise on account of its files.
@@ -202,7 +204,7 @@ def _subject(data: DatasetPick, name: str, files: tuple[Part, ...]) -> Subject:
         return Subject(files, problem=str(error))
     one = Subject(
         files,
-        facts=facts.dataset(data, name),
+        facts=job_record.dataset(data, name),
         copies=len(stimuli) - len(set(stimuli.digests)),
         unmeasured=len(stimuli.unmeasured),
     )

@@ -10,7 +10,7 @@ from brainbench.cards import DatasetCard
 from brainbench.errors import BrainbenchError, PluginError, UsageError, did_you_mean
 from brainbench.plugins import describe
 from brainbench.registry import Entry, Registry
-from brainbench.util.folders import storage
+from brainbench.util.files import storage
 
 
 def makers(registry: Registry) -> list[Entry[DatasetCard]]:

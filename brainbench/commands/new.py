@@ -9,7 +9,7 @@ from string import Template
 
 from brainbench.errors import StoreError, UsageError
 from brainbench.registry import Registry
-from brainbench.util.folders import storage
+from brainbench.util.files import storage
 
 TEMPLATES = Path(__file__).parent / "templates"
 KINDS = ("backbone", "encoder")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass, field
@@ -12,18 +13,19 @@ from typing import Any
 import numpy as np
 
 from brainbench.cards import Need
-from brainbench.commands.differences import ABSOLUTE, RELATIVE, differences
 from brainbench.errors import StoreError, UsageError
-from brainbench.leaderboard.boards import Asked, board_files
+from brainbench.leaderboard.files import board_files
+from brainbench.leaderboard.shown_metrics import Asked
 from brainbench.metrics.bootstrap import unpacked
-from brainbench.planning.jobs import DatasetPick, MetricPick, pick_metric
+from brainbench.planning.dataset import DatasetPick, open_dataset
+from brainbench.planning.picks import MetricPick, pick_metric
 from brainbench.planning.settings import Assignments
 from brainbench.records import Record
 from brainbench.registry import Registry
 from brainbench.results import store as results
-from brainbench.runner import job_record as facts
-from brainbench.runner import score_all, stored_inputs
-from brainbench.runner.benchmark import no_records, open_dataset
+from brainbench.results.arrays import read_arrays, read_ids
+from brainbench.results.store import no_records
+from brainbench.runner import job_record, score_all, stored_inputs
 from brainbench.types import MetricInputs
 from brainbench.util.folders import Places
 
@@ -160,7 +162,7 @@ class _Auditor:
         """The stored predictions have to be about this subject's test stimuli, in their order."""
         responses, known = data.responses(record.dataset.subject), data.stimuli(record.dataset.subject).ids
         expected = [] if responses is None else [known[i] for i in responses.stimulus[responses.rows("test")].tolist()]
-        stored = results.read_ids(self.places.results, record.key)
+        stored = read_ids(self.places.results, record.key)
         if stored is None:
             yield f"{record.key}.zarr: the test ids of the predictions cannot be read"
         elif stored != expected:
@@ -196,7 +198,7 @@ class _Auditor:
         return pick if pick.version == version else other
 
     def _figures(self, record: Record, data: DatasetPick, picks: list[MetricPick]) -> Iterator[str]:
-        stored, responses = results.read_arrays(self.places.results, record), data.responses(record.dataset.subject)
+        stored, responses = read_arrays(self.places.results, record), data.responses(record.dataset.subject)
         if stored is None or responses is None:
             yield "the predictions cannot be scored: there are no responses to compare them with"
             return
@@ -217,7 +219,7 @@ class _Auditor:
 def _dataset_facts(record: Record, data: DatasetPick) -> tuple[dict[str, Any], dict[str, Any]]:
     """(what the record says of its dataset, what the dataset that was opened is)."""
     images = record.dataset.changed.get("train_images", 0)
-    return asdict(record.dataset), asdict(facts.dataset(data, record.dataset.subject, images))
+    return asdict(record.dataset), asdict(job_record.dataset(data, record.dataset.subject, images))
 
 
 def _told(stored: Mapping[str, Any], found: Mapping[str, Any], name: str, verb: str) -> Iterator[str]:
@@ -280,3 +282,28 @@ def _has_predictions(record: Record) -> bool:
 def _where(record: Record) -> str:
     encoder = record.encoder.name if record.encoder else "tokens only"
     return f"{record.key[:16]} {record.backbone.name} x {encoder}, subject {record.dataset.subject}, seed {record.seed}"
+
+
+# One machine gives the same bytes; another BLAS adds up in another order.
+RELATIVE, ABSOLUTE = 1e-6, 1e-9
+
+
+def differences(stored: object, found: object, name: str) -> Iterator[tuple[str, object, object]]:
+    """(name, stored, found) of every leaf of two JSON values that differs; what only one of them has is None in the other.
+
+    Whole numbers and texts have to be equal, others to agree within 1e-6 of their size, or 1e-9 near zero.
+    """
+    if isinstance(stored, Mapping) and isinstance(found, Mapping):
+        for key in sorted({*stored, *found}):
+            yield from differences(stored.get(key), found.get(key), f"{name}.{key}")
+    elif isinstance(stored, list) and isinstance(found, list) and len(stored) == len(found):
+        for number, (one, other) in enumerate(zip(stored, found, strict=True)):
+            yield from differences(one, other, f"{name}[{number}]")
+    elif not _same(stored, found):
+        yield name, stored, found
+
+
+def _same(stored: object, found: object) -> bool:
+    if isinstance(stored, float) and isinstance(found, float):
+        return math.isclose(stored, found, rel_tol=RELATIVE, abs_tol=ABSOLUTE)
+    return stored == found

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from brainbench.backbones import released_weights as releases
+from brainbench.backbones import released_weights
 from brainbench.backbones.checkpoints import load_state
 from brainbench.cards import BackboneCard
 from brainbench.errors import BrainbenchError, StoreError, UsageError, WeightsError
@@ -38,14 +38,14 @@ def fetch(names: str, registry: Registry) -> Iterator[Held]:
 
     Raises UsageError when nothing of what is named has weights that brainbench fetches.
     """
-    cards = [card for card in _cards(names, registry) if releases.fetchable(card)]
+    cards = [card for card in _cards(names, registry) if released_weights.fetchable(card)]
     if not cards:
         raise UsageError(
             f"{names}: no weights to fetch; `brainbench list backbones --json` says where each card's come from"
         )
     for card in cards:
         try:
-            path = releases.obtained(card, Weights("release")).path
+            path = released_weights.obtained(card, Weights("release")).path
         except WeightsError as error:
             yield _problem(card, "", str(error))
             continue
@@ -60,7 +60,7 @@ def verify(names: str, weights: Sequence[str], registry: Registry) -> Iterator[H
     for pick in [network for one in chosen for network in one.networks]:
         card, path = pick.entry.card, pick.weights.path
         if pick.weights.kind == "release":
-            path = releases.cached(card) if releases.fetchable(card) else None
+            path = released_weights.cached(card) if released_weights.fetchable(card) else None
             if path is None:
                 yield _problem(card, "", f"not cached; `brainbench weights fetch {card.name}` fetches it")
                 continue

@@ -16,7 +16,7 @@ from safetensors.torch import load_file, save_file
 
 from brainbench.errors import StoreError
 from brainbench.fitting.fit_state import Snapshot
-from brainbench.util.folders import storage
+from brainbench.util.files import storage
 from brainbench.util.hashing import digest, file_sha256
 
 # Not before so many seconds after the last time, and never more than a twentieth of a fit's time.

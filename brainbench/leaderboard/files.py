@@ -13,6 +13,10 @@ from brainbench.leaderboard.record_metrics import compute
 from brainbench.leaderboard.rows import Edition, editions
 from brainbench.leaderboard.shown_metrics import Asked
 from brainbench.records import MetricResult, Record
+from brainbench.results import store as results
+from brainbench.results.store import no_records
+from brainbench.util.files import storage, write_atomically
+from brainbench.util.folders import Places
 
 
 def board_files(
@@ -59,3 +63,30 @@ def _joined(records: Sequence[Record], found: Mapping[str, Mapping[str, MetricRe
         replace(r, metrics=r.metrics | {name: said[r.key] for name, said in found.items() if r.key in said})
         for r in records
     ]
+
+
+def write_boards(
+    places: Places,
+    dataset: str | None = None,
+    asked: Asked | None = None,
+    *,
+    beside: Callable[[str], str] | None = None,
+) -> list[Path]:
+    """Build the boards of a results folder (of one dataset, or of all); returns the files written.
+
+    asked: which metrics they show; None: all that the records hold. beside: dataset name -> Markdown to put below its page.
+    """
+    if not places.results.is_dir():
+        raise no_records(places.results, dataset)
+    # Read and written under one lock: of two runs that end together, the later one sees the records of both.
+    with storage(places.leaderboards), places.locked(places.results, "boards"):
+        wanted = [r for r in results.read_records(places.results) if dataset in (None, r.dataset.name)]
+        if not wanted:
+            raise no_records(places.results, dataset)
+        files = board_files(wanted, places.results, asked or Asked(), beside)
+        places.leaderboards.mkdir(parents=True, exist_ok=True)
+        written = []
+        for name, text in sorted(files.items()):
+            write_atomically(places.leaderboards / name, text.encode())
+            written.append(places.leaderboards / name)
+        return written

@@ -9,11 +9,12 @@ from pathlib import Path
 from brainbench.errors import BrainbenchError, PluginError
 from brainbench.leaderboard.rows import Edition, roi_rank, row_key
 from brainbench.pipeline.scores import checked
-from brainbench.planning.jobs import MetricPick
+from brainbench.planning.picks import MetricPick
 from brainbench.plugins import describe
 from brainbench.protocols import RecordsMetric
 from brainbench.records import EncoderFacts, MetricResult, Record
-from brainbench.results.store import StoredArrays, count_parameters
+from brainbench.results.arrays import StoredArrays
+from brainbench.results.store import count_parameters
 from brainbench.types import Cell, Score
 
 

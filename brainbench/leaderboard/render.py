@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from brainbench.leaderboard import by_layer as layers
-from brainbench.leaderboard import by_training_images as curve
+from brainbench.leaderboard import by_layer, by_training_images
 from brainbench.leaderboard.board import Board, board, frame
 from brainbench.leaderboard.json_document import document
 from brainbench.leaderboard.latex import latex
@@ -37,5 +36,5 @@ def render(records: Iterable[Record]) -> dict[Path, str]:
         files[Path(f"{name}.csv")] = table.to_csv(index=False, lineterminator="\n")
         files[Path(f"{name}.json")] = json.dumps(document(some), indent=1, allow_nan=False) + "\n"
         files[Path(f"{name}.tex")] = latex(some)
-        files |= curve.files(name, some) | layers.files(name, some)
+        files |= by_training_images.files(name, some) | by_layer.files(name, some)
     return files

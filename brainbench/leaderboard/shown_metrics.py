@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 
 from brainbench.errors import UsageError, did_you_mean
-from brainbench.planning.jobs import MetricPick
+from brainbench.planning.picks import MetricPick
 from brainbench.records import Record
 from brainbench.registry import Registry, split_list
 

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from brainbench.errors import DataError, PluginError
-from brainbench.pipeline.batch_size import batch_that_pays, out_of_memory
+from brainbench.pipeline._batch_size import batch_that_pays, out_of_memory
 from brainbench.types import Device, Grid, Tokens
 
 if TYPE_CHECKING:

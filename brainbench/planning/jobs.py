@@ -2,150 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field
-from pathlib import Path
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from brainbench.cards import DatasetCard, EncoderCard, MetricCard
-from brainbench.errors import BrainbenchError, PluginError, UsageError, did_you_mean
+from brainbench.cards import MetricCard
+from brainbench.errors import UsageError
 from brainbench.planning import keys
 from brainbench.planning.backbones import pick_backbones
-from brainbench.planning.picks import BackbonePick
+from brainbench.planning.dataset import DatasetPick
+from brainbench.planning.picks import (
+    BackbonePick,
+    Choice,
+    EncoderPick,
+    MetricPick,
+    pick_encoders,
+    pick_metrics,
+    pick_subjects,
+)
+from brainbench.planning.request import Request
 from brainbench.planning.settings import Assignments
-from brainbench.planning.training_images import train_images, trained_on
-from brainbench.plugins import describe
-from brainbench.protocols import Dataset, Surveyed
-from brainbench.registry import Entry, Registry, split_list
-from brainbench.types import Grid, Responses, Stimuli
+from brainbench.registry import Registry
+from brainbench.types import Grid
 
-DEFAULT_ENCODERS = "factortopy,classtoken"
 _MEASURED = {"responses", "dissimilarities"}
-
-
-@dataclass(frozen=True)
-class Request:
-    """A run as a person asks for it; the command line and ``brainbench.run`` both make one.
-
-    metrics: None for those whose card says default; subjects: None for all; weights: ``untrained`` or ``NAME=FILE`` texts;
-    settings: ``NAME.key=value`` texts; seeds: how many, from 0.
-    """
-
-    backbones: str = "all"
-    encoders: str = DEFAULT_ENCODERS
-    metrics: str | None = None
-    dataset: str = "demo"
-    data: Path | None = None
-    subjects: str | None = None
-    seeds: int = 1
-    weights: tuple[str, ...] = ()
-    settings: tuple[str, ...] = ()
-    controls: bool = True
-
-
-@dataclass(frozen=True)
-class EncoderPick:
-    """An encoder with its settings."""
-
-    entry: Entry[EncoderCard]
-    settings: Mapping[str, Any]
-    changed: Mapping[str, Any]
-
-    def reads(self, backbone: BackbonePick) -> BackbonePick:
-        """The backbone as this encoder reads it: at the encoder's own tap, if it has one, where that can be."""
-        return backbone.read_at(self.settings["tap"]) if "tap" in self.settings else backbone
-
-    @property
-    def facts(self) -> dict[str, Any]:
-        """What goes into the job key."""
-        return keys.card_facts(self.entry.card, self.entry.plugin, self.settings)
-
-
-@dataclass(frozen=True)
-class MetricPick:
-    """A metric with its settings. version: as records and boards keep it apart."""
-
-    entry: Entry[MetricCard]
-    settings: Mapping[str, Any]
-    version: str
-
-
-@dataclass(frozen=True)
-class Choice:
-    """What a request selects, with settings."""
-
-    backbones: tuple[BackbonePick, ...]
-    encoders: tuple[EncoderPick, ...]
-    metrics: tuple[MetricPick, ...]
-
-
-@dataclass(frozen=True)
-class DatasetPick:
-    """The dataset of a run, opened. changed: settings that somebody changed; train_images: how many to train on, 0 for all."""
-
-    entry: Entry[DatasetCard]
-    dataset: Dataset
-    changed: Mapping[str, Any] = field(default_factory=dict)
-    train_images: tuple[int, ...] = (0,)
-
-    _stimuli: dict[str, Stimuli] = field(default_factory=dict, repr=False)
-    _asked: dict[tuple[str, str, int], Responses | None] = field(default_factory=dict, repr=False)
-
-    @property
-    def card(self) -> DatasetCard:
-        """Its card."""
-        return self.entry.card
-
-    @property
-    def simulated(self) -> bool:
-        """Whether no brain was measured: the card or the data themselves say so."""
-        return self.card.simulated or bool(getattr(self.dataset, "simulated", False))
-
-    def stimuli(self, subject: str) -> Stimuli:
-        """The subject's images; the dataset is asked once."""
-        if subject not in self._stimuli:
-            with self._blamed("stimuli"):
-                self._stimuli[subject] = self.dataset.stimuli(subject)
-        return self._stimuli[subject]
-
-    def survey(self, subject: str, images: int = 0) -> Responses | None:
-        """As ``responses``, but the values may be missing: all that a plan or a record needs to know."""
-        return self._ask("survey" if isinstance(self.dataset, Surveyed) else "responses", subject, images)
-
-    def responses(self, subject: str, images: int = 0) -> Responses | None:
-        """The subject's responses, with so many training ``images`` alone (0: all); raises UsageError when there are fewer.
-
-        The dataset, which may have to screen them, is asked once.
-        """
-        return self._ask("responses", subject, images)
-
-    def _ask(self, method: str, subject: str, images: int) -> Responses | None:
-        if (method, subject, 0) not in self._asked:
-            with self._blamed(method):
-                self._asked[method, subject, 0] = getattr(self.dataset, method)(subject)
-        every = self._asked[method, subject, 0]
-        if every is not None and (method, subject, images) not in self._asked:
-            self._asked[method, subject, images] = trained_on(every, images, f"{self.card.name}.train_images")
-        return every and self._asked[method, subject, images]
-
-    def sizes(self, subject: str) -> list[int]:
-        """The wanted numbers of training images, each once; 0 stands for all, also where all are as many as were asked for."""
-        responses = self.survey(subject)
-        there = 0 if responses is None else len(train_images(responses))
-        return list(dict.fromkeys(0 if images == there else images for images in self.train_images))
-
-    @contextmanager
-    def _blamed(self, what: str) -> Iterator[None]:
-        try:
-            yield
-        except BrainbenchError:
-            raise
-        except Exception as error:
-            owner = f"{self.entry.plugin.distribution} {self.entry.plugin.version}"
-            raise PluginError(
-                f"dataset {self.card.name} of {owner} failed to give {what}: {describe(error)}"
-            ) from error
 
 
 @dataclass(frozen=True)
@@ -182,45 +62,6 @@ class Plan:
     backbones: tuple[BackbonePick, ...]
     jobs: tuple[Job, ...]
     computed: tuple[MetricPick, ...] = ()
-
-
-def pick_encoders(request: Request, registry: Registry, given: Assignments, simulated: bool) -> list[EncoderPick]:
-    """The encoders of a run with their settings."""
-    picks = []
-    for entry in registry.encoders.select(request.encoders):
-        settings, changed = given.resolve(entry.card, simulated=simulated)
-        picks.append(EncoderPick(entry, settings, changed))
-    return picks
-
-
-def pick_metrics(request: Request, registry: Registry, given: Assignments) -> list[MetricPick]:
-    """The metrics of a run: those asked for, or those whose card says ``default``."""
-    if request.metrics is None:
-        entries = tuple(entry for entry in registry.metrics if entry.card.default)
-    else:
-        entries = registry.metrics.select(request.metrics)
-    return [pick_metric(entry, given) for entry in entries]
-
-
-def pick_metric(entry: Entry[MetricCard], given: Assignments) -> MetricPick:
-    """A metric with its settings; those that were changed are a part of its version."""
-    settings, changed = given.resolve(entry.card)
-    suffix = "".join(f" {key}={value}" for key, value in sorted(changed.items()))
-    return MetricPick(entry, settings, entry.card.version + suffix)
-
-
-def pick_subjects(request: Request, dataset: Dataset) -> list[str]:
-    """The subjects asked for, or all; raises UsageError on one that the dataset does not have."""
-    known = list(dataset.subjects)
-    if request.subjects is None:
-        return known
-    wanted = split_list(request.subjects, "subjects")
-    for name in wanted:
-        if name not in known:
-            raise UsageError(
-                f"--subjects {name}: no such subject{did_you_mean(name, known)}; there are: {', '.join(known)}"
-            )
-    return list(dict.fromkeys(wanted))
 
 
 def choose(request: Request, registry: Registry, given: Assignments, simulated: bool, device: str) -> Choice:

@@ -9,14 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import cache, partial
-from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from brainbench.backbones.packaged_weights import is_shipped
 from brainbench.cards import Card, lazy
-from brainbench.plugins import Plugin
+from brainbench.plugins import Plugin, library_version
 from brainbench.types import Weights
 from brainbench.util.hashing import digest, file_sha256
 
@@ -78,15 +77,6 @@ def job_key(features: str, encoder: Mapping[str, Any] | None, data: Mapping[str,
     """Key of one fit: ``data`` says which responses, split, dataset and subject."""
     parts = {"features": features, "encoder": encoder, "data": dict(data), "seed": seed, "job": JOB_VERSION}
     return digest(parts)
-
-
-@cache
-def library_version(name: str) -> str:
-    """The installed version of a distribution, or "not installed"."""
-    try:
-        return version(name)
-    except PackageNotFoundError:
-        return "not installed"
 
 
 def _loader_code(card: Card) -> str:

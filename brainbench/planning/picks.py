@@ -6,10 +6,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from brainbench.cards import BackboneCard
+from brainbench.cards import BackboneCard, EncoderCard, MetricCard
+from brainbench.errors import UsageError, did_you_mean
 from brainbench.planning import keys
-from brainbench.plugins import Plugin
-from brainbench.registry import JOIN, Entry
+from brainbench.planning.request import Request
+from brainbench.planning.settings import Assignments
+from brainbench.plugins import Plugin, library_version
+from brainbench.protocols import Dataset
+from brainbench.registry import JOIN, Entry, Registry, split_list
 from brainbench.types import Weights
 
 UNTRAINED = "@untrained"
@@ -89,7 +93,7 @@ def joined(members: Sequence[BackbonePick]) -> BackbonePick:
     card = BackboneCard(name=JOIN.join(names), loader=_each_alone, weights="none")
     return BackbonePick(
         # What joins them is brainbench's own; the members' plugins answer for their tokens.
-        Entry(card, Plugin("joint", "brainbench", keys.library_version("brainbench"))),
+        Entry(card, Plugin("joint", "brainbench", library_version("brainbench"))),
         Weights("release"),
         settings=_together(names, [member.settings for member in members]),
         changed=_together(names, [member.changed for member in members]),
@@ -109,3 +113,78 @@ def _together(names: Sequence[str], each: Sequence[Mapping[str, Any]]) -> dict[s
             alike = all(key in other and other[key] == value for other in each)
             found[key if alike else f"{name}.{key}"] = value
     return found
+
+
+@dataclass(frozen=True)
+class EncoderPick:
+    """An encoder with its settings."""
+
+    entry: Entry[EncoderCard]
+    settings: Mapping[str, Any]
+    changed: Mapping[str, Any]
+
+    def reads(self, backbone: BackbonePick) -> BackbonePick:
+        """The backbone as this encoder reads it: at the encoder's own tap, if it has one, where that can be."""
+        return backbone.read_at(self.settings["tap"]) if "tap" in self.settings else backbone
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What goes into the job key."""
+        return keys.card_facts(self.entry.card, self.entry.plugin, self.settings)
+
+
+@dataclass(frozen=True)
+class MetricPick:
+    """A metric with its settings. version: as records and boards keep it apart."""
+
+    entry: Entry[MetricCard]
+    settings: Mapping[str, Any]
+    version: str
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What a request selects, with settings."""
+
+    backbones: tuple[BackbonePick, ...]
+    encoders: tuple[EncoderPick, ...]
+    metrics: tuple[MetricPick, ...]
+
+
+def pick_encoders(request: Request, registry: Registry, given: Assignments, simulated: bool) -> list[EncoderPick]:
+    """The encoders of a run with their settings."""
+    picks = []
+    for entry in registry.encoders.select(request.encoders):
+        settings, changed = given.resolve(entry.card, simulated=simulated)
+        picks.append(EncoderPick(entry, settings, changed))
+    return picks
+
+
+def pick_metrics(request: Request, registry: Registry, given: Assignments) -> list[MetricPick]:
+    """The metrics of a run: those asked for, or those whose card says ``default``."""
+    if request.metrics is None:
+        entries = tuple(entry for entry in registry.metrics if entry.card.default)
+    else:
+        entries = registry.metrics.select(request.metrics)
+    return [pick_metric(entry, given) for entry in entries]
+
+
+def pick_metric(entry: Entry[MetricCard], given: Assignments) -> MetricPick:
+    """A metric with its settings; those that were changed are a part of its version."""
+    settings, changed = given.resolve(entry.card)
+    suffix = "".join(f" {key}={value}" for key, value in sorted(changed.items()))
+    return MetricPick(entry, settings, entry.card.version + suffix)
+
+
+def pick_subjects(request: Request, dataset: Dataset) -> list[str]:
+    """The subjects asked for, or all; raises UsageError on one that the dataset does not have."""
+    known = list(dataset.subjects)
+    if request.subjects is None:
+        return known
+    wanted = split_list(request.subjects, "subjects")
+    for name in wanted:
+        if name not in known:
+            raise UsageError(
+                f"--subjects {name}: no such subject{did_you_mean(name, known)}; there are: {', '.join(known)}"
+            )
+    return list(dict.fromkeys(wanted))

@@ -11,7 +11,8 @@ import numpy as np
 
 from brainbench.errors import StoreError, UsageError
 from brainbench.records import Record
-from brainbench.results.store import read_arrays, read_record
+from brainbench.results.arrays import read_arrays
+from brainbench.results.store import read_record
 from brainbench.types import Surface
 
 

@@ -8,7 +8,8 @@ from pathlib import Path, PurePosixPath
 
 from brainbench.errors import StoreError, UsageError
 from brainbench.report.pages import render
-from brainbench.results.store import read_records, write_atomically
+from brainbench.results.store import read_records
+from brainbench.util.files import write_atomically
 
 LISTED = "report.json"
 _INDEX = Path("index.html")

@@ -10,24 +10,22 @@ from __future__ import annotations
 import hashlib
 import json
 import math
-import os
 import shutil
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import zarr
 from pydantic import TypeAdapter, ValidationError
-from zarr.codecs import Crc32cCodec
 
 from brainbench.errors import StoreError
 from brainbench.records import Record
+from brainbench.results.arrays import _DAMAGED, _path, array_digest
+from brainbench.util.files import write_atomically
 from brainbench.util.hashing import digest, file_sha256
 
 _RECORD = TypeAdapter(Record)
-# What zarr raises when a group, an array or a chunk is gone, cut short or not what its metadata say.
-_DAMAGED = (OSError, ValueError, KeyError, TypeError)
 
 
 def write_record(folder: Path, record: Record) -> Path:
@@ -58,75 +56,6 @@ def read_digests(path: Path) -> tuple[str | None, str]:
     """(the digest that a record states, None in one of an earlier version; the digest of what it says)."""
     content = json.loads(path.read_bytes())
     return content.pop("digest", None), digest(content)
-
-
-def write_arrays(
-    folder: Path, key: str, arrays: Mapping[str, np.ndarray], attributes: Mapping[str, Any]
-) -> dict[str, str]:
-    """Write ``<key>.zarr`` whole; returns the sha256 of each array. The caller holds the key's lock."""
-    # One name for every process: what a killed run left half built is replaced by the next one.
-    final, building = folder / f"{key}.zarr", folder / f".{key}.zarr.new"
-    shutil.rmtree(building, ignore_errors=True)
-    group = zarr.open_group(building, mode="w")
-    for name, array in arrays.items():
-        stored = group.create_array(
-            _path(name), shape=array.shape, dtype=array.dtype, chunks=array.shape, compressors=[Crc32cCodec()]
-        )
-        stored[...] = array
-    group.attrs.update(dict(attributes))
-    shutil.rmtree(final, ignore_errors=True)
-    building.replace(final)
-    return {f"{key}.zarr/{name}": array_digest(array) for name, array in arrays.items()}
-
-
-def read_arrays(folder: Path, record: Record) -> tuple[dict[str, np.ndarray], dict[str, Any]] | None:
-    """(arrays, attributes) stored beside a record, or None when any of them is gone or is not the one the record names."""
-    stored = StoredArrays(folder, record)
-    try:
-        arrays = {name: stored[name] for name in stored.digests}
-        attributes = dict(zarr.open_group(folder / f"{record.key}.zarr", mode="r").attrs)
-    except _DAMAGED:
-        return None
-    return (arrays, attributes) if arrays else None
-
-
-class StoredArrays(Mapping[str, np.ndarray]):
-    """The arrays stored beside a record, by name, each read and compared with its digest whenever it is asked for.
-
-    What is gone or is not the one the record names is not among them. digests: sha256 of what the record names.
-    """
-
-    def __init__(self, folder: Path, record: Record) -> None:
-        prefix = f"{record.key}.zarr/"
-        self._store = folder / f"{record.key}.zarr"
-        self.digests = {
-            name.removeprefix(prefix): sha for name, sha in record.artifacts.items() if name.startswith(prefix)
-        }
-
-    def __getitem__(self, name: str) -> np.ndarray:
-        sha = self.digests[name]
-        try:
-            array = np.asarray(zarr.open_group(self._store, mode="r")[_path(name)][...])  # type: ignore[index]
-        except (OSError, ValueError):
-            raise KeyError(name) from None
-        if array_digest(array) != sha:
-            raise KeyError(name)
-        return array
-
-    def __iter__(self) -> Iterator[str]:
-        return (name for name in self.digests if name in self)
-
-    def __len__(self) -> int:
-        return sum(1 for _ in self)
-
-
-def read_ids(folder: Path, key: str) -> list[str] | None:
-    """Names of the test stimuli that the stored predictions are about; None when they cannot be read."""
-    try:
-        ids = zarr.open_group(folder / f"{key}.zarr", mode="r").attrs["ids"]
-    except _DAMAGED:
-        return None
-    return [str(name) for name in ids] if isinstance(ids, list) else None
 
 
 def artifact_digests(folder: Path, record: Record) -> dict[str, str | None]:
@@ -176,30 +105,6 @@ def count_parameters(folder: Path, record: Record) -> int | None:
         return None
 
 
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file so that a reader, or a kill, sees the old one or the new one. The caller holds the lock it is written under."""
-    building = path.with_name(f".{path.name}.new")
-    try:
-        with building.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        building.replace(path)
-    finally:
-        building.unlink(missing_ok=True)
-
-
-def _path(name: str) -> str:
-    """An array's name inside the store: a ROI or a metric may have a slash in its name, which is no folder there."""
-    return name.replace("%", "%25").replace("/", "%2F")
-
-
-def array_digest(array: np.ndarray) -> str:
-    """sha256 over dtype, shape and bytes."""
-    head = f"{array.dtype.str}{array.shape}".encode()
-    return hashlib.sha256(head + np.ascontiguousarray(array).tobytes()).hexdigest()
-
-
 def supersede(folder: Path, keys: Collection[str]) -> list[Record]:
     """Move records that one of ``keys`` replaces (same cell, another key: code or versions changed) to ``superseded/``."""
     records = read_records(folder)
@@ -211,3 +116,9 @@ def supersede(folder: Path, keys: Collection[str]) -> list[Record]:
             shutil.rmtree(folder / "superseded" / path.name, ignore_errors=True)
             path.replace(folder / "superseded" / path.name)
     return replaced
+
+
+def no_records(folder: Path, dataset: str | None = None) -> StoreError:
+    """What to say of a results folder that holds no records (of one dataset, or of any)."""
+    what = f"no records of {dataset}" if dataset else "no records"
+    return StoreError(f"{folder}: {what}; make some with `brainbench run --results {folder}`")

@@ -17,12 +17,14 @@ from brainbench.pipeline.image_loader import Prepared
 from brainbench.pipeline.joint_features import JointFeatures
 from brainbench.pipeline.shuffled_features import ShuffledFeatures, wrong_images
 from brainbench.planning import keys
-from brainbench.planning.jobs import DatasetPick, Job, member_jobs
+from brainbench.planning.dataset import DatasetPick
+from brainbench.planning.jobs import Job, member_jobs
 from brainbench.planning.picks import BackbonePick
+from brainbench.plugins import JobError, blamed
 from brainbench.protocols import Backbone, JointBackbone
-from brainbench.runner.blame import JobError, blamed
 from brainbench.types import Features, Stimuli, Tokens
-from brainbench.util.folders import Places, storage
+from brainbench.util.files import storage
+from brainbench.util.folders import Places
 from brainbench.util.hashing import digest
 from brainbench.util.progress import Reporter
 

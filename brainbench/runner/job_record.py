@@ -9,9 +9,10 @@ from collections.abc import Iterable, Mapping
 from typing import Literal
 
 from brainbench.pipeline.scores import noise_ceiling
-from brainbench.planning import keys
-from brainbench.planning.jobs import DatasetPick, EncoderPick, Job
-from brainbench.planning.picks import BackbonePick
+from brainbench.planning.dataset import DatasetPick
+from brainbench.planning.jobs import Job
+from brainbench.planning.picks import BackbonePick, EncoderPick
+from brainbench.plugins import library_version
 from brainbench.protocols import Fitted
 from brainbench.records import BackboneFacts, Cost, DatasetFacts, EncoderFacts, Failure, MetricResult, Record
 from brainbench.registry import JOIN
@@ -139,6 +140,4 @@ def _versions(job: Job, data: DatasetPick) -> dict[str, str]:
     if job.encoder:
         plugins.append(job.encoder.entry.plugin)
         libraries.update(job.encoder.entry.card.libraries)
-    return {p.distribution: p.version for p in plugins} | {
-        name: keys.library_version(name) for name in sorted(libraries)
-    }
+    return {p.distribution: p.version for p in plugins} | {name: library_version(name) for name in sorted(libraries)}

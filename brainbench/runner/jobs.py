@@ -11,25 +11,25 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from brainbench.errors import PluginError, StoreError
 from brainbench.pipeline.encoding import Encoding, encode
 from brainbench.pipeline.scores import LoadedMetric, missing_inputs, score
-from brainbench.planning.jobs import EncoderPick, Job, MetricPick, Plan
+from brainbench.planning.jobs import Job, Plan
+from brainbench.planning.picks import EncoderPick, MetricPick
+from brainbench.plugins import JobError, blamed
 from brainbench.records import Failure, MetricResult, Record
 from brainbench.results import store as results
-from brainbench.runner import job_record as facts
-from brainbench.runner.blame import JobError, blamed
+from brainbench.results.arrays import SELECTORS, mesh_of, places_of, read_arrays, stored_inputs, write_arrays
+from brainbench.runner import job_record
 from brainbench.runner.features import FeatureReader
-from brainbench.types import FitContext, MetricInputs, Predictions, Responses, Selectors
-from brainbench.util.folders import Places, storage
-from brainbench.util.memory_peak import AnonymousPeak
+from brainbench.types import FitContext, MetricInputs
+from brainbench.util.files import storage
+from brainbench.util.folders import Places
+from brainbench.util.memory import AnonymousPeak
 from brainbench.util.progress import Reporter
-
-_SELECTORS = ("layer", "space", "scale", "channel", "correlation", "likeness")
 
 
 @dataclass
@@ -89,8 +89,8 @@ class Run:
             except JobError as error:
                 if before is not None:
                     return replace(before, status="failed", failure=error.failure())
-                spent = facts.cost(started, self.device, memory.mb)
-                return facts.failed_record(job, self.plan.data, error.failure(), spent)
+                spent = job_record.cost(started, self.device, memory.mb)
+                return job_record.failed_record(job, self.plan.data, error.failure(), spent)
         # What other runs asked of the same job stays in its record.
         return record if before is None else replace(record, metrics=before.metrics | record.metrics)
 
@@ -108,7 +108,7 @@ class Run:
         artifacts: dict[str, str] = {}
         if job.encoder and encoding and self.keep == "all":
             artifacts = self._store(job, job.encoder, encoding, per_voxel)
-        return facts.record(
+        return job_record.record(
             job,
             self.plan.data,
             weights_sha256=self._features.weights_sha256(job) if inputs.features is not None else None,
@@ -116,7 +116,7 @@ class Run:
             metrics=scored,
             artifacts=artifacts,
             failure=failure,
-            cost=facts.cost(started, self.device, memory.mb),
+            cost=job_record.cost(started, self.device, memory.mb),
         )
 
     def _inputs(self, job: Job) -> MetricInputs:
@@ -161,21 +161,21 @@ class Run:
     ) -> dict[str, str]:
         arrays = {"predictions": encoding.predictions.values} | {f"per_voxel.{n}": v for n, v in per_voxel.items()}
         places = self.plan.data.survey(job.subject)
-        arrays |= _places(places)
-        attributes: dict[str, object] = {"ids": list(encoding.predictions.ids)} | _mesh(places)
+        arrays |= places_of(places)
+        attributes: dict[str, object] = {"ids": list(encoding.predictions.ids)} | mesh_of(places)
         if encoding.unmeasured is not None:
             stimuli = self.plan.data.stimuli(job.subject)
             arrays["unmeasured"] = encoding.unmeasured
             attributes["unmeasured_ids"] = [stimuli.ids[i] for i in stimuli.unmeasured]
         if encoding.selectors is not None:
             attributes["layers"] = list(encoding.selectors.layers)
-            found = {kind: getattr(encoding.selectors, kind) for kind in _SELECTORS}
+            found = {kind: getattr(encoding.selectors, kind) for kind in SELECTORS}
             arrays |= {f"selectors.{k}": np.asarray(a, np.float32) for k, a in found.items() if a is not None}
         with blamed(encoder.entry.plugin, "parameters"):
             parameters = encoding.fitted.parameters()
         folder = self.places.results
         try:
-            written = results.write_arrays(folder, job.key, arrays, attributes)
+            written = write_arrays(folder, job.key, arrays, attributes)
             return written | results.write_parameters(folder, job.key, parameters)
         except OSError:  # the disk said no: leave nothing half-written
             results.discard(folder, job.key)
@@ -183,7 +183,7 @@ class Run:
 
     def _rescored(self, job: Job, before: Record | None) -> Record | None:
         """The earlier record with the metrics it lacks, from its stored predictions; None when it has to be fitted anew."""
-        found = results.read_arrays(self.places.results, before) if before and job.encoder else None
+        found = read_arrays(self.places.results, before) if before and job.encoder else None
         inputs = self._inputs(job)
         if before is None or found is None or inputs.responses is None:
             return None
@@ -200,12 +200,12 @@ class Run:
         scored, per_voxel, failure = score_all(picks, inputs)
         artifacts = before.artifacts
         if per_voxel:
-            arrays |= {f"per_voxel.{name}": values for name, values in per_voxel.items()} | _places(inputs.responses)
-            attributes = attributes | _mesh(inputs.responses)
-            artifacts = artifacts | results.write_arrays(self.places.results, job.key, arrays, attributes)
+            arrays |= {f"per_voxel.{name}": values for name, values in per_voxel.items()} | places_of(inputs.responses)
+            attributes = attributes | mesh_of(inputs.responses)
+            artifacts = artifacts | write_arrays(self.places.results, job.key, arrays, attributes)
         return replace(
             before,
-            status=facts.status(failure),
+            status=job_record.status(failure),
             failure=failure,
             metrics=before.metrics | scored,
             artifacts=artifacts,
@@ -217,38 +217,8 @@ def exit_code(records: Sequence[Record]) -> int:
     return int(any(record.status == "failed" for record in records))
 
 
-def _places(responses: Responses | None) -> dict[str, np.ndarray]:
-    """Where the voxels lie, as it is stored: the ROI masks, over which a board pools, and the mesh, on which they are painted."""
-    if responses is None:
-        return {}
-    places = {f"roi.{name}": np.asarray(mask, bool) for name, mask in responses.rois.items()}
-    surface = responses.surface
-    if surface is not None:
-        places |= {
-            "surface.vertex": np.asarray(surface.vertex, np.int32),
-            "surface.right": surface.hemisphere == "right",
-        }
-    return places
-
-
-def _mesh(responses: Responses | None) -> dict[str, object]:
-    return {"mesh": responses.surface.mesh} if responses is not None and responses.surface is not None else {}
-
-
 def _unscored(job: Job, record: Record) -> list[MetricPick]:
     return [m for m in job.metrics if getattr(record.metrics.get(m.entry.name), "version", None) != m.version]
-
-
-def stored_inputs(
-    arrays: Mapping[str, np.ndarray], attributes: Mapping[str, Any], responses: Responses, inputs: MetricInputs
-) -> MetricInputs:
-    """``inputs`` with the predictions and selectors that were stored beside a record, and what was measured."""
-    observed = np.asarray(responses.values[responses.rows("test")], dtype=np.float32)
-    inputs = replace(inputs, predictions=Predictions(arrays["predictions"], observed, tuple(attributes["ids"])))
-    if "layers" in attributes:
-        parts = {kind: arrays.get(f"selectors.{kind}") for kind in _SELECTORS}
-        inputs = replace(inputs, selectors=Selectors(tuple(attributes["layers"]), **parts))
-    return inputs
 
 
 def score_all(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,18 +10,7 @@ from pathlib import Path
 
 from filelock import FileLock
 
-from brainbench.errors import StoreError
-
-_REASONS = {
-    errno.ENOSPC: "the disk is full: free some space",
-    errno.EDQUOT: "the disk quota is used up: free some space",
-    errno.EROFS: "the file system is read-only: choose another folder",
-    errno.EACCES: "permission denied: choose another folder",
-    errno.EPERM: "permission denied: choose another folder",
-    errno.ENOTDIR: "a file stands where a folder is needed: choose another folder",
-    errno.EEXIST: "a file stands where a folder is needed: choose another folder",
-    errno.EFBIG: "the file would be larger than this system allows",
-}
+from brainbench.util.files import storage
 
 
 @dataclass(frozen=True)
@@ -63,14 +51,3 @@ def default_cache() -> Path:
         return Path(given).expanduser()
     base = os.environ.get("XDG_CACHE_HOME")
     return (Path(base) if base else Path.home() / ".cache") / "brainbench"
-
-
-@contextmanager
-def storage(place: Path) -> Iterator[None]:
-    """Turn what a full, read-only or forbidden disk raises into a StoreError that names ``place`` and the way out."""
-    try:
-        yield
-    except OSError as error:
-        if error.errno in _REASONS:
-            raise StoreError(f"cannot write {error.filename or place}: {_REASONS[error.errno]}") from error
-        raise

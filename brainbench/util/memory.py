@@ -5,8 +5,12 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from pathlib import Path
+from threading import Event, Thread
+from types import TracebackType
 
 import torch
+
+from brainbench.errors import UsageError
 
 # The rest is for the responses, the model, and whatever else runs.
 SHARE = 0.5
@@ -55,3 +59,61 @@ def _limits(membership: Path, groups: Path) -> Iterator[int]:
                 text = (group / name).read_text().strip()
                 if text.isdigit():
                     yield int(text)
+
+
+def resolve_device(device: str) -> str:
+    """``auto`` -> cuda where there is one, else cpu; raises UsageError on a device that is not there."""
+    import torch
+
+    kind = device.split(":")[0]
+    if kind not in ("auto", "cpu", "cuda"):
+        raise UsageError(f"--device {device}: allowed are auto, cpu, cuda")
+    if kind == "cuda" and not torch.cuda.is_available():
+        raise UsageError(f"--device {device}: torch finds no CUDA device here; use --device cpu")
+    return ("cuda" if torch.cuda.is_available() else "cpu") if kind == "auto" else device
+
+
+EVERY_S = 0.05
+
+
+def anonymous_mb(process: int | str = "self") -> float | None:
+    """Anonymous resident memory of a process in MiB (``RssAnon``, proc(5)); None where the system does not tell."""
+    try:
+        status = Path(f"/proc/{process}/status").read_text(encoding="ascii", errors="replace")
+    except OSError:
+        return None
+    return next((int(line.split()[1]) / 1024 for line in status.splitlines() if line.startswith("RssAnon:")), None)
+
+
+class AnonymousPeak:
+    """The highest anonymous memory of this process while the ``with`` block lasts, looked at every 50 ms."""
+
+    def __init__(self) -> None:
+        self._highest: float | None = None
+        self._over = Event()
+        self._thread = Thread(target=self._watch, daemon=True)
+
+    @property
+    def mb(self) -> float | None:
+        """The highest so far, in MiB to one decimal; None where the system does not tell."""
+        self._look()
+        return None if self._highest is None else round(self._highest, 1)
+
+    def __enter__(self) -> AnonymousPeak:
+        self._thread.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._over.set()
+        self._thread.join()
+
+    def _watch(self) -> None:
+        while not self._over.wait(EVERY_S):
+            self._look()
+
+    def _look(self) -> None:
+        now = anonymous_mb()
+        if now is not None:
+            self._highest = max(now, self._highest or 0.0)

@@ -2,7 +2,7 @@ from __future__ import annotations
 
 import pytest
 
-from brainbench.commands.differences import differences
+from brainbench.commands.verify import differences
 
 
 @pytest.mark.parametrize(

@@ -14,11 +14,13 @@ import zarr
 
 from brainbench import StoreError, UsageError
 from brainbench.commands.verify import Verification, verify
-from brainbench.planning.jobs import Request
+from brainbench.leaderboard.files import write_boards
+from brainbench.planning.request import Request
 from brainbench.records import Record
 from brainbench.registry import Registry
-from brainbench.results.store import array_digest, read_record
-from brainbench.runner.benchmark import Benchmark, write_boards
+from brainbench.results.arrays import array_digest
+from brainbench.results.store import read_record
+from brainbench.runner.benchmark import Benchmark
 from brainbench.util.folders import Places
 from brainbench.util.hashing import digest
 from brainbench.util.progress import Silent

@@ -21,7 +21,7 @@ from blocks import ROOT, Block, blocks, pages
 from experiment import write_experiment
 
 from brainbench.cli import cli, main
-from brainbench.planning.jobs import Request
+from brainbench.planning.request import Request
 
 ALL = [block for page in pages() for block in blocks(page)]
 DEMO = "brainbench run --backbones clip/mini,pixels --encoders factortopy,classtoken --no-controls"
@@ -45,7 +45,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("BRAINBENCH_CACHE", str(folder / "cache"))
         # That of the module it is from comes last: the others import it when they are first looked at.
-        for module in ("api", "inspection", "matrix"):
+        for module in ("api.run", "commands.data_check", "planning.request"):
             patch.setattr(f"brainbench.{module}.Request", tiny)
         yield folder
 

@@ -12,7 +12,7 @@ import pytest
 
 from brainbench import cards, hookspecs, records
 from brainbench.cards import BackboneCard, Card, DatasetCard, EncoderCard, MetricCard, Part, Setting
-from brainbench.runner import jobs
+from brainbench.results import arrays
 
 ROOT = Path(__file__).parents[2]
 OWN = {field.name for field in dataclasses.fields(Card)}
@@ -82,8 +82,10 @@ def test_every_class_of_a_record_is_there() -> None:
 
 
 def test_every_array_has_its_row() -> None:
-    source = Path(jobs.__file__).read_text()
-    stored = set(re.findall(r'"((?:surface)\.\w+|predictions)":', source)) | {f"selectors.{k}" for k in jobs._SELECTORS}
+    source = Path(arrays.__file__).read_text()
+    stored = set(re.findall(r'"((?:surface)\.\w+|predictions)":', source)) | {
+        f"selectors.{k}" for k in arrays.SELECTORS
+    }
     written = names(RESULTS, "Arrays")
     assert {name for name in written if "<" not in name} == stored
     assert {name for name in written if "<" in name} == {"per_voxel.<metric>", "roi.<name>"}

@@ -14,8 +14,9 @@ from fits import failed, fit, stored, tokens
 
 from brainbench import UsageError
 from brainbench.builtin.metrics.cards import CONSISTENCY, COST, RSSD
-from brainbench.leaderboard.boards import Asked, board_files, installed_computed
+from brainbench.leaderboard.files import board_files
 from brainbench.leaderboard.render import render
+from brainbench.leaderboard.shown_metrics import Asked, installed_computed
 from brainbench.records import Record
 
 COMPUTED = installed_computed(toy.registry(metrics=[toy.R2, RSSD, CONSISTENCY, COST]))

@@ -6,7 +6,7 @@ from fits import failed, fit, tokens
 
 from brainbench import MetricCard, UsageError
 from brainbench.builtin.metrics.cards import COST, RSSD
-from brainbench.leaderboard.boards import Asked, installed_computed
+from brainbench.leaderboard.shown_metrics import Asked, installed_computed
 
 COMPUTED = installed_computed(toy.registry(metrics=[toy.R2, toy.COUNT, RSSD, COST]))
 RECORDS = [fit("a", 0.1), fit("b", 0.2), tokens("a")]

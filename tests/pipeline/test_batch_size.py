@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from brainbench.pipeline import batch_size as batches
-from brainbench.pipeline.batch_size import LiveBytes, batch_that_pays, out_of_memory
+from brainbench.pipeline._batch_size import LiveBytes, batch_that_pays, out_of_memory
 
 MEGA = 1_000_000
 

@@ -10,7 +10,7 @@ from experiment import write_experiment
 
 from brainbench import Responses, Stimuli
 from brainbench.planning import estimate
-from brainbench.planning.jobs import Request
+from brainbench.planning.request import Request
 from brainbench.registry import installed
 from brainbench.runner.benchmark import Benchmark
 from brainbench.util.folders import Places

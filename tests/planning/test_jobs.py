@@ -9,7 +9,8 @@ import pytest
 import toy
 
 from brainbench import BackboneCard, EncoderCard, Setting, UsageError
-from brainbench.planning.jobs import Job, Request, member_jobs
+from brainbench.planning.jobs import Job, member_jobs
+from brainbench.planning.request import Request
 from brainbench.runner.benchmark import Benchmark
 from brainbench.util.folders import Places
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from brainbench import Responses, UsageError
-from brainbench.planning.training_images import train_images, trained_on
+from brainbench.planning.dataset import train_images, trained_on
 
 STIMULI, REPEATS, VOXELS = 40, 3, 4
 

@@ -20,7 +20,7 @@ from brainbench.metrics.layer_profile import layer_confidence, layer_place
 from brainbench.plot import from_record, layer_paint, together
 from brainbench.records import MetricResult, Record
 from brainbench.report.pages import render
-from brainbench.results.store import read_arrays
+from brainbench.results.arrays import read_arrays
 
 
 def page(files: Mapping[Path, bytes], start: str = "index.html") -> str:

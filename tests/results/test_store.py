@@ -11,15 +11,8 @@ import torch
 import zarr
 
 from brainbench.records import BackboneFacts, Cost, DatasetFacts, Record
-from brainbench.results.store import (
-    StoredArrays,
-    count_parameters,
-    read_arrays,
-    read_digests,
-    read_record,
-    write_arrays,
-    write_parameters,
-)
+from brainbench.results.arrays import StoredArrays, read_arrays, write_arrays
+from brainbench.results.store import count_parameters, read_digests, read_record, write_parameters
 from brainbench.util.hashing import digest
 
 

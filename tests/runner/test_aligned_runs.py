@@ -13,7 +13,7 @@ import toy
 
 from brainbench import Features, MetricCard, MetricInputs, Responses, Score
 from brainbench.commands.verify import verify
-from brainbench.planning.jobs import Request
+from brainbench.planning.request import Request
 from brainbench.records import Record
 from brainbench.registry import Registry
 from brainbench.runner.benchmark import Benchmark

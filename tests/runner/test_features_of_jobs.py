@@ -14,7 +14,7 @@ import toy
 
 from brainbench import BackboneCard, Tokens
 from brainbench.pipeline.feature_store import FeatureStore
-from brainbench.planning.jobs import Request
+from brainbench.planning.request import Request
 from brainbench.records import Record
 from brainbench.registry import Registry
 from brainbench.runner.benchmark import Benchmark

@@ -15,11 +15,11 @@ import toy
 from PIL import Image
 
 from brainbench import PluginError, Responses, Score, Selectors, Setting, Stimuli, StoreError, Tokens, UsageError
-from brainbench.planning.jobs import Request
+from brainbench.planning.request import Request
 from brainbench.plugins import Plugin
 from brainbench.records import Record
 from brainbench.registry import Registry
-from brainbench.results.store import read_arrays
+from brainbench.results.arrays import read_arrays
 from brainbench.runner.benchmark import Benchmark
 from brainbench.util.folders import Places
 from brainbench.util.progress import Silent
@@ -80,7 +80,7 @@ def test_another_metric_version_scores_the_stored_predictions_without_a_fit(runs
 
 
 def test_scored_anew_the_stored_arrays_keep_their_rois(runs: Runs, places: Places) -> None:
-    from brainbench.results.store import StoredArrays
+    from brainbench.results.arrays import StoredArrays
 
     runs()
     (first, *_) = [r for r in runs(settings=("r2.bonus=2",)) if r.encoder]
@@ -119,7 +119,7 @@ def test_without_stored_predictions_another_metric_version_means_another_fit(run
 
 
 def test_the_artifacts_are_what_the_record_says(runs: Runs, places: Places) -> None:
-    from brainbench.results.store import read_arrays
+    from brainbench.results.arrays import read_arrays
 
     record = next(r for r in runs() if r.encoder)
     found = read_arrays(places.results, record)
@@ -379,7 +379,7 @@ def test_figures_that_another_run_asked_for_stay(runs: Runs) -> None:
 
 
 def test_a_metric_scored_later_leaves_its_figures_per_voxel_too(runs: Runs, places: Places) -> None:
-    from brainbench.results.store import read_arrays
+    from brainbench.results.arrays import read_arrays
 
     runs(metrics="r2")
     later = replace(toy.R2, name="later")
@@ -648,7 +648,7 @@ def test_predictions_of_unmeasured_stimuli_are_checked_as_the_others_are(runs: R
 
 
 def test_a_record_tells_the_anonymous_memory_of_its_job(runs: Runs) -> None:
-    from brainbench.util.memory_peak import anonymous_mb
+    from brainbench.util.memory import anonymous_mb
 
     now = anonymous_mb()
     found = [record.cost.peak_anonymous_mb for record in runs()]

@@ -15,7 +15,7 @@ import brainbench
 from brainbench import Features, Responses, Selectors
 from brainbench.commands.cite import behind
 from brainbench.planning import estimate
-from brainbench.planning.jobs import Request
+from brainbench.planning.request import Request
 from brainbench.records import Record
 from brainbench.registry import Registry, describe_card
 from brainbench.runner.benchmark import Benchmark

@@ -16,7 +16,8 @@ from brainbench.builtin.datasets.planted.truth import plant
 from brainbench.metrics.bootstrap import DRAWS, packed
 from brainbench.plot import Voxels
 from brainbench.records import BackboneFacts, Cost, DatasetFacts, EncoderFacts, MetricResult, Record
-from brainbench.results.store import write_arrays, write_record
+from brainbench.results.arrays import write_arrays
+from brainbench.results.store import write_record
 
 
 @lru_cache(maxsize=4)

@@ -20,7 +20,8 @@ from brainbench.records import (
     MetricResult,
     Record,
 )
-from brainbench.results.store import write_arrays, write_parameters, write_record
+from brainbench.results.arrays import write_arrays
+from brainbench.results.store import write_parameters, write_record
 
 R2 = Display({"all": "R2"}, roi_columns=True)
 COUNT = Display({"count": "images"}, direction="none", digits=0)

@@ -12,7 +12,8 @@ from fits import fit
 from brainbench.metrics.bootstrap import DRAWS, packed
 from brainbench.plot.meshes import SIDES, cortex
 from brainbench.records import Display, MetricResult, Record
-from brainbench.results.store import write_arrays, write_record
+from brainbench.results.arrays import write_arrays
+from brainbench.results.store import write_record
 from brainbench.types import Surface
 
 LAYERS = ("first", "second", "third")

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 from brainbench.util import memory_peak as watching
-from brainbench.util.memory_peak import AnonymousPeak, anonymous_mb
+from brainbench.util.memory import AnonymousPeak, anonymous_mb
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells RssAnon")
 MB = 2**20

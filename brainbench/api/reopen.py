@@ -1,0 +1,110 @@
+"""``brainbench.reopen``: a fit from its record."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from brainbench.api.features import cache_folders, read_tokens
+from brainbench.errors import StoreError, UsageError
+from brainbench.planning.picks import UNTRAINED
+from brainbench.planning.request import Request
+from brainbench.records import Record
+from brainbench.registry import JOIN, installed
+from brainbench.results.store import read_record
+from brainbench.runner.benchmark import Benchmark
+from brainbench.types import Features, Masks, Stimuli
+from brainbench.util.hashing import file_sha256
+
+
+@dataclass(frozen=True)
+class Reopened:
+    """A finished fit, with what it was made of.
+
+    stimuli: the subject's images; masks: their per-pixel classes, if there are any; features: their tokens, as the fit read
+    them; parameters: the file of the fitted encoder, as ``Fitted.parameters`` gave it.
+    """
+
+    stimuli: Stimuli
+    masks: Masks | None
+    features: Features
+    parameters: Path
+    _others: Callable[[Stimuli], Features]
+
+    def features_of(self, stimuli: Stimuli) -> Features:
+        """The tokens of other images, by the same backbone in the same way."""
+        return self._others(stimuli)
+
+
+def reopen(
+    record: str | Path,
+    *,
+    data: str | Path | None = None,
+    weights: Sequence[str] = (),
+    device: str = "auto",
+    cache: str | Path | None = None,
+) -> Reopened:
+    """A fit from its record: the images it saw, their tokens, and its parameters. Nothing is fitted.
+
+    Args:
+        record: its JSON file in a results folder.
+        data: where its dataset lies, for those that need it, as in ``--data``.
+        weights: ``NAME=FILE`` of a backbone that ran with a checkpoint of yours, as in ``--weights``.
+        device: as of ``features``.
+        cache: as of ``features``.
+
+    Raises:
+        StoreError: the record, or the parameters beside it, are gone or damaged.
+        UsageError: it is not of a fit, or the data, the backbone or its weights are not those it was made with.
+        WeightsError, PluginError: the backbone cannot give its tokens.
+    """
+    path = Path(record)
+    found = read_record(path)
+    if found.status != "done" or found.encoder is None:
+        raise UsageError(f"{path}: nothing was fitted there; choose a record with an encoder")
+    name = f"{found.key}.safetensors"
+    parameters = path.parent / name
+    if name not in found.artifacts:
+        raise UsageError(
+            f"{path}: no parameters were kept beside it; run the same command again with --keep all --fresh"
+        )
+    if not parameters.is_file() or file_sha256(parameters) != found.artifacts[name]:
+        raise StoreError(f"{parameters} is gone or damaged; run the same command again with --fresh")
+    places = cache_folders(cache)
+    request = Request(
+        backbones=found.backbone.name,
+        encoders=found.encoder.name,
+        metrics="r2",
+        dataset=found.dataset.name,
+        data=None if data is None else Path(data),
+        subjects=found.dataset.subject,
+        weights=tuple(weights),
+        settings=tuple(_settings(found)),
+        controls=False,
+    )
+    benchmark = Benchmark.open(request, installed(), places, device=device)
+    job = next((job for job in benchmark.plan.jobs if job.encoder and job.features_key == found.features_key), None)
+    if job is None:
+        raise UsageError(
+            f"{path}: the images, the backbone or its version are not those it was made with; run the same command again, or "
+            "give its --data and --weights"
+        )
+    opened, pick, grid = benchmark.plan.data, job.backbone, job.grid
+
+    def others(stimuli: Stimuli) -> Features:
+        return read_tokens(pick, stimuli, grid, benchmark.device, places)
+
+    shown = opened.stimuli(job.subject)
+    return Reopened(shown, opened.dataset.masks(job.subject), others(shown), parameters, others)
+
+
+def _settings(record: Record) -> Iterator[str]:
+    """``--set`` texts of everything that a record says was set; settings of one backbone among several bear its name."""
+    members = [name.removesuffix(UNTRAINED) for name in record.backbone.name.split(JOIN)]
+    for key, value in record.backbone.settings.items():
+        own = [name for name in members if len(members) > 1 and key.startswith(f"{name}.")]
+        yield from [f"{key}={value}"] if own else [f"{name}.{key}={value}" for name in members]
+    if record.encoder:
+        yield from (f"{record.encoder.name}.{key}={value}" for key, value in record.encoder.changed.items())
+    yield from (f"{record.dataset.name}.{key}={value}" for key, value in record.dataset.changed.items())

@@ -1,0 +1,158 @@
+"""The dataset of a run, opened; and its responses with fewer training images, for the curve of appendix G."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from brainbench.cards import DatasetCard
+from brainbench.errors import BrainbenchError, PluginError, UsageError
+from brainbench.plugins import describe
+from brainbench.protocols import Dataset, Surveyed
+from brainbench.registry import Entry
+from brainbench.types import Responses, Stimuli
+from brainbench.util.files import storage
+from brainbench.util.hashing import digest
+
+
+@dataclass(frozen=True)
+class DatasetPick:
+    """The dataset of a run, opened. changed: settings that somebody changed; train_images: how many to train on, 0 for all."""
+
+    entry: Entry[DatasetCard]
+    dataset: Dataset
+    changed: Mapping[str, Any] = field(default_factory=dict)
+    train_images: tuple[int, ...] = (0,)
+
+    _stimuli: dict[str, Stimuli] = field(default_factory=dict, repr=False)
+    _asked: dict[tuple[str, str, int], Responses | None] = field(default_factory=dict, repr=False)
+
+    @property
+    def card(self) -> DatasetCard:
+        """Its card."""
+        return self.entry.card
+
+    @property
+    def simulated(self) -> bool:
+        """Whether no brain was measured: the card or the data themselves say so."""
+        return self.card.simulated or bool(getattr(self.dataset, "simulated", False))
+
+    def stimuli(self, subject: str) -> Stimuli:
+        """The subject's images; the dataset is asked once."""
+        if subject not in self._stimuli:
+            with self._blamed("stimuli"):
+                self._stimuli[subject] = self.dataset.stimuli(subject)
+        return self._stimuli[subject]
+
+    def survey(self, subject: str, images: int = 0) -> Responses | None:
+        """As ``responses``, but the values may be missing: all that a plan or a record needs to know."""
+        return self._ask("survey" if isinstance(self.dataset, Surveyed) else "responses", subject, images)
+
+    def responses(self, subject: str, images: int = 0) -> Responses | None:
+        """The subject's responses, with so many training ``images`` alone (0: all); raises UsageError when there are fewer.
+
+        The dataset, which may have to screen them, is asked once.
+        """
+        return self._ask("responses", subject, images)
+
+    def _ask(self, method: str, subject: str, images: int) -> Responses | None:
+        if (method, subject, 0) not in self._asked:
+            with self._blamed(method):
+                self._asked[method, subject, 0] = getattr(self.dataset, method)(subject)
+        every = self._asked[method, subject, 0]
+        if every is not None and (method, subject, images) not in self._asked:
+            self._asked[method, subject, images] = trained_on(every, images, f"{self.card.name}.train_images")
+        return every and self._asked[method, subject, images]
+
+    def sizes(self, subject: str) -> list[int]:
+        """The wanted numbers of training images, each once; 0 stands for all, also where all are as many as were asked for."""
+        responses = self.survey(subject)
+        there = 0 if responses is None else len(train_images(responses))
+        return list(dict.fromkeys(0 if images == there else images for images in self.train_images))
+
+    @contextmanager
+    def _blamed(self, what: str) -> Iterator[None]:
+        try:
+            yield
+        except BrainbenchError:
+            raise
+        except Exception as error:
+            owner = f"{self.entry.plugin.distribution} {self.entry.plugin.version}"
+            raise PluginError(
+                f"dataset {self.card.name} of {owner} failed to give {what}: {describe(error)}"
+            ) from error
+
+
+def open_dataset(
+    entry: Entry[DatasetCard],
+    variants: Sequence[tuple[Mapping[str, Any], Mapping[str, Any]]],
+    path: Path | None,
+    cache: Path,
+) -> DatasetPick:
+    """Load a dataset from ``path``, if it wants one; a plugin's own exception becomes one line that names it.
+
+    variants: its settings and those that were changed, once for every ``train_images`` that was asked for.
+    """
+    card, (given, changed) = entry.card, variants[0]
+    settings = card.own_settings(given)
+    if card.needs_data and path is None:
+        raise UsageError(f"--dataset {card.name} needs --data PATH: the folder that holds it")
+    if path is not None and not (card.needs_data or card.takes_data):
+        raise UsageError(f"--data {path}: the dataset {card.name} takes none; did you mean --dataset folder?")
+    try:
+        with storage(cache):
+            cache.mkdir(parents=True, exist_ok=True)
+            dataset = card.loader(settings=settings, data=path, cache=cache)
+    except BrainbenchError:
+        raise
+    except Exception as error:
+        owner = f"{entry.plugin.distribution} {entry.plugin.version}"
+        raise PluginError(f"dataset {card.name} of {owner} failed to load: {describe(error)}") from error
+    if not isinstance(dataset, Dataset):
+        raise PluginError(f"dataset {card.name}: load() gave {type(dataset).__name__}, which is no Dataset")
+    changed = {name: value for name, value in changed.items() if name in settings}
+    return DatasetPick(entry, dataset, changed, tuple(one["train_images"] for one, _ in variants))
+
+
+# One order for all sizes, so that a smaller set lies within every larger one.
+ORDER_SEED = 0
+
+
+def train_images(responses: Responses) -> np.ndarray:
+    """The stimuli of the train split, ascending."""
+    return np.unique(responses.stimulus[responses.rows("train")])
+
+
+def trained_on(responses: Responses, images: int, setting: str) -> Responses:
+    """The same responses with the first ``images`` training stimuli of one seeded order; their repeats stay together.
+
+    Val and test stay as they are. setting: how the person wrote it, for the message.
+
+    Raises UsageError when there are fewer.
+    """
+    there = train_images(responses)
+    if not 1 <= images <= len(there):
+        raise UsageError(
+            f"--set {setting}={images}: subject {responses.subject} has {len(there)} training images; "
+            f"allowed are 1 to {len(there)}, or 0 for all"
+        )
+    chosen = np.random.default_rng(ORDER_SEED).permutation(there)[:images]
+    kept = np.flatnonzero((responses.split != "train") | np.isin(responses.stimulus, chosen))
+    return replace(
+        responses,
+        values=_rows(responses.values, kept),
+        stimulus=responses.stimulus[kept],
+        split=responses.split[kept],
+        key=digest([responses.key, "train_images", np.sort(chosen).tolist()]),
+        notes=(*responses.notes, f"trained on {images} of {len(there)} training images"),
+    )
+
+
+def _rows(values: np.ndarray, kept: np.ndarray) -> np.ndarray:
+    # A survey's values take no room; nor does a part of them.
+    return values[kept] if any(values.strides) else np.broadcast_to(values[0, 0], (len(kept), values.shape[1]))

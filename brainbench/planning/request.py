@@ -1,0 +1,28 @@
+"""A run as a person asks for it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+DEFAULT_ENCODERS = "factortopy,classtoken"
+
+
+@dataclass(frozen=True)
+class Request:
+    """A run as a person asks for it; the command line and ``brainbench.run`` both make one.
+
+    metrics: None for those whose card says default; subjects: None for all; weights: ``untrained`` or ``NAME=FILE`` texts;
+    settings: ``NAME.key=value`` texts; seeds: how many, from 0.
+    """
+
+    backbones: str = "all"
+    encoders: str = DEFAULT_ENCODERS
+    metrics: str | None = None
+    dataset: str = "demo"
+    data: Path | None = None
+    subjects: str | None = None
+    seeds: int = 1
+    weights: tuple[str, ...] = ()
+    settings: tuple[str, ...] = ()
+    controls: bool = True

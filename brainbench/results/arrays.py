@@ -1,0 +1,134 @@
+"""The arrays stored beside a record: their names, their digests and their place on disk."""
+
+from __future__ import annotations
+
+import hashlib
+import shutil
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import zarr
+from zarr.codecs import Crc32cCodec
+
+from brainbench.records import Record
+from brainbench.types import MetricInputs, Predictions, Responses, Selectors
+
+# What zarr raises when a group, an array or a chunk is gone, cut short or not what its metadata say.
+_DAMAGED = (OSError, ValueError, KeyError, TypeError)
+
+
+def write_arrays(
+    folder: Path, key: str, arrays: Mapping[str, np.ndarray], attributes: Mapping[str, Any]
+) -> dict[str, str]:
+    """Write ``<key>.zarr`` whole; returns the sha256 of each array. The caller holds the key's lock."""
+    # One name for every process: what a killed run left half built is replaced by the next one.
+    final, building = folder / f"{key}.zarr", folder / f".{key}.zarr.new"
+    shutil.rmtree(building, ignore_errors=True)
+    group = zarr.open_group(building, mode="w")
+    for name, array in arrays.items():
+        stored = group.create_array(
+            _path(name), shape=array.shape, dtype=array.dtype, chunks=array.shape, compressors=[Crc32cCodec()]
+        )
+        stored[...] = array
+    group.attrs.update(dict(attributes))
+    shutil.rmtree(final, ignore_errors=True)
+    building.replace(final)
+    return {f"{key}.zarr/{name}": array_digest(array) for name, array in arrays.items()}
+
+
+def read_arrays(folder: Path, record: Record) -> tuple[dict[str, np.ndarray], dict[str, Any]] | None:
+    """(arrays, attributes) stored beside a record, or None when any of them is gone or is not the one the record names."""
+    stored = StoredArrays(folder, record)
+    try:
+        arrays = {name: stored[name] for name in stored.digests}
+        attributes = dict(zarr.open_group(folder / f"{record.key}.zarr", mode="r").attrs)
+    except _DAMAGED:
+        return None
+    return (arrays, attributes) if arrays else None
+
+
+class StoredArrays(Mapping[str, np.ndarray]):
+    """The arrays stored beside a record, by name, each read and compared with its digest whenever it is asked for.
+
+    What is gone or is not the one the record names is not among them. digests: sha256 of what the record names.
+    """
+
+    def __init__(self, folder: Path, record: Record) -> None:
+        prefix = f"{record.key}.zarr/"
+        self._store = folder / f"{record.key}.zarr"
+        self.digests = {
+            name.removeprefix(prefix): sha for name, sha in record.artifacts.items() if name.startswith(prefix)
+        }
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        sha = self.digests[name]
+        try:
+            array = np.asarray(zarr.open_group(self._store, mode="r")[_path(name)][...])  # type: ignore[index]
+        except (OSError, ValueError):
+            raise KeyError(name) from None
+        if array_digest(array) != sha:
+            raise KeyError(name)
+        return array
+
+    def __iter__(self) -> Iterator[str]:
+        return (name for name in self.digests if name in self)
+
+    def __len__(self) -> int:
+        return sum(1 for _ in self)
+
+
+def read_ids(folder: Path, key: str) -> list[str] | None:
+    """Names of the test stimuli that the stored predictions are about; None when they cannot be read."""
+    try:
+        ids = zarr.open_group(folder / f"{key}.zarr", mode="r").attrs["ids"]
+    except _DAMAGED:
+        return None
+    return [str(name) for name in ids] if isinstance(ids, list) else None
+
+
+def _path(name: str) -> str:
+    """An array's name inside the store: a ROI or a metric may have a slash in its name, which is no folder there."""
+    return name.replace("%", "%25").replace("/", "%2F")
+
+
+def array_digest(array: np.ndarray) -> str:
+    """sha256 over dtype, shape and bytes."""
+    head = f"{array.dtype.str}{array.shape}".encode()
+    return hashlib.sha256(head + np.ascontiguousarray(array).tobytes()).hexdigest()
+
+
+SELECTORS = ("layer", "space", "scale", "channel", "correlation", "likeness")
+
+
+def places_of(responses: Responses | None) -> dict[str, np.ndarray]:
+    """Where the voxels lie, as it is stored: the ROI masks, over which a board pools, and the mesh, on which they are painted."""
+    if responses is None:
+        return {}
+    places = {f"roi.{name}": np.asarray(mask, bool) for name, mask in responses.rois.items()}
+    surface = responses.surface
+    if surface is not None:
+        places |= {
+            "surface.vertex": np.asarray(surface.vertex, np.int32),
+            "surface.right": surface.hemisphere == "right",
+        }
+    return places
+
+
+def mesh_of(responses: Responses | None) -> dict[str, object]:
+    """The attribute that names the mesh, if the voxels are vertices of one."""
+    return {"mesh": responses.surface.mesh} if responses is not None and responses.surface is not None else {}
+
+
+def stored_inputs(
+    arrays: Mapping[str, np.ndarray], attributes: Mapping[str, Any], responses: Responses, inputs: MetricInputs
+) -> MetricInputs:
+    """``inputs`` with the predictions and selectors that were stored beside a record, and what was measured."""
+    observed = np.asarray(responses.values[responses.rows("test")], dtype=np.float32)
+    inputs = replace(inputs, predictions=Predictions(arrays["predictions"], observed, tuple(attributes["ids"])))
+    if "layers" in attributes:
+        parts = {kind: arrays.get(f"selectors.{kind}") for kind in SELECTORS}
+        inputs = replace(inputs, selectors=Selectors(tuple(attributes["layers"]), **parts))
+    return inputs
