@@ -8,7 +8,7 @@ from brainbench.fitting.channel_align import ChannelAlign, Linear
 from brainbench.fitting.engine import train
 from brainbench.fitting.fit_state import FitState
 from brainbench.fitting.fitted import FittedModel
-from brainbench.fitting.layer_likeness import layer_likeness
+from brainbench.fitting.identifiability import layer_likeness
 from brainbench.fitting.losses import smooth_l1
 from brainbench.fitting.model import EncoderModel
 from brainbench.fitting.pooling_fields import pool_out, pool_out_loss

@@ -13,6 +13,7 @@ import pytest
 from brainbench import cards, hookspecs, records
 from brainbench.cards import BackboneCard, Card, DatasetCard, EncoderCard, MetricCard, Part, Setting
 from brainbench.results import arrays
+from brainbench.runner import jobs
 
 ROOT = Path(__file__).parents[2]
 OWN = {field.name for field in dataclasses.fields(Card)}
@@ -82,7 +83,7 @@ def test_every_class_of_a_record_is_there() -> None:
 
 
 def test_every_array_has_its_row() -> None:
-    source = Path(arrays.__file__).read_text()
+    source = Path(arrays.__file__).read_text() + Path(jobs.__file__).read_text()
     stored = set(re.findall(r'"((?:surface)\.\w+|predictions)":', source)) | {
         f"selectors.{k}" for k in arrays.SELECTORS
     }

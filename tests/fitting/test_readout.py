@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from brainbench.fitting import Selection, read_out, read_out_loss, smooth_l1
-from brainbench.fitting.readout import blocks, grouped, select
+from brainbench.fitting.readout import cpu, cuda, selection
 from brainbench.fitting.readout.cells import locate
 
 
@@ -60,22 +60,22 @@ PRECISIONS = [(torch.float64, 1e-12, 1e-11), (torch.float32, 1e-6, 1e-5)]
 
 def on_the_cpu(monkeypatch: pytest.MonkeyPatch) -> None:
     """Chunks of 16 readers, so that there are several in a cell."""
-    monkeypatch.setattr(grouped, "_CHUNK", 1)
+    monkeypatch.setattr(cpu, "_CHUNK", 1)
 
 
 def on_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     """The GPU's contraction, wherever it runs."""
-    monkeypatch.setattr(select, "grouped_read_out", blocks.block_read_out)
+    monkeypatch.setattr(selection, "grouped_read_out", cuda.block_read_out)
     monkeypatch.setattr(
-        select, "grouped_loss", lambda local, glob, reading, constant, observed:
-        smooth_l1(blocks.block_read_out(local, glob, reading) + constant[:, None], observed),
+        selection, "grouped_loss", lambda local, glob, reading, constant, observed:
+        smooth_l1(cuda.block_read_out(local, glob, reading) + constant[:, None], observed),
     )  # fmt: skip
 
 
 def on_a_small_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
     """Two blocks in one part."""
     on_a_gpu(monkeypatch)
-    monkeypatch.setattr(blocks, "_PART", 1)
+    monkeypatch.setattr(cuda, "_PART", 1)
 
 
 DEVICES = [on_the_cpu, on_a_gpu, on_a_small_gpu]
@@ -156,9 +156,9 @@ def test_all_voxels_at_one_place() -> None:
     given = given._replace(selection=given.selection._replace(space=torch.zeros(700, 1, 2, dtype=torch.float64)))
     truth, mine = cast(given, torch.float64), cast(given, torch.float64)
     expected = oracle.read_out(truth.tokens, (8, 8), *truth.selection, truth.channel)
-    for contract in (grouped.grouped_read_out, blocks.block_read_out):
-        local, glob = select.bordered(mine.tokens, (8, 8))
-        measured = contract(local, glob, select._reading((8, 8), mine.selection, mine.channel))
+    for contract in (cpu.grouped_read_out, cuda.block_read_out):
+        local, glob = selection.bordered(mine.tokens, (8, 8))
+        measured = contract(local, glob, selection._reading((8, 8), mine.selection, mine.channel))
         torch.testing.assert_close(measured.t(), expected)
 
 
@@ -166,7 +166,7 @@ def test_blocks_have_the_same_shape_wherever_voxels_read() -> None:
     one = torch.zeros(1000, dtype=torch.long)
     spread = torch.randint(0, 88, (1000,), generator=torch.Generator().manual_seed(0))
     for corner in (one, spread):
-        slot, owner = blocks._blocks(corner, 100)
+        slot, owner = cuda._blocks(corner, 100)
         assert len(owner) == 1000 // 64 + 100
         assert len(slot.unique()) == 1000
         assert (owner[slot // 64] == corner).all()

@@ -19,7 +19,7 @@ from linear import QUICK, LinearModel, linear_problem
 
 from brainbench import DataError, FitContext, Responses
 from brainbench.fitting import TrainingData, load_training_data, train
-from brainbench.fitting import data as data_module
+from brainbench.fitting import training_data as data_module
 from brainbench.fitting.prediction import Validation
 from brainbench.fitting.token_pools import draw_pools, plan, skip_trials
 from brainbench.fitting.token_reader import HeldTokens, hold

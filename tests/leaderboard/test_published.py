@@ -14,7 +14,7 @@ import pytest
 import scipy.stats
 
 from brainbench.builtin.plugin import register_encoders
-from brainbench.leaderboard import published as paper
+from brainbench.leaderboard import published
 
 ROOT = Path(__file__).parents[2]
 WORDS = {"Model", "Method", "Dataset", "Size", "Data", "category", "card", "encoder"}
@@ -25,7 +25,7 @@ HALF = 0.0005  # of the last digit of an R2
 
 def figures(number: int) -> pd.DataFrame:
     """A table with its figures as numbers."""
-    table = paper.table(number)
+    table = published.table(number)
     for column in set(table.columns) - WORDS:
         table[column] = pd.to_numeric(table[column])
     return table
@@ -49,13 +49,13 @@ def best(column: pd.Series[float]) -> set[str]:
 
 
 def test_the_folder_holds_these_tables_and_their_readme() -> None:
-    names = {path.name for path in paper.folder().iterdir()}
+    names = {path.name for path in published.folder().iterdir()}
     assert names == {f"table_{number:02d}.csv" for number in SHAPES} | {"README.md"}
 
 
 @pytest.mark.parametrize("number", SHAPES)
 def test_every_figure_is_printed_with_its_digits_and_in_range(number: int) -> None:
-    table = paper.table(number)
+    table = published.table(number)
     assert table.shape == SHAPES[number]
     assert not table.duplicated([c for c in table.columns if c in WORDS]).any()
     for column in set(table.columns) - WORDS:
@@ -70,10 +70,10 @@ def test_every_figure_is_printed_with_its_digits_and_in_range(number: int) -> No
 
 def test_every_card_and_encoder_that_is_named_is_one_of_ours() -> None:
     sources = [path.read_text() for path in ROOT.glob("plugins/*/src/*/plugin.py")]
-    named = {card for number in SHAPES for card in paper.table(number)["card"]} - {""}
+    named = {card for number in SHAPES for card in published.table(number)["card"]} - {""}
     assert len(named) == 18
     assert not [card for card in named if not any(f'"{card}"' in text for text in sources)]
-    assert set(paper.table(16)["encoder"]) <= {card.name for card in register_encoders()}
+    assert set(published.table(16)["encoder"]) <= {card.name for card in register_encoders()}
 
 
 def test_table_2_b1_is_slope_and_b0() -> None:
@@ -195,7 +195,7 @@ def rows(section: str, columns: str) -> list[list[str]]:
 
 
 def test_the_section_shows_both_tables_whole_and_unranked() -> None:
-    text = paper.section("nsd")
+    text = published.section("nsd")
     assert text.startswith("### Beside it: as published\n")
     assert text.endswith("2024.\n")
     assert "CVPR" in text
@@ -203,7 +203,9 @@ def test_the_section_shows_both_tables_whole_and_unranked() -> None:
     for number, column in ((13, "VWFA"), (2, "slope")):
         head, *body = rows(text, column)
         shown = pd.DataFrame(body, columns=head)
-        pd.testing.assert_frame_equal(shown[paper.table(number).columns], paper.table(number), check_dtype=False)
+        pd.testing.assert_frame_equal(
+            shown[published.table(number).columns], published.table(number), check_dtype=False
+        )
     assert ["ViT models, subject #1", "SAM", "sam/vit-b", "0.110"] in [r[:4] for r in rows(text, "VWFA")]
 
 
@@ -211,11 +213,11 @@ def test_the_section_shows_both_tables_whole_and_unranked() -> None:
     ("dataset", "warned"), [("nsd", False), ("algonauts2023", False), ("demo", True), ("NSD", True)]
 )
 def test_other_data_are_not_to_be_compared(dataset: str, warned: bool) -> None:
-    assert ("come from other data than this board's: do not compare" in paper.section(dataset)) == warned
+    assert ("come from other data than this board's: do not compare" in published.section(dataset)) == warned
 
 
 def test_the_readme_names_every_table_and_the_source() -> None:
-    text = (paper.folder() / "README.md").read_text()
+    text = (published.folder() / "README.md").read_text()
     assert set(re.findall(r"^\| `(table_\d\d\.csv)`", text, flags=re.M)) == {f"table_{n:02d}.csv" for n in SHAPES}
     assert all(word in text for word in ("Huzheng Yang, James Gee and Jianbo Shi", "CVPR", "2024"))
 
@@ -229,14 +231,14 @@ def test_a_wheel_brings_the_tables(tmp_path: Path) -> None:
     (wheel,) = (tmp_path / "dist").glob("*.whl")
     with zipfile.ZipFile(wheel) as archive:
         archive.extractall(tmp_path / "site")
-    program = "from brainbench.leaderboard import published as paper; print(paper.__file__); print(paper.folder()); print(paper.section('nsd'), end='')"
+    program = "from brainbench.leaderboard import published; print(published.__file__); print(published.folder()); print(published.section('nsd'), end='')"
     environment["PYTHONPATH"] = str(tmp_path / "site")
     shown = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=True, env=environment, cwd=tmp_path
     ).stdout
     module, place, section = shown.split("\n", 2)
-    assert module == str(tmp_path / "site/brainbench/paper.py")
+    assert module == str(tmp_path / "site/brainbench/leaderboard/published.py")
     assert place == str(tmp_path / "site/brainbench/published")
-    assert section == paper.section("nsd")
+    assert section == published.section("nsd")
     for path in (ROOT / "leaderboards/paper").iterdir():
         assert (Path(place) / path.name).read_bytes() == path.read_bytes()

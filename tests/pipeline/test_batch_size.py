@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from brainbench.pipeline import batch_size as batches
+from brainbench.pipeline import _batch_size as batches
 from brainbench.pipeline._batch_size import LiveBytes, batch_that_pays, out_of_memory
 
 MEGA = 1_000_000

@@ -23,7 +23,7 @@ import toy
 from torch.optim.optimizer import register_optimizer_step_pre_hook
 
 from brainbench import BackboneCard, DatasetCard, EncoderCard, MetricCard, Tokens, hookimpl
-from brainbench.fitting import keeping
+from brainbench.fitting import fit_store
 
 _file = Path(os.environ["PAUSE_FILE"])
 _passed: Counter[str] = Counter()
@@ -60,7 +60,7 @@ def _paused_replace(draft: Path, target: str | Path) -> Path:
     return _replace(draft, target)
 
 
-keeping._REST_S = keeping._REST_COSTS = -1.0
+fit_store._REST_S = fit_store._REST_COSTS = -1.0
 register_optimizer_step_pre_hook(lambda *_: _pause("step"))
 Path.replace = _paused_replace  # type: ignore[method-assign, assignment]
 atexit.register(lambda: _file.with_suffix(".count").write_text(json.dumps(_passed)))

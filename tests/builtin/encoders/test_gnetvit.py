@@ -13,7 +13,7 @@ from torch import Tensor
 from brainbench import FitContext, Responses
 from brainbench.builtin.encoders.cards import GNETVIT
 from brainbench.builtin.encoders.gnetvit import GNetViTModel
-from brainbench.fitting import FAST, pooling
+from brainbench.fitting import FAST, pooling_fields
 
 MakeFeatures = Callable[..., Any]
 
@@ -32,7 +32,7 @@ def written_out(p: dict[str, Tensor], tokens: list[Tensor]) -> Tensor:
 def test_responses_loss_and_every_gradient_in_float64(
     channels: tuple[int, ...], images: int, voxels: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(pooling._BLOCK, "cpu", 1)  # blocks of 16 voxels
+    monkeypatch.setitem(pooling_fields._BLOCK, "cpu", 1)  # blocks of 16 voxels
     generator = torch.Generator().manual_seed(0)
     model = GNetViTModel(channels, 12, voxels, FAST, generator)
     for parameter in model.parameters():

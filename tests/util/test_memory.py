@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from brainbench.util import memory_peak as watching
+from brainbench.util import memory
 from brainbench.util.memory import AnonymousPeak, anonymous_mb
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells RssAnon")
@@ -21,18 +21,18 @@ MB = 2**20
 def test_what_was_made_counts_even_when_it_is_gone_again() -> None:
     before = anonymous_mb()
     assert before is not None
-    with AnonymousPeak() as memory:
+    with AnonymousPeak() as peak:
         # Pages of their own: an allocator may hand out, and keep, some that an earlier test has left.
         made = mmap.mmap(-1, 100 * MB, flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS)
         made[::4096] = b"1" * (100 * MB // 4096)
-        during = memory.mb
+        during = peak.mb
         made.close()
         after = anonymous_mb()
     assert during is not None
     assert after is not None
     assert during - before == pytest.approx(100, abs=10)
     assert after < during - 90
-    assert memory.mb == during
+    assert peak.mb == during
 
 
 @linux
@@ -40,10 +40,10 @@ def test_a_mapped_file_does_not_count(tmp_path: Path) -> None:
     np.save(tmp_path / "values.npy", np.ones(100 * MB, np.uint8))
     before = anonymous_mb()
     assert before is not None
-    with AnonymousPeak() as memory:
+    with AnonymousPeak() as peak:
         values = np.load(tmp_path / "values.npy", mmap_mode="r")
         total = int(values[::4096].sum())
-        during = memory.mb
+        during = peak.mb
     assert total == 100 * MB // 4096
     assert during is not None
     assert during - before < 10
@@ -57,18 +57,18 @@ def test_it_is_looked_at_while_the_block_lasts(monkeypatch: pytest.MonkeyPatch) 
         seen.append(next(figures, 2.0))
         return seen[-1]
 
-    monkeypatch.setattr(watching, "EVERY_S", 0.001)
-    monkeypatch.setattr(watching, "anonymous_mb", told)
-    with AnonymousPeak() as memory:
+    monkeypatch.setattr(memory, "EVERY_S", 0.001)
+    monkeypatch.setattr(memory, "anonymous_mb", told)
+    with AnonymousPeak() as peak:
         late = time.monotonic() + 5
         while len(seen) < 4 and time.monotonic() < late:
             time.sleep(0.001)
-    assert memory.mb == 7.3
+    assert peak.mb == 7.3
 
 
 def test_where_the_system_does_not_tell_there_is_no_figure(monkeypatch: pytest.MonkeyPatch) -> None:
     assert anonymous_mb("no such process") is None
-    monkeypatch.setattr(watching, "anonymous_mb", lambda: None)
-    with AnonymousPeak() as memory:
+    monkeypatch.setattr(memory, "anonymous_mb", lambda: None)
+    with AnonymousPeak() as peak:
         pass
-    assert memory.mb is None
+    assert peak.mb is None
