@@ -17,10 +17,13 @@ C = TypeVar("C", bound=Card)
 
 # Between the names of several backbones that are taken as one.
 JOIN = "+"
-# Which of the project's own distributions brings a family that is not installed.
-_DISTRIBUTIONS = {
-    family: f"brainbench-plugin-{family}"
-    for family in ("alignedcut", "clip", "dinov2", "hf", "imagenet", "mae", "mocov3", "ridge", "sam", "sd", "timm")
+# Kind -> family -> the project's own plugin that brings it, for whoever has not installed it. A test holds this to the cards of
+# the plugins in this repository.
+PUBLISHED: Mapping[str, Mapping[str, str]] = {
+    "backbones": {name: name for name in ("clip", "dinov2", "hf", "imagenet", "mae", "mocov3", "sam", "sd", "timm")},
+    "encoders": {"alignedcut": "alignedcut", "ridge": "ridge"},
+    "metrics": {"miou": "alignedcut"},
+    "datasets": {"algonauts2023": "nsd", "imagenet-segmentation": "alignedcut", "nsd": "nsd", "voc2012": "alignedcut"},
 }
 
 
@@ -86,7 +89,7 @@ class Shelf(Generic[C]):
             return (self.get(pattern),)
         found = tuple(e for name, e in self._entries.items() if fnmatchcase(name, pattern) and not _pattern(e))
         if not found:
-            raise UsageError(f"no {self.kind[:-1]} matches {pattern!r}; `brainbench list {self.kind}` shows them all")
+            raise UsageError(f"no {self.kind[:-1]} matches {pattern!r}; {self._where(pattern)}")
         return found
 
     def select(self, text: str) -> tuple[Entry[C], ...]:
@@ -101,12 +104,19 @@ class Shelf(Generic[C]):
         family = name.split("/")[0]
         families = {n.split("/")[0] for n in self._entries}
         message = f"unknown {self.kind[:-1]} {name!r}{self._near(name, families)}"
-        broken = [p for p in self._plugins if p.error and family in p.name + p.distribution]
+        owner = PUBLISHED[self.kind].get(family, family)
+        broken = [p for p in self._plugins if p.error and owner in p.name + p.distribution]
         if broken:
             return f"{message}; {broken[0].distribution} {broken[0].version} failed to load: {broken[0].error}"
-        if self.kind == "backbones" and family in _DISTRIBUTIONS and family not in families:
-            return f"{message}; it comes with: pip install {_DISTRIBUTIONS[family]}"
-        return f"{message}; `brainbench list {self.kind}` shows them all"
+        return f"{message}; {self._where(name)}"
+
+    def _where(self, name: str) -> str:
+        """Where a name that is not here may be found: in a plugin of the project's own, or in the list."""
+        family = name.split("/")[0]
+        plugin = PUBLISHED[self.kind].get(family)
+        if plugin and not any(entry.card.family == family for entry in self._entries.values()):
+            return f"it comes with: pip install brainbench-plugin-{plugin}"
+        return f"`brainbench list {self.kind}` shows them all"
 
     def _near(self, name: str, families: set[str]) -> str:
         """The name that was probably meant: within its family, or within the family of nearly the same spelling."""

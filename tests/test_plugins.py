@@ -1,16 +1,19 @@
 from __future__ import annotations
 
 import sys
+import tomllib
 from collections.abc import Iterator
+from importlib import import_module
 from importlib.metadata import EntryPoint
 from pathlib import Path
 
 import pytest
 import toy
 
+import brainbench
 from brainbench import UsageError
 from brainbench.plugins import Plugin, load_plugins
-from brainbench.registry import Registry
+from brainbench.registry import PUBLISHED, Registry
 
 GOOD = """
 from brainbench import BackboneCard, hookimpl, lazy
@@ -95,10 +98,46 @@ def test_an_unknown_name_says_what_is_close_or_what_to_install(name: str, messag
         toy.registry().backbones.get(name)
 
 
+@pytest.mark.parametrize(
+    ("kind", "name", "plugin"),
+    [
+        ("encoders", "ridge", "ridge"),
+        ("metrics", "miou", "alignedcut"),
+        ("metrics", "miou/aligned", "alignedcut"),
+        ("datasets", "nsd", "nsd"),
+        ("datasets", "algonauts2023", "nsd"),
+        ("backbones", "clip/mini", "clip"),
+        ("backbones", "clip/*", "clip"),
+    ],
+)
+def test_what_a_plugin_of_the_project_brings_says_what_to_install(kind: str, name: str, plugin: str) -> None:
+    with pytest.raises(UsageError, match=f"it comes with: pip install brainbench-plugin-{plugin}$"):
+        getattr(toy.registry(), kind).match(name)
+
+
+def test_the_names_of_the_projects_plugins_are_those_of_their_cards(monkeypatch: pytest.MonkeyPatch) -> None:
+    found: dict[str, dict[str, str]] = {kind: {} for kind in PUBLISHED}
+    for project in sorted((Path(brainbench.__file__).parents[1] / "plugins").glob("*/pyproject.toml")):
+        facts = tomllib.loads(project.read_text())["project"]
+        monkeypatch.syspath_prepend(project.parent / "src")
+        for module in facts["entry-points"]["brainbench"].values():
+            hooks = import_module(module)
+            for kind, families in found.items():
+                cards = getattr(hooks, f"register_{kind}", list)()
+                families |= {card.family: facts["name"].removeprefix("brainbench-plugin-") for card in cards}
+    assert found == PUBLISHED
+
+
 def test_an_unknown_name_of_a_broken_plugin_says_why_it_failed() -> None:
     broken = Plugin("sam", "brainbench-plugin-sam", "0.1", error="ImportError: no segment_anything")
     with pytest.raises(UsageError, match=r"brainbench-plugin-sam 0.1 failed to load: ImportError: no segment_anything"):
         Registry([broken]).backbones.get("sam/vit-b")
+
+
+def test_a_metric_of_a_broken_plugin_says_why_it_failed() -> None:
+    broken = Plugin("alignedcut", "brainbench-plugin-alignedcut", "0.1", error="ImportError: no sklearn")
+    with pytest.raises(UsageError, match=r"brainbench-plugin-alignedcut 0.1 failed to load: ImportError: no sklearn"):
+        Registry([broken]).metrics.get("miou")
 
 
 def test_selections_keep_their_order_and_hold_nothing_twice() -> None:
