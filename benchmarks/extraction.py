@@ -26,13 +26,13 @@ from PIL import Image
 from brainbench import DatasetCard, Stimuli
 from brainbench.api.features import _Images
 from brainbench.planning.backbones import pick_backbones
-from brainbench.planning.dataset import DatasetPick
+from brainbench.planning.dataset import OpenDataset
 from brainbench.planning.jobs import tokens_job
 from brainbench.planning.settings import Assignments
 from brainbench.plugins import Plugin
 from brainbench.registry import Entry, installed
 from brainbench.runner import FeatureReader, load_backbone
-from brainbench.util.folders import Places
+from brainbench.util.folders import Folders
 from brainbench.util.progress import Silent
 
 SIDE = 425  # of the pictures, in pixels: NSD's
@@ -69,24 +69,24 @@ class Extraction:
         (folder / "pictures").mkdir()
         stimuli = pictures(folder / "pictures", images)
         card = DatasetCard(name="images", loader=_Images)
-        data = DatasetPick(Entry(card, Plugin("images", "brainbench", "0")), _Images(stimuli))
+        data = OpenDataset(Entry(card, Plugin("images", "brainbench", "0")), _Images(stimuli))
         self.job = tokens_job(self.pick, "anybody", "8", data)
-        self.places = Places(folder, folder, folder / "cache")
-        self.reader = FeatureReader(data, self.places, device, Silent())
+        self.folders = Folders(folder, folder, folder / "cache")
+        self.reader = FeatureReader(data, self.folders, device, Silent())
         self.images, self.batch, self.device = images, batch, device
 
     def ours(self) -> None:
         """Everything from the files to the store, the network being loaded already (by the first run)."""
-        shutil.rmtree(self.places.features, ignore_errors=True)
-        self.places.features.mkdir(parents=True)
+        shutil.rmtree(self.folders.features, ignore_errors=True)
+        self.folders.features.mkdir(parents=True)
         self.reader._stores.clear()
         self.reader.of(self.job)
 
     def bare(self) -> Any:
         """The forward pass alone."""
-        backbone = load_backbone(self.pick, [self.pick.entry.name])
+        backbone = load_backbone(self.pick, [self.pick.name])
         if backbone.module is None:
-            raise SystemExit(f"{self.pick.entry.name} has no network")
+            raise SystemExit(f"{self.pick.name} has no network")
         network = backbone.module.to(self.device).train(False)
         given: list[torch.Tensor] = []  # what the network itself is given: some backbones enlarge their batches first
         with network.register_forward_pre_hook(lambda _module, inputs: given.append(inputs[0])):

@@ -10,7 +10,7 @@ from typing import Any
 from brainbench.cards import DatasetCard
 from brainbench.errors import BrainbenchError, PluginError, UsageError
 from brainbench.planning.backbones import pick_backbones
-from brainbench.planning.dataset import DatasetPick
+from brainbench.planning.dataset import OpenDataset
 from brainbench.planning.jobs import tokens_job
 from brainbench.planning.picks import BackbonePick
 from brainbench.planning.settings import Assignments
@@ -19,7 +19,7 @@ from brainbench.registry import Entry, installed
 from brainbench.runner import FeatureReader, JobError
 from brainbench.types import Features, Grid, Stimuli
 from brainbench.util.files import storage
-from brainbench.util.folders import Places, default_cache
+from brainbench.util.folders import Folders, default_cache
 from brainbench.util.memory import resolve_device
 from brainbench.util.progress import Silent
 
@@ -53,21 +53,21 @@ def features(
     return read_tokens(picks[0], stimuli, grid, where, cache_folders(cache))
 
 
-def cache_folders(cache: str | Path | None) -> Places:
+def cache_folders(cache: str | Path | None) -> Folders:
     """The folders of a reader: nothing but a cache, in the usual place if None."""
     root = default_cache() if cache is None else Path(cache)
-    places = Places(root, root, root)
-    with storage(places.features):
-        places.features.mkdir(parents=True, exist_ok=True)
-    return places
+    folders = Folders(root, root, root)
+    with storage(folders.features):
+        folders.features.mkdir(parents=True, exist_ok=True)
+    return folders
 
 
-def read_tokens(pick: BackbonePick, stimuli: Stimuli, grid: Grid, device: str, places: Places) -> Features:
+def read_tokens(pick: BackbonePick, stimuli: Stimuli, grid: Grid, device: str, folders: Folders) -> Features:
     """The tokens of a backbone for these images; raises PluginError when it cannot give them."""
     card = DatasetCard(name="images", loader=_Images)
-    data = DatasetPick(Entry(card, Plugin("images", "brainbench", library_version("brainbench"))), _Images(stimuli))
+    data = OpenDataset(Entry(card, Plugin("images", "brainbench", library_version("brainbench"))), _Images(stimuli))
     try:
-        return FeatureReader(data, places, device, Silent()).of(tokens_job(pick, _SUBJECT, grid, data))
+        return FeatureReader(data, folders, device, Silent()).of(tokens_job(pick, _SUBJECT, grid, data))
     except JobError as error:
         if isinstance(error.cause, BrainbenchError):
             raise error.cause from error

@@ -71,7 +71,7 @@ def reopen(
         )
     if not parameters.is_file() or file_sha256(parameters) != found.artifacts[name]:
         raise StoreError(f"{parameters} is gone or damaged; run the same command again with --fresh")
-    places = cache_folders(cache)
+    folders = cache_folders(cache)
     request = Request(
         backbones=found.backbone.name,
         encoders=found.encoder.name,
@@ -83,7 +83,7 @@ def reopen(
         settings=tuple(_settings(found)),
         controls=False,
     )
-    benchmark = Benchmark.open(request, installed(), places, device=device)
+    benchmark = Benchmark.open(request, installed(), folders, device=device)
     job = next((job for job in benchmark.plan.jobs if job.encoder and job.features_key == found.features_key), None)
     if job is None:
         raise UsageError(
@@ -93,7 +93,7 @@ def reopen(
     opened, pick, grid = benchmark.plan.data, job.backbone, job.grid
 
     def others(stimuli: Stimuli) -> Features:
-        return read_tokens(pick, stimuli, grid, benchmark.device, places)
+        return read_tokens(pick, stimuli, grid, benchmark.device, folders)
 
     shown = opened.stimuli(job.subject)
     return Reopened(shown, opened.dataset.masks(job.subject), others(shown), parameters, others)

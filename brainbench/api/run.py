@@ -14,7 +14,7 @@ from brainbench.planning.request import DEFAULT_ENCODERS, Request
 from brainbench.records import Record
 from brainbench.registry import installed
 from brainbench.runner.benchmark import Benchmark
-from brainbench.util.folders import Places, default_cache
+from brainbench.util.folders import Folders, default_cache
 from brainbench.util.progress import Reporter, Silent
 
 if TYPE_CHECKING:
@@ -86,12 +86,12 @@ def run(
         settings=_assignments(set),
         controls=not no_controls,
     )
-    places = Places(Path(results), Path(leaderboards), default_cache())
+    folders = Folders(Path(results), Path(leaderboards), default_cache())
     registry = installed().with_backbones(cards) if cards else installed()
-    benchmark = Benchmark.open(request, registry, places, device=device, keep=keep, fresh=fresh)
+    benchmark = Benchmark.open(request, registry, folders, device=device, keep=keep, fresh=fresh)
     if dry_run:
         return pd.DataFrame(estimate.jobs(benchmark.plan, keep))
-    return frame([*benchmark.run(report or Silent())], places.results)
+    return frame([*benchmark.run(report or Silent())], folders.results)
 
 
 def frame(records: Sequence[Record], folder: Path) -> pd.DataFrame:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from brainbench.util.folders import Places
+    from brainbench.util.folders import Folders
 
 
 @click.command(short_help="Build the boards again from records, or verify them.")
@@ -59,29 +59,29 @@ def leaderboard(
     (equal on the machine they were made on, within 1e-6 on others), and the boards, byte for byte. Exit 1 when something differs.
     """
     from brainbench.leaderboard import published
-    from brainbench.leaderboard.shown_metrics import Asked, installed_computed
+    from brainbench.leaderboard.shown_metrics import MetricRequest, installed_computed
     from brainbench.registry import installed
-    from brainbench.util.folders import Places, default_cache
+    from brainbench.util.folders import Folders, default_cache
 
-    asked = Asked() if metrics is None else Asked(installed_computed(installed()), metrics)
-    places = Places(results, leaderboards, default_cache())
+    asked = MetricRequest() if metrics is None else MetricRequest(installed_computed(installed()), metrics)
+    folders = Folders(results, leaderboards, default_cache())
     section = published.section if beside else None
     if verify:
-        return _verify(places, dataset=dataset, data=data, asked=asked, beside=section)
+        return _verify(folders, dataset=dataset, data=data, asked=asked, beside=section)
     if data is not None:
         raise click.UsageError(f"--data {data}: boards are built from records alone; did you mean --verify --data?")
     from brainbench.leaderboard.files import write_boards
 
-    for path in write_boards(places, dataset, asked, beside=section):
+    for path in write_boards(folders, dataset, asked, beside=section):
         click.echo(f"wrote {path}")
     return 0
 
 
-def _verify(places: Places, **asked: Any) -> int:
+def _verify(folders: Folders, **asked: Any) -> int:
     from brainbench.commands.verify import verify
     from brainbench.registry import installed
 
-    found = verify(places, installed(), **asked)
+    found = verify(folders, installed(), **asked)
     for problem in found.problems:
         click.echo(f"{problem.where}: {' '.join(problem.what.split())}")
     for remark, count in sorted(found.remarks.items()):

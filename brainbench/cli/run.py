@@ -89,17 +89,17 @@ def run(no_controls: bool, dry_run: bool, as_json: bool, **options: Any) -> int:
     from brainbench.cli import progress
     from brainbench.planning.request import Request
     from brainbench.registry import installed
-    from brainbench.util.folders import Places, default_cache
+    from brainbench.util.folders import Folders, default_cache
 
-    places = Places(options.pop("results"), options.pop("leaderboards"), default_cache())
+    folders = Folders(options.pop("results"), options.pop("leaderboards"), default_cache())
     how = {name: options.pop(name) for name in ("device", "keep", "fresh")}
     request = Request(controls=not no_controls, **options)
     with progress.reporter() as report:
-        return _run(request, installed(), places, how, report, dry_run=dry_run, as_json=as_json)
+        return _run(request, installed(), folders, how, report, dry_run=dry_run, as_json=as_json)
 
 
 def _run(
-    request: Any, registry: Any, places: Any, how: dict[str, Any], report: Any, *, dry_run: bool, as_json: bool
+    request: Any, registry: Any, folders: Any, how: dict[str, Any], report: Any, *, dry_run: bool, as_json: bool
 ) -> int:
     import json
 
@@ -109,7 +109,7 @@ def _run(
         from brainbench.runner import exit_code
         from brainbench.runner.benchmark import Benchmark
 
-        benchmark = Benchmark.open(request, registry, places, **how)
+        benchmark = Benchmark.open(request, registry, folders, **how)
     if dry_run:
         rows = estimate.jobs(benchmark.plan, benchmark.keep)
         click.echo(json.dumps(rows, indent=1) if as_json else estimate.text(rows, benchmark.plan))

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from brainbench.commands.weights import Held
+    from brainbench.commands.weights import WeightsOnDisk
 
 
 @click.group(short_help="Fetch, verify and convert the weights of networks.")
@@ -63,7 +63,7 @@ def convert(source: Path, target: Path) -> None:
     click.echo(f"wrote {target}: {converted(source, target)} tensors")
 
 
-def _shown(rows: Iterator[Held], as_json: bool) -> int:
+def _shown(rows: Iterator[WeightsOnDisk], as_json: bool) -> int:
     found = list(rows)
     if as_json:
         import json

@@ -17,7 +17,7 @@ from brainbench.registry import Registry
 from brainbench.runner import Run
 from brainbench.runner.benchmark import Benchmark
 from brainbench.testing import BACKBONE_CHECKS, BackboneCase, ContractError
-from brainbench.util.folders import Places, default_cache
+from brainbench.util.folders import Folders, default_cache
 from brainbench.util.progress import Reporter
 
 
@@ -121,10 +121,10 @@ def check_encoder(
 
 def _records(request: Request, registry: Registry, device: str, report: Reporter) -> list[Record]:
     with tempfile.TemporaryDirectory(prefix="brainbench-check-") as place:
-        places = Places(Path(place) / "results", Path(place) / "leaderboards", default_cache())
-        benchmark = Benchmark.open(request, registry, places, device=device, keep="scores")
+        folders = Folders(Path(place) / "results", Path(place) / "leaderboards", default_cache())
+        benchmark = Benchmark.open(request, registry, folders, device=device, keep="scores")
         records = []
-        for job, record, _ in Run(benchmark.plan, places, benchmark.device, report, keep="scores").records():
+        for job, record, _ in Run(benchmark.plan, folders, benchmark.device, report, keep="scores").records():
             if record.failure:
                 raise PluginError(f"{record.failure.plugin} failed at {record.failure.stage}: {record.failure.message}")
             report.message(f"{job.label}: R2 {record.metrics['r2'].values['all']:.3f}, {record.cost.wall_s:.0f} s")

@@ -24,7 +24,7 @@ _LITTLE = {"a", "an", "the", "on", "of"}
 
 
 @dataclass(frozen=True)
-class Behind:
+class Citations:
     """What a person who shows these boards has to name.
 
     references: a reference -> the names it is cited for; unnamed: names whose cards name no paper; unknown: what is not
@@ -64,7 +64,7 @@ class Behind:
         return "\n\n".join([_entry("software", "brainbench", itself), *_entries(self.references)])
 
 
-def behind(records: Iterable[Record], registry: Registry) -> Behind:
+def behind(records: Iterable[Record], registry: Registry) -> Citations:
     """Collect what these records name. Citations come from the cards of what is installed, all else from the records."""
     known = sorted(records, key=lambda record: record.key)
     references: dict[str, list[str]] = {}
@@ -80,7 +80,7 @@ def behind(records: Iterable[Record], registry: Registry) -> Behind:
         if not citation:
             unnamed.append(name)
     # Several versions of one metric or plugin have one card.
-    return Behind(
+    return Citations(
         {reference: list(dict.fromkeys(names)) for reference, names in references.items()},
         list(dict.fromkeys(unnamed)),
         unknown,

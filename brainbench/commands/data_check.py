@@ -14,7 +14,7 @@ import numpy as np
 from brainbench.cards import DatasetCard, Part
 from brainbench.errors import BrainbenchError, DataError, PluginError, UsageError
 from brainbench.planning import estimate
-from brainbench.planning.dataset import DatasetPick, open_dataset
+from brainbench.planning.dataset import OpenDataset, open_dataset
 from brainbench.planning.jobs import choose, plan
 from brainbench.planning.picks import pick_subjects
 from brainbench.planning.request import Request
@@ -197,7 +197,7 @@ def _of(subject: str, parts: Sequence[Part]) -> tuple[Part, ...]:
     return tuple(part for part in parts if part.subject == subject)
 
 
-def _subject(data: DatasetPick, name: str, files: tuple[Part, ...]) -> Subject:
+def _subject(data: OpenDataset, name: str, files: tuple[Part, ...]) -> Subject:
     try:
         stimuli, responses = data.stimuli(name), data.survey(name)
     except _UNREADABLE as error:
@@ -234,7 +234,7 @@ def _alignment(stimuli: Stimuli, responses: Responses) -> Alignment:
     return Alignment(int(shown.min()), int(shown.max()), without, stimuli.ids[first], stimuli.ids[last])
 
 
-def _scored(request: Request, registry: Registry, data: DatasetPick) -> Request:
+def _scored(request: Request, registry: Registry, data: OpenDataset) -> Request:
     """With the metrics that a dataset without responses can have; the default ones need some."""
     if "responses" in data.dataset.provides:
         return request
@@ -249,7 +249,7 @@ def _with_costs(
     request: Request,
     registry: Registry,
     given: Assignments,
-    data: DatasetPick,
+    data: OpenDataset,
     device: str,
     cache: Path,
 ) -> Inspection:

@@ -15,9 +15,9 @@ import numpy as np
 from brainbench.cards import Need
 from brainbench.errors import StoreError, UsageError
 from brainbench.leaderboard.files import board_files
-from brainbench.leaderboard.shown_metrics import Asked
+from brainbench.leaderboard.shown_metrics import MetricRequest
 from brainbench.metrics.bootstrap import unpacked
-from brainbench.planning.dataset import DatasetPick, open_dataset
+from brainbench.planning.dataset import OpenDataset, open_dataset
 from brainbench.planning.picks import MetricPick, pick_metric
 from brainbench.planning.settings import Assignments
 from brainbench.records import Record
@@ -27,7 +27,7 @@ from brainbench.results.arrays import read_arrays, read_ids
 from brainbench.results.store import no_records
 from brainbench.runner import job_record, score_all, stored_inputs
 from brainbench.types import MetricInputs
-from brainbench.util.folders import Places
+from brainbench.util.folders import Folders
 
 # What lies beside a record, or in its dataset: metrics that need nothing else are scored again.
 STORED: frozenset[Need] = frozenset({"predictions", "selectors", "responses"})
@@ -54,12 +54,12 @@ class Verification:
 
 
 def verify(
-    places: Places,
+    folders: Folders,
     registry: Registry,
     *,
     dataset: str | None = None,
     data: Path | None = None,
-    asked: Asked | None = None,
+    asked: MetricRequest | None = None,
     beside: Callable[[str], str] | None = None,
 ) -> Verification:
     """Check the records of a results folder (of one dataset, or of all), what lies beside them, and their boards.
@@ -69,7 +69,7 @@ def verify(
     is needed and not given, StoreError when there are no records.
     """
     outcome, records = Verification(), []
-    for path in sorted(places.results.glob("*.json")):
+    for path in sorted(folders.results.glob("*.json")):
         try:
             record = results.read_record(path)
         except StoreError as error:
@@ -78,8 +78,8 @@ def verify(
         if dataset in (None, record.dataset.name):
             records.append((path, record))
     if not records and not outcome.problems:
-        raise no_records(places.results, dataset)
-    auditor = _Auditor(places, registry, data, outcome.remarks)
+        raise no_records(folders.results, dataset)
+    auditor = _Auditor(folders, registry, data, outcome.remarks)
     auditor.require_data([record for _, record in records])
     for path, record in records:
         found = [Problem(_where(record), what) for what in auditor.audit(path, record)]
@@ -88,17 +88,17 @@ def verify(
             outcome.digest_only += 1
         elif not found:
             outcome.verified += 1
-    outcome.problems += _boards(places, [record for _, record in records], asked or Asked(), beside)
+    outcome.problems += _boards(folders, [record for _, record in records], asked or MetricRequest(), beside)
     return outcome
 
 
 class _Auditor:
     """Goes through records one by one and says what is wrong with each."""
 
-    def __init__(self, places: Places, registry: Registry, data: Path | None, remarks: Counter[str]) -> None:
-        self.places, self.registry, self.data, self.remarks = places, registry, data, remarks
+    def __init__(self, folders: Folders, registry: Registry, data: Path | None, remarks: Counter[str]) -> None:
+        self.folders, self.registry, self.data, self.remarks = folders, registry, data, remarks
         self._metrics = {entry.name: entry for entry in registry.metrics}
-        self._datasets: dict[tuple[str, str], DatasetPick] = {}
+        self._datasets: dict[tuple[str, str], OpenDataset] = {}
 
     def require_data(self, records: list[Record]) -> None:
         """Raise UsageError before anything is computed when a dataset cannot be opened without ``--data``."""
@@ -113,7 +113,7 @@ class _Auditor:
         """What is wrong with one record, its artifacts and its figures."""
         yield from self._document(path, record)
         intact = True
-        for name, sha256 in results.artifact_digests(self.places.results, record).items():
+        for name, sha256 in results.artifact_digests(self.folders.results, record).items():
             if sha256 != record.artifacts[name]:
                 intact = False
                 yield f"{name}: stored sha256 {record.artifacts[name][:16]}, found {(sha256 or 'nothing readable')[:16]}"
@@ -148,21 +148,21 @@ class _Auditor:
         elif stated != digest:
             yield f"digest: stored {stated[:16]}, recomputed {digest[:16]}: something in {path.name} was changed"
 
-    def _open(self, record: Record) -> DatasetPick:
+    def _open(self, record: Record) -> OpenDataset:
         name, given = record.dataset.name, {k: v for k, v in record.dataset.changed.items() if k != "train_images"}
         known = (name, json.dumps(given, sort_keys=True))
         if known not in self._datasets:
             entry = self.registry.datasets.get(name)
             path = self.data if entry.card.needs_data or entry.card.takes_data else None
             variants = [(entry.card.resolve_settings(given), given)]
-            self._datasets[known] = open_dataset(entry, variants, path, self.places.cache)
+            self._datasets[known] = open_dataset(entry, variants, path, self.folders.cache)
         return self._datasets[known]
 
-    def _ids(self, record: Record, data: DatasetPick) -> Iterator[str]:
+    def _ids(self, record: Record, data: OpenDataset) -> Iterator[str]:
         """The stored predictions have to be about this subject's test stimuli, in their order."""
         responses, known = data.responses(record.dataset.subject), data.stimuli(record.dataset.subject).ids
         expected = [] if responses is None else [known[i] for i in responses.stimulus[responses.rows("test")].tolist()]
-        stored = read_ids(self.places.results, record.key)
+        stored = read_ids(self.folders.results, record.key)
         if stored is None:
             yield f"{record.key}.zarr: the test ids of the predictions cannot be read"
         elif stored != expected:
@@ -197,15 +197,15 @@ class _Auditor:
             return other
         return pick if pick.version == version else other
 
-    def _figures(self, record: Record, data: DatasetPick, picks: list[MetricPick]) -> Iterator[str]:
-        stored, responses = read_arrays(self.places.results, record), data.responses(record.dataset.subject)
+    def _figures(self, record: Record, data: OpenDataset, picks: list[MetricPick]) -> Iterator[str]:
+        stored, responses = read_arrays(self.folders.results, record), data.responses(record.dataset.subject)
         if stored is None or responses is None:
             yield "the predictions cannot be scored: there are no responses to compare them with"
             return
         arrays, attributes = stored
         inputs = stored_inputs(arrays, attributes, responses, MetricInputs(responses=responses, seed=record.seed))
         for pick in picks:
-            name = pick.entry.name
+            name = pick.name
             scored, per_voxel, failure = score_all([pick], inputs)
             if failure:
                 yield f"metrics.{name}: cannot be scored again: {failure.type}: {failure.message}"
@@ -216,7 +216,7 @@ class _Auditor:
             yield from _voxels(arrays.get(f"per_voxel.{name}"), per_voxel.get(name), f"per_voxel.{name}")
 
 
-def _dataset_facts(record: Record, data: DatasetPick) -> tuple[dict[str, Any], dict[str, Any]]:
+def _dataset_facts(record: Record, data: OpenDataset) -> tuple[dict[str, Any], dict[str, Any]]:
     """(what the record says of its dataset, what the dataset that was opened is)."""
     images = record.dataset.changed.get("train_images", 0)
     return asdict(record.dataset), asdict(job_record.dataset(data, record.dataset.subject, images))
@@ -258,17 +258,17 @@ def _voxels(stored: np.ndarray | None, found: np.ndarray | None, name: str) -> I
 
 
 def _boards(
-    places: Places, records: list[Record], asked: Asked, beside: Callable[[str], str] | None
+    folders: Folders, records: list[Record], asked: MetricRequest, beside: Callable[[str], str] | None
 ) -> Iterator[Problem]:
     """The board files beside what these records make."""
     try:
-        made = board_files(records, places.results, asked, beside)
+        made = board_files(records, folders.results, asked, beside)
     except StoreError as error:
-        yield Problem(str(places.results), f"no board can be made: {error}")
+        yield Problem(str(folders.results), f"no board can be made: {error}")
         return
-    again = f"`brainbench leaderboard {places.results} --leaderboards {places.leaderboards}` writes it"
+    again = f"`brainbench leaderboard {folders.results} --leaderboards {folders.leaderboards}` writes it"
     for name, text in sorted(made.items()):
-        path = places.leaderboards / name
+        path = folders.leaderboards / name
         if not path.is_file():
             yield Problem(str(path), f"is not there; {again}")
         elif path.read_bytes() != text.encode():

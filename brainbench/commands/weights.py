@@ -21,7 +21,7 @@ from brainbench.util.hashing import file_sha256
 
 
 @dataclass(frozen=True)
-class Held:
+class WeightsOnDisk:
     """The weights of one backbone on this machine. sha256: of the file, or over all files of a folder; problem: what is wrong."""
 
     name: str
@@ -33,7 +33,7 @@ class Held:
     problem: str = ""
 
 
-def fetch(names: str, registry: Registry) -> Iterator[Held]:
+def fetch(names: str, registry: Registry) -> Iterator[WeightsOnDisk]:
     """Bring the released weights of these backbones into their library's cache, if they are not there already.
 
     Raises UsageError when nothing of what is named has weights that brainbench fetches.
@@ -52,13 +52,13 @@ def fetch(names: str, registry: Registry) -> Iterator[Held]:
         yield _held(card, path) if path else _problem(card, "", "the plugin sees to its weights itself")
 
 
-def verify(names: str, weights: Sequence[str], registry: Registry) -> Iterator[Held]:
+def verify(names: str, weights: Sequence[str], registry: Registry) -> Iterator[WeightsOnDisk]:
     """Compare the sha256 of what is cached, or of ``NAME=FILE``, and load it strictly into its network; fetches nothing."""
     chosen = pick_backbones(
         names, registry, Assignments(()), simulated=False, weights=weights, controls=False, device="cpu"
     )
     for pick in [network for one in chosen for network in one.networks]:
-        card, path = pick.entry.card, pick.weights.path
+        card, path = pick.card, pick.weights.path
         if pick.weights.kind == "release":
             path = released_weights.cached(card) if released_weights.fetchable(card) else None
             if path is None:
@@ -103,12 +103,12 @@ def _cards(names: str, registry: Registry) -> list[BackboneCard]:
     return [entry.card for entry in registry.backbones.select(names)]
 
 
-def _held(card: BackboneCard, path: Path, label: str = "") -> Held:
+def _held(card: BackboneCard, path: Path, label: str = "") -> WeightsOnDisk:
     files = [path] if path.is_file() else [p for p in path.rglob("*") if p.is_file()]
     digest = file_sha256(path) if path.is_file() else folder_digest(path)
     size = round(sum(p.stat().st_size for p in files) / 1e6, 1)
-    return Held(card.name, label or card.weights, str(path), size, digest, card.licence)
+    return WeightsOnDisk(card.name, label or card.weights, str(path), size, digest, card.licence)
 
 
-def _problem(card: BackboneCard, path: str, what: str) -> Held:
-    return Held(card.name, card.weights, path, 0.0, "", card.licence, problem=" ".join(what.split()))
+def _problem(card: BackboneCard, path: str, what: str) -> WeightsOnDisk:
+    return WeightsOnDisk(card.name, card.weights, path, 0.0, "", card.licence, problem=" ".join(what.split()))

@@ -10,7 +10,7 @@ from dataclasses import asdict
 from brainbench.backbones.checkpoints import state_sha256
 from brainbench.errors import StoreError
 from brainbench.fitting.fit_state import FitState
-from brainbench.fitting.fit_store import Keeper
+from brainbench.fitting.fit_store import FitStore
 from brainbench.fitting.interrupts import whole
 from brainbench.fitting.model import EncoderModel
 from brainbench.fitting.prediction import Validation
@@ -49,12 +49,12 @@ def train(model: EncoderModel, data: TrainingData, recipe: Recipe, context: FitC
     return fit.history
 
 
-def _keeper(fit: FitState, data: TrainingData, context: FitContext) -> Keeper | None:
+def _keeper(fit: FitState, data: TrainingData, context: FitContext) -> FitStore | None:
     """What keeps this fit, which is taken to where it was stopped."""
     if context.folder is None:
         return None
     model = [type(fit.model).__module__, type(fit.model).__qualname__, state_sha256(fit.model)]
-    keeper = Keeper(context.folder, digest([asdict(fit.recipe), context.seed, context.device, data.key, model]))
+    keeper = FitStore(context.folder, digest([asdict(fit.recipe), context.seed, context.device, data.key, model]))
     try:
         found = keeper.load()
     except StoreError as reason:
@@ -67,7 +67,7 @@ def _keeper(fit: FitState, data: TrainingData, context: FitContext) -> Keeper | 
 
 
 def _run(
-    fit: FitState, batches: Generator[Batch], validation: Validation, keeper: Keeper | None, context: FitContext
+    fit: FitState, batches: Generator[Batch], validation: Validation, keeper: FitStore | None, context: FitContext
 ) -> None:
     told = 0.0
     try:

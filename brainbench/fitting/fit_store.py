@@ -24,7 +24,7 @@ _REST_S = 5.0
 _REST_COSTS = 20.0
 
 
-class Keeper:
+class FitStore:
     """Keeps the state of one fit in ``folder``. identity: what makes a state this fit's own."""
 
     def __init__(self, folder: Path, identity: str) -> None:

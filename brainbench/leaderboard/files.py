@@ -11,16 +11,16 @@ from brainbench.leaderboard import render as leaderboard
 from brainbench.leaderboard.own_tables import own_table
 from brainbench.leaderboard.record_metrics import compute
 from brainbench.leaderboard.rows import Edition, editions
-from brainbench.leaderboard.shown_metrics import Asked
+from brainbench.leaderboard.shown_metrics import MetricRequest
 from brainbench.records import MetricResult, Record
 from brainbench.results import store as results
 from brainbench.results.store import no_records
 from brainbench.util.files import storage, write_atomically
-from brainbench.util.folders import Places
+from brainbench.util.folders import Folders
 
 
 def board_files(
-    records: Sequence[Record], results: Path, asked: Asked, beside: Callable[[str], str] | None = None
+    records: Sequence[Record], results: Path, asked: MetricRequest, beside: Callable[[str], str] | None = None
 ) -> dict[Path, str]:
     """File name -> content. The same records, arrays and ``asked``: the same bytes.
 
@@ -34,7 +34,7 @@ def board_files(
         for edition in several
         for record in _joined(
             shown.narrowed(edition.records),
-            {pick.entry.name: compute(pick, edition, results) for pick in shown.beside},
+            {pick.name: compute(pick, edition, results) for pick in shown.beside},
         )
     ]
     files = leaderboard.render(on_board)
@@ -45,11 +45,11 @@ def board_files(
         tables: dict[str, list[Edition]] = {}
         for edition in several:
             fits = [replace(record, metrics={}) for record in edition.records if record.encoder]
-            joined = _joined(fits, {pick.entry.name: compute(pick, edition, results)})
+            joined = _joined(fits, {pick.name: compute(pick, edition, results)})
             if joined:
                 tables.setdefault(edition.dataset, []).append(replace(edition, records=tuple(joined)))
         for dataset, some in tables.items():
-            files |= own_table(dataset, pick.entry.card, some)
+            files |= own_table(dataset, pick.card, some)
     if not files:
         raise UsageError(
             f"--metrics {asked.names}: these records are of networks alone, without an encoder to say it of"
@@ -66,9 +66,9 @@ def _joined(records: Sequence[Record], found: Mapping[str, Mapping[str, MetricRe
 
 
 def write_boards(
-    places: Places,
+    folders: Folders,
     dataset: str | None = None,
-    asked: Asked | None = None,
+    asked: MetricRequest | None = None,
     *,
     beside: Callable[[str], str] | None = None,
 ) -> list[Path]:
@@ -76,17 +76,17 @@ def write_boards(
 
     asked: which metrics they show; None: all that the records hold. beside: dataset name -> Markdown to put below its page.
     """
-    if not places.results.is_dir():
-        raise no_records(places.results, dataset)
+    if not folders.results.is_dir():
+        raise no_records(folders.results, dataset)
     # Read and written under one lock: of two runs that end together, the later one sees the records of both.
-    with storage(places.leaderboards), places.locked(places.results, "boards"):
-        wanted = [r for r in results.read_records(places.results) if dataset in (None, r.dataset.name)]
+    with storage(folders.leaderboards), folders.locked(folders.results, "boards"):
+        wanted = [r for r in results.read_records(folders.results) if dataset in (None, r.dataset.name)]
         if not wanted:
-            raise no_records(places.results, dataset)
-        files = board_files(wanted, places.results, asked or Asked(), beside)
-        places.leaderboards.mkdir(parents=True, exist_ok=True)
+            raise no_records(folders.results, dataset)
+        files = board_files(wanted, folders.results, asked or MetricRequest(), beside)
+        folders.leaderboards.mkdir(parents=True, exist_ok=True)
         written = []
         for name, text in sorted(files.items()):
-            write_atomically(places.leaderboards / name, text.encode())
-            written.append(places.leaderboards / name)
+            write_atomically(folders.leaderboards / name, text.encode())
+            written.append(folders.leaderboards / name)
         return written

@@ -23,7 +23,7 @@ def compute(pick: MetricPick, edition: Edition, results: Path) -> dict[str, Metr
 
     Raises PluginError, naming the plugin, when the metric raises or gives anything but one Score a cell.
     """
-    card, plugin = pick.entry.card, pick.entry.plugin
+    card, plugin = pick.card, pick.plugin
     cells = {r.key: cell(r, r.encoder, results) for r in edition.records if r.encoder and r.status == "done"}
     try:
         metric = card.loader(settings=pick.settings)
@@ -69,7 +69,7 @@ def cell(record: Record, encoder: EncoderFacts, results: Path) -> Cell:
 
 def _columns(pick: MetricPick, edition: Edition) -> dict[str, str]:
     """The card's columns and, if it has them, those of the ROIs: under its own heading, because the bare ROI is R2's."""
-    card = pick.entry.card
+    card = pick.card
     headings = dict(card.columns)
     if card.roi_columns:
         rois = {name for record in edition.records for name in record.dataset.rois}

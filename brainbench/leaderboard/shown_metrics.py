@@ -13,7 +13,7 @@ from brainbench.registry import Registry, split_list
 
 
 @dataclass(frozen=True)
-class Asked:
+class MetricRequest:
     """What somebody wants to see.
 
     computed: the metrics over records that there are; names: comma list and globs over those and the metrics in the records;
@@ -23,20 +23,20 @@ class Asked:
     computed: tuple[MetricPick, ...] = ()
     names: str | None = None
 
-    def among(self, records: Iterable[Record]) -> Shown:
+    def among(self, records: Iterable[Record]) -> ShownMetrics:
         """What that means for these records; raises UsageError for a name that is neither in them nor computed from them."""
         if self.names is None:
-            return Shown(None, self.computed)
+            return ShownMetrics(None, self.computed)
         held = {name for record in records for name in record.metrics}
-        computed = {pick.entry.name for pick in self.computed}
+        computed = {pick.name for pick in self.computed}
         wanted = frozenset(
             name for pattern in split_list(self.names, "metrics") for name in _matches(pattern, held, computed)
         )
-        return Shown(wanted & held, tuple(pick for pick in self.computed if pick.entry.name in wanted))
+        return ShownMetrics(wanted & held, tuple(pick for pick in self.computed if pick.name in wanted))
 
 
 @dataclass(frozen=True)
-class Shown:
+class ShownMetrics:
     """held: names of the records' metrics that are shown, None for all; computed: the metrics over records."""
 
     held: frozenset[str] | None
@@ -45,12 +45,12 @@ class Shown:
     @property
     def beside(self) -> list[MetricPick]:
         """The metrics over records that stand on the board."""
-        return [pick for pick in self.computed if not pick.entry.card.own_table]
+        return [pick for pick in self.computed if not pick.card.own_table]
 
     @property
     def apart(self) -> list[MetricPick]:
         """The metrics over records that have a table of their own."""
-        return [pick for pick in self.computed if pick.entry.card.own_table]
+        return [pick for pick in self.computed if pick.card.own_table]
 
     def narrowed(self, records: Sequence[Record]) -> list[Record]:
         """The records of one board with the metrics shown and no others; none when it would show nothing.

@@ -25,7 +25,7 @@ Arrays = tuple[list["np.ndarray"], list["np.ndarray"]]
 
 
 @dataclass(frozen=True)
-class Wanted:
+class TokenOutput:
     """Whose tokens are wanted of a pass, its layers, and on which grid."""
 
     name: str
@@ -54,7 +54,7 @@ class Extractor:
         self._dtype, self._bfloat16 = str(settings["dtype"]), settings["precision"] == "bfloat16"
         self._size = int(settings["batch"])
 
-    def extract(self, images: Images, count: int, wanted: Sequence[Wanted]) -> list[Arrays]:
+    def extract(self, images: Images, count: int, wanted: Sequence[TokenOutput]) -> list[Arrays]:
         """Tokens of the next ``count`` images: for each of ``wanted``, per layer local [n, C_l, H_l, W_l], global [n, C_l].
 
         Where memory does not suffice the batch is halved, for good. Raises PluginError on a wrong shape, a value that is not
@@ -70,7 +70,7 @@ class Extractor:
                     several.append(one)
         return [_joined(several) for several in parts]
 
-    def _next(self, images: Images, left: int, wanted: Sequence[Wanted]) -> Tensor:
+    def _next(self, images: Images, left: int, wanted: Sequence[TokenOutput]) -> Tensor:
         """The next batch. A chunk is always cut alike, whether or not its first image was used to find the size."""
         if self._size:
             return images.take(min(self._size, left))
@@ -79,7 +79,7 @@ class Extractor:
         rest = min(self._size, left) - 1
         return torch.cat([first, images.take(rest)]) if rest else first
 
-    def _in_pieces(self, batch: Tensor, wanted: Sequence[Wanted]) -> Iterator[list[Part]]:
+    def _in_pieces(self, batch: Tensor, wanted: Sequence[TokenOutput]) -> Iterator[list[Part]]:
         while len(batch):
             try:
                 found = self._pass(batch[: self._size], wanted)
@@ -89,13 +89,13 @@ class Extractor:
             yield found
             batch = batch[len(found[0][1][0]) :]
 
-    def _pass(self, batch: Tensor, wanted: Sequence[Wanted]) -> list[Part]:
+    def _pass(self, batch: Tensor, wanted: Sequence[TokenOutput]) -> list[Part]:
         autocast = torch.autocast(torch.device(self._device).type, torch.bfloat16, enabled=self._bfloat16)
         with torch.inference_mode(), autocast:
             tokens = self._read(batch.to(self._device))
         return [self._part(tokens[one.name], one, len(batch)) for one in wanted]
 
-    def _part(self, tokens: Tokens, wanted: Wanted, images: int) -> Part:
+    def _part(self, tokens: Tokens, wanted: TokenOutput, images: int) -> Part:
         check_tokens(tokens, wanted.layers, images, wanted.name)
         with torch.inference_mode():
             local = [resample(spatial, wanted.grid) for spatial in tokens.local_tokens]

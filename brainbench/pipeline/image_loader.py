@@ -20,7 +20,7 @@ Preprocess = Callable[["Image.Image"], "Tensor"]
 MOST_WORKERS = 16
 
 
-class Prepared:
+class ImageLoader:
     """The images of ``rows``, in this order, ready for the network; a context, whose end gives up what is still decoding.
 
     Whatever ``preprocess`` raises comes out of ``take``, at the image it belongs to. No more is decoded ahead than is taken at
@@ -50,7 +50,7 @@ class Prepared:
     def _one(self, row: int) -> Tensor:
         return self._preprocess(self._stimuli.open(row))
 
-    def __enter__(self) -> Prepared:
+    def __enter__(self) -> ImageLoader:
         return self
 
     def __exit__(

@@ -46,13 +46,13 @@ def pick_backbones(
     for part in split_list(text, "backbones"):
         for pick in [_joint(part, named)] if JOIN in part else named(part):
             chosen.setdefault(_networks(pick), pick)
-    used = {n.entry.name for pick in chosen.values() for n in pick.networks if n.weights.kind == "file"}
+    used = {n.name for pick in chosen.values() for n in pick.networks if n.weights.kind == "file"}
     if unused := files.keys() - used:
         raise UsageError(
             f"--weights {min(unused)}=...: this backbone is not selected, so the file would have no effect"
         )
     for pick in list(chosen.values()) if controls else ():
-        if pick.weights.kind != "untrained" and pick.entry.card.released:
+        if pick.weights.kind != "untrained" and pick.card.released:
             twin = _pick(pick.entry, Weights("untrained"), given, device)
             chosen.setdefault(_networks(twin), twin)
     for entry in registry.backbones if controls else ():
@@ -82,7 +82,7 @@ def representatives(registry: Registry, simulated: bool) -> list[Entry[BackboneC
 
 def _networks(pick: BackbonePick) -> Networks:
     """What tells two backbones of a run apart."""
-    return tuple((network.entry.name, network.weights.kind) for network in pick.networks)
+    return tuple((network.name, network.weights.kind) for network in pick.networks)
 
 
 def _joint(text: str, named: Callable[[str], list[BackbonePick]]) -> BackbonePick:
@@ -92,7 +92,7 @@ def _joint(text: str, named: Callable[[str], list[BackbonePick]]) -> BackbonePic
         what = "all runs its families one by one" if "all" in wrong else "an empty name"
         raise UsageError(f"--backbones {text}: {what}; between + write names or globs, e.g. clip/mini+mae/mini")
     members = {_networks(pick): pick for part in parts for pick in named(part)}
-    if shuffles := [pick.display for pick in members.values() if pick.entry.card.shuffles]:
+    if shuffles := [pick.display for pick in members.values() if pick.card.shuffles]:
         raise UsageError(
             f"--backbones {text}: {shuffles[0]} is a control of a whole run and cannot be joined with others; leave it out"
         )

@@ -12,6 +12,7 @@ import numpy as np
 
 from brainbench.cards import DatasetCard
 from brainbench.errors import BrainbenchError, PluginError, UsageError
+from brainbench.planning.picks import Pick
 from brainbench.plugins import describe
 from brainbench.protocols import Dataset, Surveyed
 from brainbench.registry import Entry
@@ -21,21 +22,15 @@ from brainbench.util.hashing import digest
 
 
 @dataclass(frozen=True)
-class DatasetPick:
+class OpenDataset(Pick[DatasetCard]):
     """The dataset of a run, opened. changed: settings that somebody changed; train_images: how many to train on, 0 for all."""
 
-    entry: Entry[DatasetCard]
     dataset: Dataset
     changed: Mapping[str, Any] = field(default_factory=dict)
     train_images: tuple[int, ...] = (0,)
 
     _stimuli: dict[str, Stimuli] = field(default_factory=dict, repr=False)
     _asked: dict[tuple[str, str, int], Responses | None] = field(default_factory=dict, repr=False)
-
-    @property
-    def card(self) -> DatasetCard:
-        """Its card."""
-        return self.entry.card
 
     @property
     def simulated(self) -> bool:
@@ -82,7 +77,7 @@ class DatasetPick:
         except BrainbenchError:
             raise
         except Exception as error:
-            owner = f"{self.entry.plugin.distribution} {self.entry.plugin.version}"
+            owner = f"{self.plugin.distribution} {self.plugin.version}"
             raise PluginError(
                 f"dataset {self.card.name} of {owner} failed to give {what}: {describe(error)}"
             ) from error
@@ -93,7 +88,7 @@ def open_dataset(
     variants: Sequence[tuple[Mapping[str, Any], Mapping[str, Any]]],
     path: Path | None,
     cache: Path,
-) -> DatasetPick:
+) -> OpenDataset:
     """Load a dataset from ``path``, if it wants one; a plugin's own exception becomes one line that names it.
 
     variants: its settings and those that were changed, once for every ``train_images`` that was asked for.
@@ -116,7 +111,7 @@ def open_dataset(
     if not isinstance(dataset, Dataset):
         raise PluginError(f"dataset {card.name}: load() gave {type(dataset).__name__}, which is no Dataset")
     changed = {name: value for name, value in changed.items() if name in settings}
-    return DatasetPick(entry, dataset, changed, tuple(one["train_images"] for one, _ in variants))
+    return OpenDataset(entry, dataset, changed, tuple(one["train_images"] for one, _ in variants))
 
 
 # One order for all sizes, so that a smaller set lies within every larger one.

@@ -23,10 +23,8 @@ def announcement(plan: Plan) -> list[str]:
     for pick in plan.backbones:
         lines.append(f"  {pick.display}: {_role(pick)}, weights {pick.label}{_download(pick)}")
     networks = {one.display: one for pick in plan.backbones for one in pick.networks}
-    noncommercial = [
-        p for p in networks.values() if "NC" in (p.entry.card.licence or "") and p.weights.kind != "untrained"
-    ]
-    lines += [f"  note: {p.display} is licensed {p.entry.card.licence}: not for commercial use" for p in noncommercial]
+    noncommercial = [p for p in networks.values() if "NC" in (p.card.licence or "") and p.weights.kind != "untrained"]
+    lines += [f"  note: {p.display} is licensed {p.card.licence}: not for commercial use" for p in noncommercial]
     return lines + _data_notes(plan)
 
 
@@ -35,11 +33,11 @@ def jobs(plan: Plan, keep: str) -> list[dict[str, Any]]:
     return [
         {
             "backbone": job.backbone.display,
-            "encoder": job.encoder.entry.name if job.encoder else None,
+            "encoder": job.encoder.name if job.encoder else None,
             "subject": job.subject,
             "seed": job.seed,
             "train_images": job.train_images,
-            "metrics": [m.entry.name for m in job.metrics],
+            "metrics": [m.name for m in job.metrics],
             "key": job.key,
             "features_mb": _features_mb(job, plan),
             "memory_mb": _memory_mb(job, plan),
@@ -104,7 +102,7 @@ def _features_mb(job: Job, plan: Plan) -> float | None:
 
 def _image_bytes(network: BackbonePick, grid: Grid) -> int | None:
     """What the tokens of one image take."""
-    card = network.entry.card
+    card = network.card
     if card.layers is None or card.width is None:
         return None
     tokens = _GRID_TOKENS
@@ -131,7 +129,7 @@ def _results_mb(job: Job, plan: Plan, keep: str) -> float:
     responses = plan.data.survey(job.subject, job.train_images)
     if responses is None or job.encoder is None or keep == "scores":
         return 0.01
-    voxels, cards = responses.values.shape[1], [one.entry.card for one in job.backbone.networks]
+    voxels, cards = responses.values.shape[1], [one.card for one in job.backbone.networks]
     channels = job.encoder.settings.get("dim") or _CHANNELS
     layers, weights = sum(c.layers or 12 for c in cards), sum((c.layers or 12) * (c.width or 768) for c in cards)
     # Predictions, selectors with the read-out twice (array and parameters), the channel align; a byte a voxel of ROI masks.
@@ -143,7 +141,7 @@ def _results_mb(job: Job, plan: Plan, keep: str) -> float:
 def _role(pick: BackbonePick) -> str:
     if pick.members:
         return "as one" + (", control" if pick.control else "")
-    return "control" if pick.control else f"family {pick.entry.card.family}"
+    return "control" if pick.control else f"family {pick.card.family}"
 
 
 def _download(pick: BackbonePick) -> str:
@@ -151,7 +149,7 @@ def _download(pick: BackbonePick) -> str:
 
 
 def _one_download(network: BackbonePick) -> str:
-    card = network.entry.card
+    card = network.card
     nowhere = card.weights == "none" or card.source is None or is_shipped(card.source)
     if network.weights.kind != "release" or nowhere:
         return ""

@@ -10,7 +10,7 @@ from brainbench.cards import MetricCard
 from brainbench.errors import UsageError
 from brainbench.planning import keys
 from brainbench.planning.backbones import pick_backbones
-from brainbench.planning.dataset import DatasetPick
+from brainbench.planning.dataset import OpenDataset
 from brainbench.planning.picks import (
     BackbonePick,
     Choice,
@@ -46,7 +46,7 @@ class Job:
     @property
     def label(self) -> str:
         """How messages name it."""
-        parts = [self.backbone.display, self.encoder.entry.name if self.encoder else "tokens only"]
+        parts = [self.backbone.display, self.encoder.name if self.encoder else "tokens only"]
         fewer = f", {self.train_images} training images" if self.train_images else ""
         return " x ".join(parts) + f", subject {self.subject}, seed {self.seed}{fewer}"
 
@@ -58,7 +58,7 @@ class Plan:
     computed: the metrics asked for that are computed from records when the board is built.
     """
 
-    data: DatasetPick
+    data: OpenDataset
     backbones: tuple[BackbonePick, ...]
     jobs: tuple[Job, ...]
     computed: tuple[MetricPick, ...] = ()
@@ -83,18 +83,18 @@ def choose(request: Request, registry: Registry, given: Assignments, simulated: 
     return Choice(tuple(backbones), tuple(encoders), tuple(metrics))
 
 
-def plan(request: Request, registry: Registry, choice: Choice, data: DatasetPick) -> Plan:
+def plan(request: Request, registry: Registry, choice: Choice, data: OpenDataset) -> Plan:
     """Expand a request into jobs. Raises UsageError when the dataset cannot give what it asks for."""
     subjects, encoders = pick_subjects(request, data.dataset), choice.encoders
-    computed = tuple(m for m in choice.metrics if m.entry.card.needs_records)
-    metrics = tuple(m for m in choice.metrics if not m.entry.card.needs_records)
+    computed = tuple(m for m in choice.metrics if m.card.needs_records)
+    metrics = tuple(m for m in choice.metrics if not m.card.needs_records)
     if computed and not metrics:
         raise UsageError(
             f"--metrics {request.metrics}: computed from the records of other metrics, which have to be asked for too, e.g. "
             f"r2,{request.metrics}; of records that are there: `brainbench leaderboard --metrics {request.metrics}`"
         )
     if "responses" not in data.dataset.provides:
-        if all(m.entry.card.needs_encoder for m in metrics):
+        if all(m.card.needs_encoder for m in metrics):
             free = ", ".join(e.name for e in registry.metrics if _free(e.card)) or "none installed"
             raise UsageError(
                 f"{data.card.name} has no responses, and every metric asked for needs some; without: {free}"
@@ -109,12 +109,12 @@ def plan(request: Request, registry: Registry, choice: Choice, data: DatasetPick
     return Plan(data, choice.backbones, tuple(jobs), computed)
 
 
-def tokens_job(backbone: BackbonePick, subject: str, grid: Grid, data: DatasetPick) -> Job:
+def tokens_job(backbone: BackbonePick, subject: str, grid: Grid, data: OpenDataset) -> Job:
     """A job that asks for a backbone's tokens and nothing else."""
     return _job(backbone, None, (), subject, 0, grid, data)
 
 
-def member_jobs(job: Job, data: DatasetPick) -> list[Job]:
+def member_jobs(job: Job, data: OpenDataset) -> list[Job]:
     """For a job of several backbones as one: what asks each of them for its tokens; for any other the job itself."""
     members = job.backbone.members
     return [tokens_job(one, job.subject, job.grid, data) for one in members] if members else [job]
@@ -140,18 +140,18 @@ def _jobs(
     metrics: Sequence[MetricPick],
     subjects: Sequence[str],
     seeds: Iterable[int],
-    data: DatasetPick,
+    data: OpenDataset,
 ) -> list[Job]:
-    fitted = tuple(m for m in metrics if m.entry.card.needs_encoder)
+    fitted = tuple(m for m in metrics if m.card.needs_encoder)
     # Of several backbones as one, what a metric says without a fit it says of each alone.
-    alone = [m for m in metrics if not (m.entry.card.needs_encoder or backbone.members)]
-    takers = [e for e in encoders if e.entry.card.joint or not backbone.members]
+    alone = [m for m in metrics if not (m.card.needs_encoder or backbone.members)]
+    takers = [e for e in encoders if e.card.joint or not backbone.members]
     jobs = _token_jobs(backbone, alone, subjects, data)
     for subject in subjects:
         if not fitted or data.survey(subject) is None:
             continue
         jobs += [
-            _job(encoder.reads(backbone), encoder, fitted, subject, seed, encoder.entry.card.grid, data, images)
+            _job(encoder.reads(backbone), encoder, fitted, subject, seed, encoder.card.grid, data, images)
             for images in data.sizes(subject)
             for encoder in takers
             for seed in seeds
@@ -160,18 +160,16 @@ def _jobs(
 
 
 def _token_jobs(
-    backbone: BackbonePick, metrics: Sequence[MetricPick], subjects: Sequence[str], data: DatasetPick
+    backbone: BackbonePick, metrics: Sequence[MetricPick], subjects: Sequence[str], data: OpenDataset
 ) -> list[Job]:
     """Jobs without an encoder: one a subject for metrics that read a brain, one a set of stimuli for the others."""
     jobs = []
-    for grid in sorted({m.entry.card.grid for m in metrics}):
+    for grid in sorted({m.card.grid for m in metrics}):
         seen: set[str] = set()
         for subject in subjects:
             stimuli = data.stimuli(subject).key
             some = tuple(
-                m
-                for m in metrics
-                if m.entry.card.grid == grid and (stimuli not in seen or m.entry.card.needs & _MEASURED)
+                m for m in metrics if m.card.grid == grid and (stimuli not in seen or m.card.needs & _MEASURED)
             )
             seen.add(stimuli)
             if some:
@@ -187,7 +185,7 @@ def _job(
     subject: str,
     seed: int,
     grid: Grid,
-    data: DatasetPick,
+    data: OpenDataset,
     images: int = 0,
 ) -> Job:
     stimuli, responses = data.stimuli(subject), data.survey(subject, images)
@@ -195,7 +193,7 @@ def _job(
     source: dict[str, Any] = {"dataset": data.card.name, "version": data.dataset.version, "subject": subject}
     if responses is not None:
         source |= {"responses": responses.key, "split": responses.split_hash}
-    if backbone.entry.card.shuffles:
+    if backbone.card.shuffles:
         source |= {"shuffle_seed": backbone.settings["shuffle_seed"]}
     if stimuli.unmeasured:
         source |= {"unmeasured": list(stimuli.unmeasured)}

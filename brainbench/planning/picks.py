@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Generic
 
 from brainbench.cards import BackboneCard, EncoderCard, MetricCard
 from brainbench.errors import UsageError, did_you_mean
@@ -13,21 +13,42 @@ from brainbench.planning.request import Request
 from brainbench.planning.settings import Assignments
 from brainbench.plugins import Plugin, library_version
 from brainbench.protocols import Dataset
-from brainbench.registry import JOIN, Entry, Registry, split_list
+from brainbench.registry import JOIN, C, Entry, Registry, split_list
 from brainbench.types import Weights
 
 UNTRAINED = "@untrained"
 
 
 @dataclass(frozen=True)
-class BackbonePick:
+class Pick(Generic[C]):
+    """Something installed that a run uses."""
+
+    entry: Entry[C]
+
+    @property
+    def card(self) -> C:
+        """Its card."""
+        return self.entry.card
+
+    @property
+    def plugin(self) -> Plugin:
+        """The plugin that brought it."""
+        return self.entry.plugin
+
+    @property
+    def name(self) -> str:
+        """The card's name."""
+        return self.entry.name
+
+
+@dataclass(frozen=True)
+class BackbonePick(Pick[BackboneCard]):
     """A backbone as it runs.
 
     control: shown unranked, because its card says so or as the untrained twin of a trained one; tap_set: whether somebody set
     where its layers are read; members: those that it joins, if it is several as one.
     """
 
-    entry: Entry[BackboneCard]
     weights: Weights
     settings: Mapping[str, Any]
     changed: Mapping[str, Any]
@@ -43,8 +64,8 @@ class BackbonePick:
     @property
     def display(self) -> str:
         """The name as a person writes it."""
-        twin = self.entry.card.released and self.weights.kind == "untrained"
-        return self.entry.name + (UNTRAINED if twin else "")
+        twin = self.card.released and self.weights.kind == "untrained"
+        return self.name + (UNTRAINED if twin else "")
 
     @property
     def label(self) -> str:
@@ -55,27 +76,27 @@ class BackbonePick:
         if self.members:
             return " + ".join(dict.fromkeys(member.label for member in self.members))
         if self.weights.kind == "file":
-            return f"file:{keys.weights_facts(self.entry.card, self.weights)['file'][:8]}"
-        return "untrained" if self.weights.kind == "untrained" else self.entry.card.weights
+            return f"file:{keys.weights_facts(self.card, self.weights)['file'][:8]}"
+        return "untrained" if self.weights.kind == "untrained" else self.card.weights
 
     @property
     def facts(self) -> dict[str, Any]:
         """What goes into the features key: of a card that shuffles another's tokens, what goes into the other's."""
         if self.members:
             return {"joint": [member.facts for member in self.members]}
-        card, settings = self.entry.card, dict(self.settings)
+        card, settings = self.card, dict(self.settings)
         if card.shuffles:
             del settings["shuffle_seed"]
-        facts = keys.card_facts(card, self.entry.plugin, settings)
+        facts = keys.card_facts(card, self.plugin, settings)
         return facts | {"name": card.shuffles or card.name, "weights": keys.weights_facts(card, self.weights)}
 
     def read_at(self, tap: str) -> BackbonePick:
         """The same, its layers read at this tap; unless somebody set another, or its card does not offer it."""
         if self.members:
             return joined([member.read_at(tap) for member in self.members])
-        if self.tap_set or tap not in self.entry.card.taps:
+        if self.tap_set or tap not in self.card.taps:
             return self
-        usual = self.entry.card.resolve_settings({})["tap"]
+        usual = self.card.resolve_settings({})["tap"]
         changed = {key: value for key, value in self.changed.items() if key != "tap"}
         return replace(
             self,
@@ -116,10 +137,9 @@ def _together(names: Sequence[str], each: Sequence[Mapping[str, Any]]) -> dict[s
 
 
 @dataclass(frozen=True)
-class EncoderPick:
+class EncoderPick(Pick[EncoderCard]):
     """An encoder with its settings."""
 
-    entry: Entry[EncoderCard]
     settings: Mapping[str, Any]
     changed: Mapping[str, Any]
 
@@ -130,14 +150,13 @@ class EncoderPick:
     @property
     def facts(self) -> dict[str, Any]:
         """What goes into the job key."""
-        return keys.card_facts(self.entry.card, self.entry.plugin, self.settings)
+        return keys.card_facts(self.card, self.plugin, self.settings)
 
 
 @dataclass(frozen=True)
-class MetricPick:
+class MetricPick(Pick[MetricCard]):
     """A metric with its settings. version: as records and boards keep it apart."""
 
-    entry: Entry[MetricCard]
     settings: Mapping[str, Any]
     version: str
 

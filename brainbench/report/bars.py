@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from brainbench.leaderboard.board import Board, Line
 from brainbench.leaderboard.rows import Column
 from brainbench.leaderboard.text_tables import rounded
-from brainbench.report.table import Figure, roi_columns
+from brainbench.report.table import TableCell, roi_columns
 
 
 @dataclass(frozen=True)
@@ -16,12 +16,12 @@ class Bar:
     """One ROI. cell: its figure; said: low, high and ceiling, as far as known; at: where each lies, in percent of the scale."""
 
     name: str
-    cell: Figure
+    cell: TableCell
     said: Mapping[str, str]
     at: Mapping[str, float]
 
 
-def roi_bars(board: Board, line: Line, cells: Sequence[Figure]) -> list[Bar]:
+def roi_bars(board: Board, line: Line, cells: Sequence[TableCell]) -> list[Bar]:
     """The bars of a line, ROIs in their order and all voxels last; cells: the line's, in the order of ``board.columns``."""
     rois = roi_columns(board)
     metric = rois[0].metric if rois else "r2"

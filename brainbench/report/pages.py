@@ -20,7 +20,7 @@ from brainbench.report.bars import roi_bars
 from brainbench.report.cortex import MESH, PALETTES, mesh_script, palette_style, panel, row_script
 from brainbench.report.figures import CAPTIONS, pictures
 from brainbench.report.provenance import failures, kept_nothing, provenance, studied
-from brainbench.report.rows import Panel, Row, report_rows
+from brainbench.report.rows import Panel, ReportRow, report_rows
 from brainbench.report.table import ceiling_row, explanations, roi_columns, summary, table_rows
 
 _SHADES = 8  # of confidence, in the legend of the layer map
@@ -54,7 +54,7 @@ def render(records: Iterable[Record], results: Path) -> dict[Path, bytes]:
 class Section:
     """One edition of a dataset as the pages show it; several of them share an index."""
 
-    def __init__(self, board: Board, rows: Sequence[Row]) -> None:
+    def __init__(self, board: Board, rows: Sequence[ReportRow]) -> None:
         self.board, self.rows = board, rows
         edition = board.edition
         facts = edition.records[0].dataset
@@ -80,7 +80,7 @@ class Section:
 
 
 def _row_page(
-    templates: Environment, section: Section, row: Row, stored: dict[str, dict[str, Any]]
+    templates: Environment, section: Section, row: ReportRow, stored: dict[str, dict[str, Any]]
 ) -> dict[Path, bytes]:
     files: dict[Path, bytes] = {}
     shown = []

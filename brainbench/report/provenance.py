@@ -7,7 +7,7 @@ from typing import Any
 
 from brainbench.leaderboard.board import Board
 from brainbench.records import Record
-from brainbench.report.rows import Row
+from brainbench.report.rows import ReportRow
 
 Facts = list[tuple[str, str]]
 
@@ -49,7 +49,7 @@ def failures(records: Iterable[Record]) -> list[dict[str, str]]:
     ]
 
 
-def kept_nothing(row: Row) -> str:
+def kept_nothing(row: ReportRow) -> str:
     """What to do about subjects without arrays beside their records; "" when all have them."""
     if not row.absent or not any(record.encoder for record in row.records):
         return ""
@@ -60,7 +60,7 @@ def kept_nothing(row: Row) -> str:
     )
 
 
-def provenance(row: Row) -> dict[str, Any]:
+def provenance(row: ReportRow) -> dict[str, Any]:
     """facts: name and text; jobs: one a record; notes: what plugins and metrics said."""
     records = row.records
     one = records[0]

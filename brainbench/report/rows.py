@@ -23,7 +23,7 @@ class Panel:
 
 
 @dataclass(frozen=True)
-class Row:
+class ReportRow:
     """A line of a board with its page.
 
     slug: its file name; title: what it is called; seed: of the maps; absent: subjects without kept arrays.
@@ -43,12 +43,12 @@ class Row:
         return sorted(self.line.row.records, key=lambda r: (r.encoder is None, r.dataset.subject, r.seed, r.key))
 
 
-def report_rows(board: Board, results: Path) -> list[Row]:
+def report_rows(board: Board, results: Path) -> list[ReportRow]:
     """The lines of a board, controls last; results: the folder that the arrays lie in."""
     return [_row(board, line, results) for line in board.lines]
 
 
-def _row(board: Board, line: Line, results: Path) -> Row:
+def _row(board: Board, line: Line, results: Path) -> ReportRow:
     key = line.row.key
     fits = [r for r in line.row.records if r.encoder is not None and r.status == "done"]
     seed = min((r.seed for r in fits), default=0)
@@ -61,7 +61,7 @@ def _row(board: Board, line: Line, results: Path) -> Row:
     others = sum(one.row.key.backbone == key.backbone and one.row.key.encoder == key.encoder for one in board.lines)
     # Rows of one backbone and encoder differ in weights or settings: the weights tell them apart too.
     named = f"{title} ({key.weights})" if others > 1 else title
-    return Row(_slug(board, line), named, board, line, _panels(voxels, title), seed, absent)
+    return ReportRow(_slug(board, line), named, board, line, _panels(voxels, title), seed, absent)
 
 
 def _slug(board: Board, line: Line) -> str:

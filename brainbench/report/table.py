@@ -14,7 +14,7 @@ INCOMPLETE = "-"
 
 
 @dataclass(frozen=True)
-class Figure:
+class TableCell:
     """One cell.
 
     text: as shown; spread: " ± sd" or ""; exact: as in the CSV, "" for none; title: all that is known; heat: 0..1 or None.
@@ -32,7 +32,7 @@ class TableRow:
     """A line of the board in cells; figures in the order of ``Board.columns``."""
 
     line: Line
-    figures: tuple[Figure, ...]
+    figures: tuple[TableCell, ...]
 
     @property
     def text(self) -> str:
@@ -53,18 +53,18 @@ def table_rows(board: Board) -> list[TableRow]:
     ]
 
 
-def ceiling_row(board: Board) -> tuple[Figure, ...]:
+def ceiling_row(board: Board) -> tuple[TableCell, ...]:
     """The noise ceiling in the same columns, as the controls' block shows it."""
     found = []
     for column in board.columns:
         applies = column.metric == "r2" and column.value in board.ceiling
         value = board.ceiling.get(column.value, 0.0)
         found.append(
-            Figure(
+            TableCell(
                 rounded(value, column.digits), exact=f"{value:.6g}", title=f"{CEILING}, {column.heading}: {value:.6g}"
             )
             if applies
-            else Figure("")
+            else TableCell("")
         )
     return tuple(found)
 
@@ -84,19 +84,19 @@ def explanations(board: Board) -> list[str]:
     return [text for heading, text in EXPLAINED.items() if heading in headings]
 
 
-def summary(row: TableRow, columns: Sequence[Column]) -> list[tuple[str, Figure]]:
+def summary(row: TableRow, columns: Sequence[Column]) -> list[tuple[str, TableCell]]:
     """(heading, figure) of what a row has."""
     return [(c.heading, f) for c, f in zip(columns, row.figures, strict=True) if f.exact]
 
 
-def _figure(line: Line, cells: Mapping[Hashable, str], column: Column, top: float | None) -> Figure:
+def _figure(line: Line, cells: Mapping[Hashable, str], column: Column, top: float | None) -> TableCell:
     mean = cells[column.heading]
     if mean == "":
-        return Figure(NOT_APPLICABLE if line.complete else INCOMPLETE)
+        return TableCell(NOT_APPLICABLE if line.complete else INCOMPLETE)
     sd = cells[f"{column.heading} sd"]
     said = f"{column.heading}: {mean}" + (f" ± {sd}" if sd else "")
     if cells.get(f"{column.heading} low", ""):
         said += f", {INTERVAL} {cells[f'{column.heading} low']} to {cells[f'{column.heading} high']}"
     spread = f" ± {float(sd):.{column.digits}f}" if sd else ""
     heat = None if top is None else round(max(0.0, float(mean)) / top, 3)
-    return Figure(rounded(float(mean), column.digits), spread, mean, said, heat)
+    return TableCell(rounded(float(mean), column.digits), spread, mean, said, heat)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from brainbench.errors import UsageError
 from brainbench.leaderboard.files import write_boards
-from brainbench.leaderboard.shown_metrics import Asked
+from brainbench.leaderboard.shown_metrics import MetricRequest
 from brainbench.planning.dataset import open_dataset
 from brainbench.planning.jobs import Plan, choose, plan
 from brainbench.planning.request import Request
@@ -17,7 +17,7 @@ from brainbench.registry import Registry
 from brainbench.results import store as results
 from brainbench.runner import Run
 from brainbench.util.files import storage
-from brainbench.util.folders import Places
+from brainbench.util.folders import Folders
 from brainbench.util.memory import resolve_device
 from brainbench.util.progress import Reporter
 
@@ -27,7 +27,7 @@ class Benchmark:
     """A validated run. Nothing but the dataset's own cache has been written yet."""
 
     plan: Plan
-    places: Places
+    folders: Folders
     device: str
     keep: str
     fresh: bool
@@ -37,7 +37,7 @@ class Benchmark:
         cls,
         request: Request,
         registry: Registry,
-        places: Places,
+        folders: Folders,
         *,
         device: str = "auto",
         keep: str = "all",
@@ -51,26 +51,26 @@ class Benchmark:
         variants = given.variants(entry.card, "train_images")
         # Names before data: a typo must not wait for a dataset to be read or made.
         choice = choose(request, registry, given, entry.card.simulated, device)
-        data = open_dataset(entry, variants, request.data, places.cache)
+        data = open_dataset(entry, variants, request.data, folders.cache)
         if data.simulated != entry.card.simulated:
             choice = choose(request, registry, given, data.simulated, device)
-        return cls(plan(request, registry, choice, data), places, device, keep, fresh)
+        return cls(plan(request, registry, choice, data), folders, device, keep, fresh)
 
     def run(self, report: Reporter) -> Iterator[Record]:
         """Run the jobs one by one, then write the boards of this dataset."""
-        runner = Run(self.plan, self.places, self.device, report, self.keep, self.fresh)
+        runner = Run(self.plan, self.folders, self.device, report, self.keep, self.fresh)
         total = len(self.plan.jobs)
         for number, (job, record, kept) in enumerate(runner.records(), start=1):
             state = "already done" if kept else _outcome(record)
             report.message(f"[{number}/{total}] {job.label}: {state}")
             yield record
-        with report.task("leaderboard"), storage(self.places.results):
+        with report.task("leaderboard"), storage(self.folders.results):
             # The boards' own lock: nobody reads the records while some of them move.
-            with self.places.locked(self.places.results, "boards"):
-                replaced = results.supersede(self.places.results, {job.key for job in self.plan.jobs})
+            with self.folders.locked(self.folders.results, "boards"):
+                replaced = results.supersede(self.folders.results, {job.key for job in self.plan.jobs})
             if replaced:
-                report.message(f"moved {len(replaced)} outdated records to {self.places.results / 'superseded'}")
-            for path in write_boards(self.places, self.plan.data.card.name, Asked(self.plan.computed)):
+                report.message(f"moved {len(replaced)} outdated records to {self.folders.results / 'superseded'}")
+            for path in write_boards(self.folders, self.plan.data.card.name, MetricRequest(self.plan.computed)):
                 report.message(f"wrote {path}")
 
 

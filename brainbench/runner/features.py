@@ -10,21 +10,21 @@ from typing import TYPE_CHECKING, Any
 from brainbench.backbones.checkpoints import state_sha256
 from brainbench.backbones.released_weights import obtained
 from brainbench.errors import PluginError
-from brainbench.pipeline.extractor import Extractor, Wanted
+from brainbench.pipeline.extractor import Extractor, TokenOutput
 from brainbench.pipeline.feature_cache import log_lookup, what_differs
 from brainbench.pipeline.feature_store import FeatureStore, chunks
-from brainbench.pipeline.image_loader import Prepared
+from brainbench.pipeline.image_loader import ImageLoader
 from brainbench.pipeline.joint_features import JointFeatures
 from brainbench.pipeline.shuffled_features import ShuffledFeatures, wrong_images
 from brainbench.planning import keys
-from brainbench.planning.dataset import DatasetPick
+from brainbench.planning.dataset import OpenDataset
 from brainbench.planning.jobs import Job, member_jobs
 from brainbench.planning.picks import BackbonePick
 from brainbench.plugins import JobError, blamed
 from brainbench.protocols import Backbone, JointBackbone
 from brainbench.types import Features, Stimuli, Tokens
 from brainbench.util.files import storage
-from brainbench.util.folders import Places
+from brainbench.util.folders import Folders
 from brainbench.util.hashing import digest
 from brainbench.util.progress import Reporter
 
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 
 
 @dataclass
-class Target:
+class FeatureTask:
     """The features of one job while they are computed: the store, made with the first chunk, and the rows it lacks."""
 
     job: Job
@@ -45,7 +45,7 @@ class Target:
     @property
     def name(self) -> str:
         """The card's name."""
-        return self.job.backbone.entry.name
+        return self.job.backbone.name
 
 
 @dataclass(frozen=True)
@@ -64,9 +64,9 @@ class FeatureReader:
     """
 
     def __init__(
-        self, data: DatasetPick, places: Places, device: str, report: Reporter, jobs: Sequence[Job] = ()
+        self, data: OpenDataset, folders: Folders, device: str, report: Reporter, jobs: Sequence[Job] = ()
     ) -> None:
-        self.data, self.places, self.device, self.report = data, places, device, report
+        self.data, self.folders, self.device, self.report = data, folders, device, report
         self.jobs = [one for job in jobs for one in member_jobs(job, data)]
         self._stores: dict[str, FeatureStore | JobError] = {}
         self._loaded: tuple[Any, Loaded] | None = None
@@ -77,10 +77,10 @@ class FeatureReader:
             each = {one.backbone.display: self.of(one) for one in member_jobs(job, self.data)}
             return JointFeatures(job.features_key, each)
         store, pick = self._complete(job), job.backbone
-        if not pick.entry.card.shuffles:
+        if not pick.card.shuffles:
             return store
         seed = pick.settings["shuffle_seed"]
-        with blamed(self.data.entry.plugin, "shuffle"):
+        with blamed(self.data.plugin, "shuffle"):
             return ShuffledFeatures(store, wrong_images(self.data.stimuli(job.subject).digests, seed), seed)
 
     def weights_sha256(self, job: Job) -> str | None:
@@ -127,16 +127,16 @@ class FeatureReader:
 
     def _pass(self, job: Job) -> Any:
         pick = job.backbone
-        network = repr(pick.entry.card.joint or pick.entry.name)
-        weights = keys.weights_facts(pick.entry.card, pick.weights)
+        network = repr(pick.card.joint or pick.name)
+        weights = keys.weights_facts(pick.card, pick.weights)
         return network, weights, dict(pick.settings), self.data.stimuli(job.subject).key
 
     def _obtain(self, jobs: Sequence[Job]) -> None:
         """Complete the stores of these jobs, if the first one's is not; one lock a key, always in the same order."""
-        with storage(self.places.features), ExitStack() as locks:
+        with storage(self.folders.features), ExitStack() as locks:
             for key in sorted(job.features_key for job in jobs):
-                locks.enter_context(self.places.locked(self.places.features, key))
-            with blamed(jobs[0].backbone.entry.plugin, "tokens"):
+                locks.enter_context(self.folders.locked(self.folders.features, key))
+            with blamed(jobs[0].backbone.plugin, "tokens"):
                 targets = [self._target(jobs[0])]
                 if targets[0].gaps:
                     targets += [target for target in map(self._target, jobs[1:]) if target.gaps]
@@ -146,23 +146,23 @@ class FeatureReader:
                         raise PluginError(f"{self.data.card.name}: subject {target.job.subject} has no stimuli")
                     self._stores[target.job.features_key] = target.store
 
-    def _target(self, job: Job) -> Target:
-        store = FeatureStore.find(self.places.features / job.features_key, job.features_key)
+    def _target(self, job: Job) -> FeatureTask:
+        store = FeatureStore.find(self.folders.features / job.features_key, job.features_key)
         gaps, damaged = store.gaps() if store else (chunks(len(self.data.stimuli(job.subject))), 0)
         why = self._why(job, store, len(gaps), damaged)
-        log_lookup(self.places.cache, job.features_key, job.backbone.display, why)
+        log_lookup(self.folders.cache, job.features_key, job.backbone.display, why)
         if damaged:
             self.report.message(f"{job.backbone.display}: {why}")
-        return Target(job, store, gaps)
+        return FeatureTask(job, store, gaps)
 
     def _why(self, job: Job, store: FeatureStore | None, gaps: int, damaged: int) -> str:
         if store is None:
-            return what_differs(self.places.cache, dict(job.ingredients))
+            return what_differs(self.folders.cache, dict(job.ingredients))
         if damaged:
             return f"damage found: {damaged} of {gaps} missing chunks failed their checksum and are computed again"
         return f"{gaps} chunks were still to be computed" if gaps else "hit"
 
-    def _fill(self, targets: Sequence[Target]) -> None:
+    def _fill(self, targets: Sequence[FeatureTask]) -> None:
         pick, subject = targets[0].job.backbone, targets[0].job.subject
         stimuli = self._blameless(self.data.stimuli(subject))
         loaded = self._load(pick, [target.name for target in targets])
@@ -172,13 +172,13 @@ class FeatureReader:
         title = ", ".join(dict.fromkeys(target.job.backbone.display for target in targets))
         with (
             self.report.task(f"{title}: tokens") as advance,
-            Prepared(stimuli, [row for rows in every for row in rows], backbone.preprocess) as images,
+            ImageLoader(stimuli, [row for rows in every for row in rows], backbone.preprocess) as images,
         ):
             for rows in every:
                 some = [target for target in targets if rows in target.gaps]
-                wanted = [Wanted(t.name, backbone.layers[t.name], t.job.grid) for t in some]
+                wanted = [TokenOutput(t.name, backbone.layers[t.name], t.job.grid) for t in some]
                 found = extractor.extract(images, len(rows), wanted)
-                with storage(self.places.features):
+                with storage(self.folders.features):
                     for target, (local, glob) in zip(some, found, strict=True):
                         if target.store is None:
                             target.store = self._created(target, loaded, local, len(stimuli))
@@ -189,14 +189,14 @@ class FeatureReader:
         """The same images; one that cannot be opened is the dataset's failure, not the backbone's."""
 
         def opened(row: int) -> Image.Image:
-            with blamed(self.data.entry.plugin, f"image {stimuli.ids[row]}"):
+            with blamed(self.data.plugin, f"image {stimuli.ids[row]}"):
                 return stimuli.open(row)
 
         return replace(stimuli, open=opened)
 
-    def _created(self, target: Target, loaded: Loaded, local: Sequence[np.ndarray], stimuli: int) -> FeatureStore:
+    def _created(self, target: FeatureTask, loaded: Loaded, local: Sequence[np.ndarray], stimuli: int) -> FeatureStore:
         return FeatureStore.create(
-            self.places.features / target.job.features_key,
+            self.folders.features / target.job.features_key,
             target.job.features_key,
             layers=loaded.backbone.layers[target.name],
             local=local,
@@ -210,7 +210,7 @@ class FeatureReader:
         identity = (pick, wanted)
         if self._loaded is None or self._loaded[0] != identity:
             self._loaded = None
-            with blamed(pick.entry.plugin, "load"):
+            with blamed(pick.plugin, "load"):
                 backbone = load_backbone(pick, wanted)
                 if backbone.module is not None:
                     backbone.module.to(self.device).train(False)
@@ -221,7 +221,7 @@ class FeatureReader:
 
 def load_backbone(pick: BackbonePick, names: Sequence[str]) -> JointBackbone:
     """Load what gives the tokens of the cards ``names`` in one pass; a card that goes with no other is a pass of its own."""
-    card = pick.entry.card
+    card = pick.card
     weights = obtained(card, pick.weights)
     if card.joint is not None:
         joint = card.joint(names=tuple(names), weights=weights, settings=pick.settings)
@@ -231,10 +231,10 @@ def load_backbone(pick: BackbonePick, names: Sequence[str]) -> JointBackbone:
     backbone = card.loader(weights=weights, settings=pick.settings)
     if not isinstance(backbone, Backbone):
         raise PluginError(f"{card.name}: load() gave {type(backbone).__name__}, which is no Backbone")
-    return Single(card.name, backbone)
+    return SoloBackbone(card.name, backbone)
 
 
-class Single:
+class SoloBackbone:
     """A Backbone that goes with no other, as a JointBackbone of one."""
 
     def __init__(self, name: str, backbone: Backbone) -> None:

@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from typing import Literal
 
 from brainbench.pipeline.scores import noise_ceiling
-from brainbench.planning.dataset import DatasetPick
+from brainbench.planning.dataset import OpenDataset
 from brainbench.planning.jobs import Job
 from brainbench.planning.picks import BackbonePick, EncoderPick
 from brainbench.plugins import library_version
@@ -20,7 +20,7 @@ from brainbench.registry import JOIN
 
 def record(
     job: Job,
-    data: DatasetPick,
+    data: OpenDataset,
     *,
     weights_sha256: str | None,
     fitted: Fitted | None,
@@ -52,7 +52,7 @@ def record(
     )
 
 
-def failed_record(job: Job, data: DatasetPick, failure: Failure, spent: Cost) -> Record:
+def failed_record(job: Job, data: OpenDataset, failure: Failure, spent: Cost) -> Record:
     """The record of a job that did not come to its end."""
     return record(job, data, weights_sha256=None, fitted=None, metrics={}, artifacts={}, failure=failure, cost=spent)
 
@@ -69,7 +69,7 @@ def cost(started: float, device: str, anonymous_mb: float | None) -> Cost:
     return Cost(round(time.perf_counter() - started, 3), round(megabytes, 1), device, anonymous_mb)
 
 
-def dataset(data: DatasetPick, subject: str, images: int = 0) -> DatasetFacts:
+def dataset(data: OpenDataset, subject: str, images: int = 0) -> DatasetFacts:
     """What a record says of its dataset and subject, trained on so many ``images``, 0 for all."""
     opened, stimuli = data.dataset, data.stimuli(subject)
     responses, full = data.survey(subject, images), data.survey(subject)
@@ -99,7 +99,7 @@ def dataset(data: DatasetPick, subject: str, images: int = 0) -> DatasetFacts:
 
 def _backbone(pick: BackbonePick, weights_sha256: str | None) -> BackboneFacts:
     """Of several backbones as one, what is different from one to another is told one after the other."""
-    cards = [one.entry.card for one in pick.networks]
+    cards = [one.card for one in pick.networks]
     parameters = [card.parameters for card in cards]
     return BackboneFacts(
         name=pick.display,
@@ -108,7 +108,7 @@ def _backbone(pick: BackbonePick, weights_sha256: str | None) -> BackboneFacts:
         weights_sha256=weights_sha256,
         weights_source=_several(_source(one) for one in pick.networks),
         control=pick.control,
-        plugin=_several(f"{one.entry.plugin.distribution} {one.entry.plugin.version}" for one in pick.networks) or "",
+        plugin=_several(f"{one.plugin.distribution} {one.plugin.version}" for one in pick.networks) or "",
         settings=dict(pick.settings),
         changed=dict(pick.changed),
         licence=_several(card.licence for card in cards),
@@ -120,7 +120,7 @@ def _source(pick: BackbonePick) -> str | None:
     """A local file is named by its content and its name, not by where it lies."""
     if pick.weights.path:
         return pick.weights.path.name
-    return pick.entry.card.source if pick.weights.kind == "release" else None
+    return pick.card.source if pick.weights.kind == "release" else None
 
 
 def _several(texts: Iterable[str | None]) -> str | None:
@@ -128,16 +128,16 @@ def _several(texts: Iterable[str | None]) -> str | None:
 
 
 def _encoder(pick: EncoderPick) -> EncoderFacts:
-    plugin = f"{pick.entry.plugin.distribution} {pick.entry.plugin.version}"
-    return EncoderFacts(pick.entry.name, plugin, dict(pick.settings), dict(pick.changed))
+    plugin = f"{pick.plugin.distribution} {pick.plugin.version}"
+    return EncoderFacts(pick.name, plugin, dict(pick.settings), dict(pick.changed))
 
 
-def _versions(job: Job, data: DatasetPick) -> dict[str, str]:
+def _versions(job: Job, data: OpenDataset) -> dict[str, str]:
     """Versions of brainbench, torch and every distribution that had a part in the job."""
-    networks = [one.entry for one in job.backbone.networks]
-    plugins = [data.entry.plugin, *(one.plugin for one in networks), *(m.entry.plugin for m in job.metrics)]
+    networks = job.backbone.networks
+    plugins = [data.plugin, *(one.plugin for one in networks), *(m.plugin for m in job.metrics)]
     libraries = {*(name for one in networks for name in one.card.libraries), "torch", "brainbench"}
     if job.encoder:
-        plugins.append(job.encoder.entry.plugin)
-        libraries.update(job.encoder.entry.card.libraries)
+        plugins.append(job.encoder.plugin)
+        libraries.update(job.encoder.card.libraries)
     return {p.distribution: p.version for p in plugins} | {name: library_version(name) for name in sorted(libraries)}

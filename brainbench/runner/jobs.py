@@ -27,7 +27,7 @@ from brainbench.runner import job_record
 from brainbench.runner.features import FeatureReader
 from brainbench.types import FitContext, MetricInputs
 from brainbench.util.files import storage
-from brainbench.util.folders import Places
+from brainbench.util.folders import Folders
 from brainbench.util.memory import AnonymousPeak
 from brainbench.util.progress import Reporter
 
@@ -37,7 +37,7 @@ class Run:
     """One run of a plan. device: as torch names it; keep: ``all`` or ``scores``; fresh: redo what is already there."""
 
     plan: Plan
-    places: Places
+    folders: Folders
     device: str
     report: Reporter
     keep: str = "all"
@@ -45,25 +45,25 @@ class Run:
     _features: FeatureReader = field(init=False)
 
     def __post_init__(self) -> None:
-        self._features = FeatureReader(self.plan.data, self.places, self.device, self.report, self.plan.jobs)
+        self._features = FeatureReader(self.plan.data, self.folders, self.device, self.report, self.plan.jobs)
 
     def records(self) -> Iterator[tuple[Job, Record, bool]]:
         """Run every job; yields (job, its record, whether it was there already)."""
-        self.places.prepare()
+        self.folders.prepare()
         for job in self.plan.jobs:
-            with storage(self.places.results), self.places.locked(self.places.results, job.key):
+            with storage(self.folders.results), self.folders.locked(self.folders.results, job.key):
                 if self.fresh:
                     self._forget(job)
                 before = self._earlier(job)
                 kept = before is not None and before.status == "done" and not _unscored(job, before)
                 record = before if before is not None and kept else self._attempt(job, before)
                 if not kept:
-                    results.write_record(self.places.results, record)
+                    results.write_record(self.folders.results, record)
                 self._forget(job)
             yield job, record, kept
 
     def _earlier(self, job: Job) -> Record | None:
-        path = self.places.results / f"{job.key}.json"
+        path = self.folders.results / f"{job.key}.json"
         if self.fresh or not path.exists():
             return None
         try:
@@ -74,7 +74,7 @@ class Run:
 
     def _folder(self, job: Job) -> Path:
         """Where the job's fit keeps what it needs to go on after it was stopped."""
-        return self.places.results / ".fits" / job.key
+        return self.folders.results / ".fits" / job.key
 
     def _forget(self, job: Job) -> None:
         """Remove what a fit kept to go on: its job is done, or starts over."""
@@ -97,7 +97,7 @@ class Run:
     def _fitted(self, job: Job, started: float, memory: AnonymousPeak) -> Record:
         inputs, encoding = self._inputs(job), None
         # Without an encoder, tokens are read only for a metric that lacks nothing else.
-        if job.encoder or any(missing_inputs(m.entry.card, inputs) == ["tokens"] for m in job.metrics):
+        if job.encoder or any(missing_inputs(m.card, inputs) == ["tokens"] for m in job.metrics):
             inputs = replace(inputs, features=self._features.of(job))
         if job.encoder:
             encoding = self._encode(job, inputs)
@@ -121,7 +121,7 @@ class Run:
 
     def _inputs(self, job: Job) -> MetricInputs:
         data, dataset = self.plan.data, self.plan.data.dataset
-        with blamed(data.entry.plugin, "masks and dissimilarities"):
+        with blamed(data.plugin, "masks and dissimilarities"):
             return MetricInputs(
                 responses=data.responses(job.subject, job.train_images),
                 masks=dataset.masks(job.subject),
@@ -132,7 +132,7 @@ class Run:
 
     def _other_dissimilarities(self, job: Job) -> tuple[np.ndarray, ...]:
         """Those of the subjects who saw the same images in the same order."""
-        if not any("dissimilarities" in metric.entry.card.needs for metric in job.metrics):
+        if not any("dissimilarities" in metric.card.needs for metric in job.metrics):
             return ()
         data = self.plan.data
         images = data.stimuli(job.subject).key
@@ -142,9 +142,9 @@ class Run:
     def _encode(self, job: Job, inputs: MetricInputs) -> Encoding:
         if job.encoder is None or inputs.responses is None or inputs.features is None:
             raise PluginError(f"{self.plan.data.card.name} says it provides responses but gave none for {job.subject}")
-        plugin = job.encoder.entry.plugin
+        plugin = job.encoder.plugin
         with blamed(plugin, "load"):
-            encoder = job.encoder.entry.card.loader(settings=job.encoder.settings)
+            encoder = job.encoder.card.loader(settings=job.encoder.settings)
         with self.report.task(job.label) as advance, blamed(plugin, "fit"):
             context = FitContext(
                 job.seed,
@@ -154,15 +154,15 @@ class Run:
                 lambda text: self.report.message(f"{job.label}: {text}"),
             )
             stimuli = self.plan.data.stimuli(job.subject)
-            return encode(encoder, inputs.features, inputs.responses, stimuli, context, job.encoder.entry.name)
+            return encode(encoder, inputs.features, inputs.responses, stimuli, context, job.encoder.name)
 
     def _store(
         self, job: Job, encoder: EncoderPick, encoding: Encoding, per_voxel: Mapping[str, np.ndarray]
     ) -> dict[str, str]:
         arrays = {"predictions": encoding.predictions.values} | {f"per_voxel.{n}": v for n, v in per_voxel.items()}
-        places = self.plan.data.survey(job.subject)
-        arrays |= places_of(places)
-        attributes: dict[str, object] = {"ids": list(encoding.predictions.ids)} | mesh_of(places)
+        surveyed = self.plan.data.survey(job.subject)
+        arrays |= places_of(surveyed)
+        attributes: dict[str, object] = {"ids": list(encoding.predictions.ids)} | mesh_of(surveyed)
         if encoding.unmeasured is not None:
             stimuli = self.plan.data.stimuli(job.subject)
             arrays["unmeasured"] = encoding.unmeasured
@@ -171,9 +171,9 @@ class Run:
             attributes["layers"] = list(encoding.selectors.layers)
             found = {kind: getattr(encoding.selectors, kind) for kind in SELECTORS}
             arrays |= {f"selectors.{k}": np.asarray(a, np.float32) for k, a in found.items() if a is not None}
-        with blamed(encoder.entry.plugin, "parameters"):
+        with blamed(encoder.plugin, "parameters"):
             parameters = encoding.fitted.parameters()
-        folder = self.places.results
+        folder = self.folders.results
         try:
             written = write_arrays(folder, job.key, arrays, attributes)
             return written | results.write_parameters(folder, job.key, parameters)
@@ -183,26 +183,26 @@ class Run:
 
     def _rescored(self, job: Job, before: Record | None) -> Record | None:
         """The earlier record with the metrics it lacks, from its stored predictions; None when it has to be fitted anew."""
-        found = read_arrays(self.places.results, before) if before and job.encoder else None
+        found = read_arrays(self.folders.results, before) if before and job.encoder else None
         inputs = self._inputs(job)
         if before is None or found is None or inputs.responses is None:
             return None
         picks = _unscored(job, before)
-        if unstored := [pick.entry.name for pick in picks if "aligned" in pick.entry.card.needs]:
+        if unstored := [pick.name for pick in picks if "aligned" in pick.card.needs]:
             self.report.message(
                 f"{job.label}: fitted anew: {', '.join(unstored)} needs aligned tokens, which are not stored"
             )
             return None
         arrays, attributes = found
         inputs = stored_inputs(arrays, attributes, inputs.responses, inputs)
-        if any("tokens" in pick.entry.card.needs for pick in picks):
+        if any("tokens" in pick.card.needs for pick in picks):
             inputs = replace(inputs, features=self._features.of(job))
         scored, per_voxel, failure = score_all(picks, inputs)
         artifacts = before.artifacts
         if per_voxel:
             arrays |= {f"per_voxel.{name}": values for name, values in per_voxel.items()} | places_of(inputs.responses)
             attributes = attributes | mesh_of(inputs.responses)
-            artifacts = artifacts | write_arrays(self.places.results, job.key, arrays, attributes)
+            artifacts = artifacts | write_arrays(self.folders.results, job.key, arrays, attributes)
         return replace(
             before,
             status=job_record.status(failure),
@@ -218,7 +218,7 @@ def exit_code(records: Sequence[Record]) -> int:
 
 
 def _unscored(job: Job, record: Record) -> list[MetricPick]:
-    return [m for m in job.metrics if getattr(record.metrics.get(m.entry.name), "version", None) != m.version]
+    return [m for m in job.metrics if getattr(record.metrics.get(m.name), "version", None) != m.version]
 
 
 def score_all(
@@ -230,13 +230,13 @@ def score_all(
     failure = None
     for pick in picks:
         try:
-            with blamed(pick.entry.plugin, f"metric {pick.entry.name}"):
-                metric = pick.entry.card.loader(settings=pick.settings)
-                result, voxels = score(LoadedMetric(pick.entry.card, metric), inputs)
+            with blamed(pick.plugin, f"metric {pick.name}"):
+                metric = pick.card.loader(settings=pick.settings)
+                result, voxels = score(LoadedMetric(pick.card, metric), inputs)
         except JobError as error:
             failure = error.failure()
             continue
-        scored[pick.entry.name] = replace(result, version=pick.version)
+        scored[pick.name] = replace(result, version=pick.version)
         if voxels is not None:
-            per_voxel[pick.entry.name] = np.asarray(voxels, dtype=np.float32)
+            per_voxel[pick.name] = np.asarray(voxels, dtype=np.float32)
     return scored, per_voxel, failure

@@ -14,7 +14,7 @@ from brainbench.util.files import storage
 
 
 @dataclass(frozen=True)
-class Places:
+class Folders:
     """The folders of one run."""
 
     results: Path

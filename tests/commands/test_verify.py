@@ -21,7 +21,7 @@ from brainbench.registry import Registry
 from brainbench.results.arrays import array_digest
 from brainbench.results.store import read_record
 from brainbench.runner.benchmark import Benchmark
-from brainbench.util.folders import Places
+from brainbench.util.folders import Folders
 from brainbench.util.hashing import digest
 from brainbench.util.progress import Silent
 
@@ -40,23 +40,23 @@ class Subjects(toy.ToyData):
 class Bench:
     """Runs, edits and verifies one results folder."""
 
-    places: Places
+    folders: Folders
     registry: Registry
 
     def run(self, *, keep: str = "all", **asked: Any) -> list[Record]:
         request = Request(**{"dataset": "toydata", "encoders": "toyfit", **asked})
-        benchmark = Benchmark.open(request, self.registry, self.places, device="cpu", keep=keep)
+        benchmark = Benchmark.open(request, self.registry, self.folders, device="cpu", keep=keep)
         return list(benchmark.run(Silent()))
 
     def verify(self, **asked: Any) -> Verification:
-        return verify(self.places, self.registry, **asked)
+        return verify(self.folders, self.registry, **asked)
 
     def problems(self) -> list[str]:
         return [problem.what for problem in self.verify().problems]
 
     def edit(self, record: Record, edit: Edit, *, signed: bool) -> None:
         """Change a record's file; signed: as somebody would who also writes a digest that fits, and the boards."""
-        path = self.places.results / f"{record.key}.json"
+        path = self.folders.results / f"{record.key}.json"
         content = json.loads(path.read_text())
         edit(content)
         if signed:
@@ -64,13 +64,13 @@ class Bench:
             content["digest"] = digest(content)
         path.write_text(json.dumps(content))
         if signed:
-            write_boards(self.places)
+            write_boards(self.folders)
 
 
 @pytest.fixture
 def bench(tmp_path: Path) -> Bench:
-    places = Places(tmp_path / "results", tmp_path / "leaderboards", tmp_path / "cache")
-    return Bench(places, toy.registry(datasets=[toy.dataset(Subjects())]))
+    folders = Folders(tmp_path / "results", tmp_path / "leaderboards", tmp_path / "cache")
+    return Bench(folders, toy.registry(datasets=[toy.dataset(Subjects())]))
 
 
 @pytest.fixture
@@ -94,11 +94,11 @@ def snapshot(folder: Path) -> dict[str, bytes]:
 
 
 def test_a_clean_folder_is_verified_and_nothing_is_written(bench: Bench, fitted: Record) -> None:
-    before = snapshot(bench.places.results) | snapshot(bench.places.leaderboards)
+    before = snapshot(bench.folders.results) | snapshot(bench.folders.leaderboards)
     found = bench.verify()
     assert (found.verified, found.digest_only, found.problems) == (2, 1, [])
     assert dict(found.remarks) == {"count: not recomputed (needs tokens)": 1}
-    assert snapshot(bench.places.results) | snapshot(bench.places.leaderboards) == before
+    assert snapshot(bench.folders.results) | snapshot(bench.folders.leaderboards) == before
 
 
 CHANGED: list[tuple[Edit, str]] = [
@@ -128,7 +128,7 @@ def test_with_a_digest_that_fits_it_is_found_by_computing_again(
 
 
 def test_the_digest_covers_all_the_rest_and_ignores_the_layout(bench: Bench, fitted: Record) -> None:
-    path = bench.places.results / f"{fitted.key}.json"
+    path = bench.folders.results / f"{fitted.key}.json"
     content = json.loads(path.read_text())
     assert content.pop("digest") == digest(content)
     assert fitted.to_json() == {**content, "digest": digest(content)}
@@ -141,7 +141,7 @@ def test_a_record_of_an_earlier_version_is_readable_and_counted(bench: Bench, fi
         del content["digest"], content["dataset"]["changed"]
 
     bench.edit(fitted, earlier, signed=False)
-    assert read_record(bench.places.results / f"{fitted.key}.json").metrics == fitted.metrics
+    assert read_record(bench.folders.results / f"{fitted.key}.json").metrics == fitted.metrics
     found = bench.verify()
     assert (found.verified, found.problems) == (2, [])
     assert found.remarks["no digest (written by an earlier version)"] == 1
@@ -149,7 +149,7 @@ def test_a_record_of_an_earlier_version_is_readable_and_counted(bench: Bench, fi
 
 @pytest.mark.parametrize("name", ["predictions", "selectors.layer", "per_voxel.r2"])
 def test_a_changed_byte_in_an_array_is_found(bench: Bench, fitted: Record, name: str) -> None:
-    chunk = next(p for p in (bench.places.results / f"{fitted.key}.zarr" / name / "c").rglob("*") if p.is_file())
+    chunk = next(p for p in (bench.folders.results / f"{fitted.key}.zarr" / name / "c").rglob("*") if p.is_file())
     content = bytearray(chunk.read_bytes())
     content[2] ^= 1
     chunk.write_bytes(content)
@@ -158,14 +158,14 @@ def test_a_changed_byte_in_an_array_is_found(bench: Bench, fitted: Record, name:
 
 
 def test_a_changed_byte_in_the_parameters_is_found(bench: Bench, fitted: Record) -> None:
-    path = bench.places.results / f"{fitted.key}.safetensors"
+    path = bench.folders.results / f"{fitted.key}.safetensors"
     path.write_bytes(path.read_bytes()[:-1] + b"\x07")
     (problem,) = bench.problems()
     assert problem.startswith(f"{fitted.key}.safetensors: stored sha256 ")
 
 
 def test_a_figure_of_one_voxel_is_found(bench: Bench, fitted: Record) -> None:
-    array = zarr.open_group(bench.places.results / f"{fitted.key}.zarr", mode="r+")["per_voxel.r2"]
+    array = zarr.open_group(bench.folders.results / f"{fitted.key}.zarr", mode="r+")["per_voxel.r2"]
     values = np.asarray(array[...])
     values[4] = 0.25
     array[...] = values
@@ -176,7 +176,7 @@ def test_a_figure_of_one_voxel_is_found(bench: Bench, fitted: Record) -> None:
 
 
 def test_predictions_of_another_record_are_found_and_named(bench: Bench, fitted: Record) -> None:
-    folder = bench.places.results
+    folder = bench.folders.results
     other = next(p for p in folder.glob("*.zarr") if p.stem != fitted.key)
     shutil.rmtree(folder / f"{fitted.key}.zarr")
     shutil.copytree(other, folder / f"{fitted.key}.zarr")
@@ -191,18 +191,18 @@ def test_predictions_of_another_record_are_found_and_named(bench: Bench, fitted:
 
 
 def test_predictions_that_are_gone_are_said(bench: Bench, fitted: Record) -> None:
-    shutil.rmtree(bench.places.results / f"{fitted.key}.zarr")
+    shutil.rmtree(bench.folders.results / f"{fitted.key}.zarr")
     assert f"{fitted.key}.zarr: the test ids of the predictions cannot be read" in bench.problems()
 
 
 def test_a_record_under_another_name_is_found(bench: Bench, fitted: Record) -> None:
-    folder = bench.places.results
+    folder = bench.folders.results
     (folder / f"{fitted.key}.json").rename(folder / "another.json")
     assert "key: the file is another.json" in bench.problems()
 
 
 def test_a_damaged_record_is_a_problem(bench: Bench, fitted: Record) -> None:
-    (bench.places.results / f"{fitted.key}.json").write_text("{")
+    (bench.folders.results / f"{fitted.key}.json").write_text("{")
     first, *_ = bench.verify().problems
     assert first.where == f"{fitted.key}.json"
     assert "not a readable record" in first.what
@@ -227,13 +227,13 @@ def test_the_dataset_is_opened_with_the_settings_of_the_record_or_else_the_defau
     assert {record.dataset.changed["images"] for record in records} == {50}
     assert bench.verify().verified == 4
     # A record of an earlier version does not name them.
-    for path in bench.places.results.glob("*.json"):
+    for path in bench.folders.results.glob("*.json"):
         content = json.loads(path.read_text())
         del content["digest"], content["dataset"]["changed"]
         path.write_text(json.dumps(content))
     found = bench.verify()
     assert found.verified == 2
-    of_records = [p for p in found.problems if not p.where.startswith(str(bench.places.leaderboards))]
+    of_records = [p for p in found.problems if not p.where.startswith(str(bench.folders.leaderboards))]
     assert all(p.what.startswith("dataset: not the one that the record is about: ") for p in of_records)
     assert len(of_records) == 2
 
@@ -270,7 +270,7 @@ def test_without_predictions_digest_and_boards_are_checked(bench: Bench) -> None
 
 
 def test_changed_and_missing_boards_are_named(bench: Bench, fitted: Record) -> None:
-    csv, md = bench.places.leaderboards / "toydata.csv", bench.places.leaderboards / "toydata.md"
+    csv, md = bench.folders.leaderboards / "toydata.csv", bench.folders.leaderboards / "toydata.md"
     csv.write_bytes(csv.read_bytes().replace(b"\n", b"\r\n"))
     md.unlink()
     first, second = bench.verify().problems
@@ -299,9 +299,9 @@ def test_a_metric_that_raises_is_a_problem(bench: Bench, fitted: Record) -> None
 
 def test_two_records_of_one_cell_make_no_board(bench: Bench, fitted: Record) -> None:
     copy = replace(fitted, key="0" * 64, artifacts={})
-    (bench.places.results / f"{copy.key}.json").write_text(json.dumps(copy.to_json()))
+    (bench.folders.results / f"{copy.key}.json").write_text(json.dumps(copy.to_json()))
     (problem,) = bench.verify().problems
-    assert problem.where == str(bench.places.results)
+    assert problem.where == str(bench.folders.results)
     assert problem.what.startswith("no board can be made: two records for subject 1")
 
 

@@ -6,14 +6,14 @@ from fits import failed, fit, tokens
 
 from brainbench import MetricCard, UsageError
 from brainbench.builtin.metrics.cards import COST, RSSD
-from brainbench.leaderboard.shown_metrics import Asked, installed_computed
+from brainbench.leaderboard.shown_metrics import MetricRequest, installed_computed
 
 COMPUTED = installed_computed(toy.registry(metrics=[toy.R2, toy.COUNT, RSSD, COST]))
 RECORDS = [fit("a", 0.1), fit("b", 0.2), tokens("a")]
 
 
 def test_computed_are_those_that_need_records() -> None:
-    assert [(pick.entry.name, pick.version) for pick in COMPUTED] == [("cost", "1"), ("rssd", "1")]
+    assert [(pick.name, pick.version) for pick in COMPUTED] == [("cost", "1"), ("rssd", "1")]
 
 
 @pytest.mark.parametrize(
@@ -26,9 +26,9 @@ def test_computed_are_those_that_need_records() -> None:
     ],
 )
 def test_names_and_globs_over_both_kinds(names: str, held: set[str], computed: list[str]) -> None:
-    shown = Asked(COMPUTED, names).among(RECORDS)
+    shown = MetricRequest(COMPUTED, names).among(RECORDS)
     assert shown.held == held
-    assert [pick.entry.name for pick in shown.computed] == computed
+    assert [pick.name for pick in shown.computed] == computed
 
 
 @pytest.mark.parametrize(
@@ -42,17 +42,17 @@ def test_names_and_globs_over_both_kinds(names: str, held: set[str], computed: l
 )
 def test_an_unknown_name_says_what_there_is(names: str, message: str) -> None:
     with pytest.raises(UsageError, match=message):
-        Asked(COMPUTED, names).among(RECORDS)
+        MetricRequest(COMPUTED, names).among(RECORDS)
 
 
 def test_unless_asked_records_stay_as_they_are() -> None:
-    assert Asked().among(RECORDS).narrowed(RECORDS) == RECORDS
-    assert Asked(COMPUTED).among(RECORDS).narrowed([failed("a")]) == [failed("a")]
+    assert MetricRequest().among(RECORDS).narrowed(RECORDS) == RECORDS
+    assert MetricRequest(COMPUTED).among(RECORDS).narrowed([failed("a")]) == [failed("a")]
 
 
 def test_records_of_another_kind_than_what_is_shown_are_left_out() -> None:
     def left(names: str) -> list[tuple[str, bool, list[str]]]:
-        found = Asked(COMPUTED, names).among(RECORDS).narrowed([*RECORDS, failed("c")])
+        found = MetricRequest(COMPUTED, names).among(RECORDS).narrowed([*RECORDS, failed("c")])
         return [(r.backbone.name, bool(r.encoder), list(r.metrics)) for r in found]
 
     assert left("r2") == [("a", True, ["r2"]), ("b", True, ["r2"]), ("c", True, [])]
@@ -63,7 +63,7 @@ def test_records_of_another_kind_than_what_is_shown_are_left_out() -> None:
 
 def test_a_fit_without_the_figure_that_others_have_stays_as_a_missing_cell() -> None:
     bare = fit("b", 0.2, metrics={})
-    assert bare in Asked((), "r2").among(RECORDS).narrowed([fit("a", 0.1), bare])
+    assert bare in MetricRequest((), "r2").among(RECORDS).narrowed([fit("a", 0.1), bare])
 
 
 @pytest.mark.parametrize(

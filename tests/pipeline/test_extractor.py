@@ -7,7 +7,7 @@ import toy
 from PIL import Image
 
 from brainbench import DataError, PluginError, Tokens
-from brainbench.pipeline.extractor import Extractor, Wanted, all_finite, resample
+from brainbench.pipeline.extractor import Extractor, TokenOutput, all_finite, resample
 
 
 @pytest.mark.parametrize("shape", [(16, 16), (14, 14), (37, 20), (7, 7), (8, 8), (1, 1)])
@@ -62,7 +62,7 @@ def extract(
 ) -> tuple[list[np.ndarray], list[np.ndarray]]:
     settings = {"batch": size, "precision": "float32", "dtype": dtype}
     extractor = Extractor(lambda images: {"toy": net.tokens(images)}, "cpu", settings)
-    return extractor.extract(shown or Shown(batch), len(batch), [Wanted("toy", net.layers, "8")])[0]
+    return extractor.extract(shown or Shown(batch), len(batch), [TokenOutput("toy", net.layers, "8")])[0]
 
 
 def test_batches_do_not_show_in_the_tokens() -> None:
@@ -132,7 +132,9 @@ def test_bfloat16_is_close_and_finite() -> None:
 
     def tokens(precision: str) -> np.ndarray:
         settings = {"batch": 2, "precision": precision, "dtype": "float32"}
-        return Extractor(read, "cpu", settings).extract(Shown(batch), 4, [Wanted("net", ("1",), "native")])[0][0][0]
+        return Extractor(read, "cpu", settings).extract(Shown(batch), 4, [TokenOutput("net", ("1",), "native")])[0][0][
+            0
+        ]
 
     exact, quick = tokens("float32"), tokens("bfloat16")
     assert 0 < np.abs(exact - quick).max() < 0.02

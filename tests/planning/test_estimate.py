@@ -13,7 +13,7 @@ from brainbench.planning import estimate
 from brainbench.planning.request import Request
 from brainbench.registry import installed
 from brainbench.runner.benchmark import Benchmark
-from brainbench.util.folders import Places
+from brainbench.util.folders import Folders
 
 
 @pytest.mark.parametrize(("budget", "expected"), [(10**9, 119.8), (50_000_000, 50.0)])
@@ -23,8 +23,8 @@ def test_a_fit_takes_its_tokens_or_what_it_may_hold(
     monkeypatch.setattr("brainbench.planning.estimate.budget", lambda asked: budget)
     registry = toy.registry([toy.backbone(layers=12, width=768)])
     request = Request(dataset="toydata", encoders="toyfit", subjects="1")
-    places = Places(tmp_path / "results", tmp_path / "leaderboards", tmp_path / "cache")
-    rows = estimate.jobs(Benchmark.open(request, registry, places, device="cpu").plan, "all")
+    folders = Folders(tmp_path / "results", tmp_path / "leaderboards", tmp_path / "cache")
+    rows = estimate.jobs(Benchmark.open(request, registry, folders, device="cpu").plan, "all")
     assert [(row["encoder"], row["features_mb"], row["memory_mb"]) for row in rows] == [
         (None, 119.8, 119.8),
         ("toyfit", 119.8, expected),
@@ -37,10 +37,10 @@ def test_the_disk_of_prepared_responses_is_told_until_they_are_prepared(tmp_path
     values[:, 2] = np.nan
     np.save(data / "responses.npy", values)
     request = Request(backbones="pixels", encoders="classtoken", dataset="folder", data=data, controls=False)
-    places = Places(tmp_path / "results", tmp_path / "leaderboards", tmp_path / "cache")
+    folders = Folders(tmp_path / "results", tmp_path / "leaderboards", tmp_path / "cache")
 
     def opened() -> Benchmark:
-        return Benchmark.open(request, installed(), places, device="cpu")
+        return Benchmark.open(request, installed(), folders, device="cpu")
 
     plan = opened().plan
     rows = estimate.jobs(plan, "all")
@@ -59,9 +59,9 @@ def test_prepared_responses_have_their_place_in_the_last_line(tmp_path: Path) ->
             return responses and replace(responses, unprepared=self.unprepared)
 
     def last_line(data: Large) -> str:
-        places = Places(tmp_path / "results", tmp_path / "leaderboards", tmp_path / "cache")
+        folders = Folders(tmp_path / "results", tmp_path / "leaderboards", tmp_path / "cache")
         request = Request(dataset="toydata", encoders="toyfit")
-        plan = Benchmark.open(request, toy.registry(datasets=[toy.dataset(data)]), places, device="cpu").plan
+        plan = Benchmark.open(request, toy.registry(datasets=[toy.dataset(data)]), folders, device="cpu").plan
         return estimate.text(estimate.jobs(plan, "all"), plan).splitlines()[-1]
 
     large = Large()
@@ -83,9 +83,9 @@ def test_results_hold_the_predictions_of_unmeasured_stimuli(tmp_path: Path) -> N
             return responses and replace(responses, values=responses.values[:, wide], rois={})
 
     def results_mb(data: More) -> float:
-        places = Places(tmp_path / "results", tmp_path / "leaderboards", tmp_path / "cache")
+        folders = Folders(tmp_path / "results", tmp_path / "leaderboards", tmp_path / "cache")
         request = Request(dataset="toydata", encoders="toyfit", subjects="1")
-        plan = Benchmark.open(request, toy.registry(datasets=[toy.dataset(data)]), places, device="cpu").plan
+        plan = Benchmark.open(request, toy.registry(datasets=[toy.dataset(data)]), folders, device="cpu").plan
         return float(estimate.jobs(plan, "all")[-1]["results_mb"])
 
     more = More()

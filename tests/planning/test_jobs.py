@@ -12,7 +12,7 @@ from brainbench import BackboneCard, EncoderCard, Setting, UsageError
 from brainbench.planning.jobs import Job, member_jobs
 from brainbench.planning.request import Request
 from brainbench.runner.benchmark import Benchmark
-from brainbench.util.folders import Places
+from brainbench.util.folders import Folders
 
 TAP = Setting("tap", str, "attention", "where layers are read", ("block", "attention"))
 BACKBONES = [
@@ -36,15 +36,12 @@ def opened(
         backbones, encoders, metrics, "toydata", subjects="1", settings=settings, controls=False, data=None
     )
     registry = toy.registry(cards, offered, datasets=[toy.dataset(data)])
-    places = Places(tmp_path / "results", tmp_path / "leaderboards", tmp_path / "cache")
-    return Benchmark.open(request, registry, places, device="cpu")
+    folders = Folders(tmp_path / "results", tmp_path / "leaderboards", tmp_path / "cache")
+    return Benchmark.open(request, registry, folders, device="cpu")
 
 
 def named(jobs: tuple[Job, ...]) -> list[tuple[str, str | None, list[str]]]:
-    return [
-        (j.backbone.display, j.encoder.entry.name if j.encoder else None, [m.entry.name for m in j.metrics])
-        for j in jobs
-    ]
+    return [(j.backbone.display, j.encoder.name if j.encoder else None, [m.name for m in j.metrics]) for j in jobs]
 
 
 def test_only_encoders_that_say_so_take_several_as_one(tmp_path: Path) -> None:
@@ -94,7 +91,7 @@ def test_where_no_such_encoder_is_installed_one_is_named(tmp_path: Path) -> None
 
 def taps(benchmark: Benchmark) -> list[tuple[str, str, dict[str, object]]]:
     return [
-        (job.backbone.display, job.encoder.entry.name, dict(job.backbone.changed))
+        (job.backbone.display, job.encoder.name, dict(job.backbone.changed))
         for job in benchmark.plan.jobs
         if job.encoder
     ]
@@ -102,7 +99,7 @@ def taps(benchmark: Benchmark) -> list[tuple[str, str, dict[str, object]]]:
 
 def test_an_encoders_tap_is_read_where_the_backbone_offers_it(tmp_path: Path) -> None:
     jobs = opened(tmp_path, "a/one,b/one", "both,tapped").plan.jobs
-    at = {(j.backbone.display, j.encoder.entry.name): j for j in jobs if j.encoder}
+    at = {(j.backbone.display, j.encoder.name): j for j in jobs if j.encoder}
     assert at["a/one", "tapped"].backbone.changed == {"tap": "attention"}
     assert at["a/one", "both"].backbone.changed == {}
     assert at["a/one", "tapped"].features_key != at["a/one", "both"].features_key

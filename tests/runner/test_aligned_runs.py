@@ -17,7 +17,7 @@ from brainbench.planning.request import Request
 from brainbench.records import Record
 from brainbench.registry import Registry
 from brainbench.runner.benchmark import Benchmark
-from brainbench.util.folders import Places
+from brainbench.util.folders import Folders
 from brainbench.util.progress import Silent
 
 
@@ -80,16 +80,16 @@ def registry() -> Registry:
 
 
 @pytest.fixture
-def places(tmp_path: Path) -> Places:
-    return Places(tmp_path / "results", tmp_path / "leaderboards", tmp_path / "cache")
+def folders(tmp_path: Path) -> Folders:
+    return Folders(tmp_path / "results", tmp_path / "leaderboards", tmp_path / "cache")
 
 
 @pytest.fixture
-def go(registry: Registry, places: Places) -> Callable[..., tuple[list[Record], list[str]]]:
+def go(registry: Registry, folders: Folders) -> Callable[..., tuple[list[Record], list[str]]]:
     def run(metrics: str, encoders: str = "aligner", known: Registry = registry) -> tuple[list[Record], list[str]]:
         request = Request(encoders=encoders, metrics=metrics, dataset="toydata", subjects="1", controls=False)
         report = Loud()
-        benchmark = Benchmark.open(request, known, places, device="cpu")
+        benchmark = Benchmark.open(request, known, folders, device="cpu")
         return list(benchmark.run(report)), report.said
 
     return run
@@ -129,8 +129,8 @@ def test_asked_for_later_the_fit_is_done_anew_and_said_so(go: Go, registry: Regi
     assert not [text for text in said if "anew" in text]
 
 
-def test_verified_it_is_counted_as_not_recomputed(go: Go, places: Places, registry: Registry) -> None:
+def test_verified_it_is_counted_as_not_recomputed(go: Go, folders: Folders, registry: Registry) -> None:
     go("ratio,r2")
-    outcome = verify(places, registry)
+    outcome = verify(folders, registry)
     assert (outcome.verified, outcome.problems) == (1, [])
     assert outcome.remarks == {"ratio: not recomputed (needs aligned and tokens)": 1}

@@ -18,7 +18,7 @@ from brainbench.planning.request import Request
 from brainbench.records import Record
 from brainbench.registry import Registry
 from brainbench.runner.benchmark import Benchmark
-from brainbench.util.folders import Places
+from brainbench.util.folders import Folders
 from brainbench.util.progress import Silent
 
 
@@ -58,9 +58,9 @@ Go = Callable[..., list[Record]]
 @pytest.fixture
 def go(tmp_path: Path) -> Go:
     def run(registry: Registry, results: str = "results", **asked: Any) -> list[Record]:
-        places = Places(tmp_path / results, tmp_path / "leaderboards", tmp_path / "cache")
+        folders = Folders(tmp_path / results, tmp_path / "leaderboards", tmp_path / "cache")
         request = Request(**{"dataset": "toydata", "encoders": "toyfit", "settings": ("steps.batch=32",), **asked})
-        return list(Benchmark.open(request, registry, places, device="cpu").run(Silent()))
+        return list(Benchmark.open(request, registry, folders, device="cpu").run(Silent()))
 
     return run
 
@@ -124,7 +124,7 @@ def test_two_grids_of_one_network_share_a_pass(go: Go, tmp_path: Path) -> None:
 
 
 def test_a_shuffled_card_reads_the_tokens_of_the_other(tmp_path: Path) -> None:
-    net, places = toy.ToyNet(), Places(tmp_path / "results", tmp_path / "leaderboards", tmp_path / "cache")
+    net, folders = toy.ToyNet(), Folders(tmp_path / "results", tmp_path / "leaderboards", tmp_path / "cache")
     plain = toy.backbone("net", make=lambda: net, weights="none")
     shuffled = replace(plain, name="mixed", control=True, shuffles="net")
     # As many images as it takes for chance to stay below 0.01.
@@ -132,7 +132,7 @@ def test_a_shuffled_card_reads_the_tokens_of_the_other(tmp_path: Path) -> None:
 
     def run(names: str, *settings: str) -> dict[str, Record]:
         request = Request(backbones=names, encoders="toyfit", dataset="toydata", subjects="1", settings=settings)
-        benchmark = Benchmark.open(request, registry, places, device="cpu")
+        benchmark = Benchmark.open(request, registry, folders, device="cpu")
         return {record.backbone.name: record for record in benchmark.run(Silent())}
 
     both = run("net,mixed")
@@ -155,5 +155,5 @@ def test_a_shuffled_card_with_other_settings_has_tokens_of_its_own(tmp_path: Pat
     plain = toy.backbone("net", weights="none")
     registry = toy.registry([plain, replace(plain, name="mixed", control=True, shuffles="net")], metrics=[toy.R2])
     request = Request(backbones="net,mixed", encoders="toyfit", dataset="toydata", settings=("mixed.dtype=float32",))
-    places = Places(tmp_path / "results", tmp_path / "leaderboards", tmp_path / "cache")
-    assert len({job.features_key for job in Benchmark.open(request, registry, places, device="cpu").plan.jobs}) == 2
+    folders = Folders(tmp_path / "results", tmp_path / "leaderboards", tmp_path / "cache")
+    assert len({job.features_key for job in Benchmark.open(request, registry, folders, device="cpu").plan.jobs}) == 2

@@ -21,28 +21,28 @@ from brainbench.records import Record
 from brainbench.registry import Registry
 from brainbench.results.arrays import read_arrays
 from brainbench.runner.benchmark import Benchmark
-from brainbench.util.folders import Places
+from brainbench.util.folders import Folders
 from brainbench.util.progress import Silent
 
 Runs = Callable[..., list[Record]]
 
 
 @pytest.fixture
-def places(tmp_path: Path) -> Places:
-    return Places(tmp_path / "results", tmp_path / "leaderboards", tmp_path / "cache")
+def folders(tmp_path: Path) -> Folders:
+    return Folders(tmp_path / "results", tmp_path / "leaderboards", tmp_path / "cache")
 
 
 @pytest.fixture
-def runs(places: Places) -> Runs:
+def runs(folders: Folders) -> Runs:
     def go(registry: Registry | None = None, *, fresh: bool = False, keep: str = "all", **asked: Any) -> list[Record]:
         request = Request(**{"dataset": "toydata", "encoders": "toyfit", **asked})
-        benchmark = Benchmark.open(request, registry or toy.registry(), places, device="cpu", keep=keep, fresh=fresh)
+        benchmark = Benchmark.open(request, registry or toy.registry(), folders, device="cpu", keep=keep, fresh=fresh)
         return list(benchmark.run(Silent()))
 
     return go
 
 
-def test_every_backbone_encoder_subject_and_seed_becomes_a_record(runs: Runs, places: Places) -> None:
+def test_every_backbone_encoder_subject_and_seed_becomes_a_record(runs: Runs, folders: Folders) -> None:
     records = runs(toy.registry([toy.backbone(parameters=7)]), seeds=2)
     fitted = [r for r in records if r.encoder]
     assert {r.backbone.parameters for r in records} == {7}
@@ -50,9 +50,9 @@ def test_every_backbone_encoder_subject_and_seed_becomes_a_record(runs: Runs, pl
     assert all(r.status == "done" and r.metrics["r2"].values["all"] > 0.99 for r in fitted)
     # One set of images for both subjects: the token metric runs once.
     assert [r.metrics["count"].values for r in records if not r.encoder] == [{"count": 100.0}]
-    stored = {path.stem for path in places.results.glob("*.json")}
+    stored = {path.stem for path in folders.results.glob("*.json")}
     assert stored == {r.key for r in records}
-    assert "toy/net" in (places.leaderboards / "toydata.md").read_text()
+    assert "toy/net" in (folders.leaderboards / "toydata.md").read_text()
 
 
 def test_tokens_are_read_once_for_all_subjects_and_seeds(runs: Runs) -> None:
@@ -79,16 +79,16 @@ def test_another_metric_version_scores_the_stored_predictions_without_a_fit(runs
     assert first.metrics["r2"].values["all"] == pytest.approx(3, abs=0.01)
 
 
-def test_scored_anew_the_stored_arrays_keep_their_rois(runs: Runs, places: Places) -> None:
+def test_scored_anew_the_stored_arrays_keep_their_rois(runs: Runs, folders: Folders) -> None:
     from brainbench.results.arrays import StoredArrays
 
     runs()
     (first, *_) = [r for r in runs(settings=("r2.bonus=2",)) if r.encoder]
-    stored = StoredArrays(places.results, first)
+    stored = StoredArrays(folders.results, first)
     assert {"predictions", "per_voxel.r2", "selectors.layer", "roi.V1", "roi.EBA"} == set(stored)
 
 
-def test_a_metric_over_records_makes_no_job_and_is_in_no_record(runs: Runs, places: Places) -> None:
+def test_a_metric_over_records_makes_no_job_and_is_in_no_record(runs: Runs, folders: Folders) -> None:
     from brainbench.builtin.metrics.cards import RSSD
 
     registry = toy.registry(metrics=[toy.R2, toy.COUNT, RSSD])
@@ -96,7 +96,7 @@ def test_a_metric_over_records_makes_no_job_and_is_in_no_record(runs: Runs, plac
     assert {name for record in records for name in record.metrics} == {"r2", "count"}
     assert {record.key for record in records} == {record.key for record in runs(registry, metrics="r2,count")}
     runs(registry, metrics="r2,rssd")
-    board = (places.leaderboards / "toydata.csv").read_text().splitlines()
+    board = (folders.leaderboards / "toydata.csv").read_text().splitlines()
     assert "RSSD,RSSD sd,RSSD V1,RSSD V1 sd,RSSD EBA,RSSD EBA sd,cells" in board[0]
     assert board[1].endswith("0,0,0,0,0,0,2/2")  # alone on the board, it is the best everywhere
 
@@ -118,11 +118,11 @@ def test_without_stored_predictions_another_metric_version_means_another_fit(run
     assert toy.ToyEncoder.fits == before + 2
 
 
-def test_the_artifacts_are_what_the_record_says(runs: Runs, places: Places) -> None:
+def test_the_artifacts_are_what_the_record_says(runs: Runs, folders: Folders) -> None:
     from brainbench.results.arrays import read_arrays
 
     record = next(r for r in runs() if r.encoder)
-    found = read_arrays(places.results, record)
+    found = read_arrays(folders.results, record)
     assert found is not None
     arrays, attributes = found
     assert arrays["predictions"].shape == (20, 6)
@@ -130,19 +130,19 @@ def test_the_artifacts_are_what_the_record_says(runs: Runs, places: Places) -> N
     assert arrays["selectors.layer"].shape == (6, 2)
     assert (arrays["roi.V1"].dtype, arrays["roi.V1"].tolist()) == (bool, [True] * 3 + [False] * 3)
     assert arrays["roi.EBA"].tolist() == [False] * 3 + [True] * 3
-    assert (places.results / f"{record.key}.safetensors").exists()
+    assert (folders.results / f"{record.key}.safetensors").exists()
     # Another array of the same shape is not the one the record names.
     import zarr
 
-    zarr.open_group(places.results / f"{record.key}.zarr", mode="r+")["predictions"][0, 0] = 7.0
-    assert read_arrays(places.results, record) is None
+    zarr.open_group(folders.results / f"{record.key}.zarr", mode="r+")["predictions"][0, 0] = 7.0
+    assert read_arrays(folders.results, record) is None
 
 
-def test_a_damaged_chunk_alone_is_computed_again(runs: Runs, places: Places) -> None:
+def test_a_damaged_chunk_alone_is_computed_again(runs: Runs, folders: Folders) -> None:
     net = toy.ToyNet()
     registry = toy.registry([toy.backbone(make=lambda: net)])
     first = runs(registry)
-    chunk = next(places.features.glob("*/local/0/c/1/0/0/0"))
+    chunk = next(folders.features.glob("*/local/0/c/1/0/0/0"))
     content = bytearray(chunk.read_bytes())
     content[10] ^= 255
     chunk.write_bytes(content)
@@ -153,9 +153,9 @@ def test_a_damaged_chunk_alone_is_computed_again(runs: Runs, places: Places) -> 
     assert chunk.read_bytes() != content
 
 
-def test_a_missing_chunk_is_not_read_as_zeros(runs: Runs, places: Places) -> None:
+def test_a_missing_chunk_is_not_read_as_zeros(runs: Runs, folders: Folders) -> None:
     first = runs()
-    next(places.features.glob("*/global/0/c/0/0")).unlink()
+    next(folders.features.glob("*/global/0/c/0/0")).unlink()
     again = runs(fresh=True)
     assert [r.metrics["r2"].values for r in again if r.encoder] == [r.metrics["r2"].values for r in first if r.encoder]
 
@@ -174,7 +174,7 @@ def test_a_missing_chunk_is_not_read_as_zeros(runs: Runs, places: Places) -> Non
     ],
 )  # fmt: skip
 def test_a_broken_backbone_fails_its_own_rows_and_names_its_plugin(
-    runs: Runs, places: Places, make: Callable[[], Any], stage: str, message: str
+    runs: Runs, folders: Folders, make: Callable[[], Any], stage: str, message: str
 ) -> None:
     records = runs(toy.registry([toy.backbone(), toy.backbone("bad/net", make=make)]))
     bad = [r for r in records if r.backbone.name == "bad/net"]
@@ -187,7 +187,7 @@ def test_a_broken_backbone_fails_its_own_rows_and_names_its_plugin(
         with pytest.raises(AssertionError, match=message):
             raise AssertionError(f"{record.failure.type}: {record.failure.message}")
     assert all(r.status == "done" for r in records if r.backbone.name == "toy/net")
-    page = (places.leaderboards / "toydata.md").read_text()
+    page = (folders.leaderboards / "toydata.md").read_text()
     assert "0/2" in page
     assert "toy-dist 1.0 failed at" in page
 
@@ -256,8 +256,8 @@ def test_a_full_disk_ends_the_run_in_one_line(runs: Runs, monkeypatch: pytest.Mo
         runs()
 
 
-def test_results_that_cannot_be_a_folder_end_the_run_before_it_starts(runs: Runs, places: Places) -> None:
-    places.results.write_text("a file")
+def test_results_that_cannot_be_a_folder_end_the_run_before_it_starts(runs: Runs, folders: Folders) -> None:
+    folders.results.write_text("a file")
     with pytest.raises(StoreError, match="a file stands where a folder is needed"):
         runs()
 
@@ -283,28 +283,28 @@ def test_a_dataset_that_raises_is_one_line_with_its_plugin(runs: Runs) -> None:
         runs(toy.registry(datasets=[toy.dataset(Broken())]))
 
 
-def test_a_record_that_newer_code_replaces_leaves_the_board(runs: Runs, places: Places) -> None:
+def test_a_record_that_newer_code_replaces_leaves_the_board(runs: Runs, folders: Folders) -> None:
     old = runs()
     new = runs(toy.registry([toy.backbone(version="2")]))
     assert not {r.key for r in old} & {r.key for r in new}
-    assert {p.stem for p in places.results.glob("*.json")} == {r.key for r in new}
-    assert {p.stem for p in (places.results / "superseded").glob("*.json")} == {r.key for r in old}
+    assert {p.stem for p in folders.results.glob("*.json")} == {r.key for r in new}
+    assert {p.stem for p in (folders.results / "superseded").glob("*.json")} == {r.key for r in old}
 
 
-def test_a_damaged_record_is_done_again(runs: Runs, places: Places) -> None:
+def test_a_damaged_record_is_done_again(runs: Runs, folders: Folders) -> None:
     record = runs()[0]
-    path = places.results / f"{record.key}.json"
+    path = folders.results / f"{record.key}.json"
     whole = json.loads(path.read_text())
     path.write_text(path.read_text()[:100])
     runs()
     assert json.loads(path.read_text())["metrics"] == whole["metrics"]
 
 
-def test_two_seeds_of_a_run_twice_give_the_same_board(runs: Runs, places: Places) -> None:
+def test_two_seeds_of_a_run_twice_give_the_same_board(runs: Runs, folders: Folders) -> None:
     runs(seeds=2)
-    board = (places.leaderboards / "toydata.md").read_bytes()
+    board = (folders.leaderboards / "toydata.md").read_bytes()
     runs(seeds=2, fresh=True)
-    assert (places.leaderboards / "toydata.md").read_bytes() == board
+    assert (folders.leaderboards / "toydata.md").read_bytes() == board
 
 
 def test_tokens_that_are_all_zero_are_stored_all_the_same(runs: Runs) -> None:
@@ -357,7 +357,7 @@ def test_selectors_of_a_wrong_shape_are_refused(runs: Runs) -> None:
 
 
 def test_a_disk_that_fills_between_arrays_and_parameters_leaves_neither(
-    runs: Runs, places: Places, monkeypatch: pytest.MonkeyPatch
+    runs: Runs, folders: Folders, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import errno
 
@@ -367,7 +367,7 @@ def test_a_disk_that_fills_between_arrays_and_parameters_leaves_neither(
     monkeypatch.setattr("brainbench.results.store.write_parameters", full)
     with pytest.raises(StoreError, match="the disk is full"):
         runs(metrics="r2")
-    assert [path.name for path in places.results.iterdir()] == [".locks"]
+    assert [path.name for path in folders.results.iterdir()] == [".locks"]
 
 
 def test_figures_that_another_run_asked_for_stay(runs: Runs) -> None:
@@ -378,25 +378,25 @@ def test_figures_that_another_run_asked_for_stay(runs: Runs) -> None:
     assert alone.metrics.keys() == {"count", "again"}
 
 
-def test_a_metric_scored_later_leaves_its_figures_per_voxel_too(runs: Runs, places: Places) -> None:
+def test_a_metric_scored_later_leaves_its_figures_per_voxel_too(runs: Runs, folders: Folders) -> None:
     from brainbench.results.arrays import read_arrays
 
     runs(metrics="r2")
     later = replace(toy.R2, name="later")
     record = next(r for r in runs(toy.registry(metrics=[toy.R2, later]), metrics="later") if r.encoder)
-    found = read_arrays(places.results, record)
+    found = read_arrays(folders.results, record)
     assert found is not None
     assert {"predictions", "per_voxel.r2", "per_voxel.later"} <= found[0].keys()
     np.testing.assert_array_equal(found[0]["per_voxel.later"], found[0]["per_voxel.r2"])
 
 
-def test_a_later_failure_does_not_take_earlier_figures_along(runs: Runs, places: Places) -> None:
+def test_a_later_failure_does_not_take_earlier_figures_along(runs: Runs, folders: Folders) -> None:
     import shutil
 
     needy = replace(toy.R2, name="needy", needs=toy.R2.needs | {"tokens"})
     registry = toy.registry(metrics=[toy.R2, needy])
     first = [r for r in runs(registry, metrics="r2") if r.encoder]
-    shutil.rmtree(places.features)
+    shutil.rmtree(folders.features)
     broken = toy.registry([toy.backbone(make=lambda: 1 / 0)], metrics=[toy.R2, needy])
     failed = [r for r in runs(broken, metrics="r2,needy") if r.encoder]
     assert {r.status for r in failed} == {"failed"}
@@ -484,24 +484,24 @@ def fail() -> None:
 
 
 @pytest.mark.parametrize("keep", ["all", "scores"])
-def test_what_a_fit_keeps_lasts_until_its_record_is_written(runs: Runs, places: Places, keep: str) -> None:
+def test_what_a_fit_keeps_lasts_until_its_record_is_written(runs: Runs, folders: Folders, keep: str) -> None:
     encoder = Keeping(interrupt)
     registry = toy.registry(encoders=[toy.encoder(make=lambda: encoder)])
     for _ in range(2):
         with pytest.raises(KeyboardInterrupt):
             runs(registry, metrics="r2", keep=keep)
-        assert [path.name for path in (places.results / ".fits").glob("*/*")] == ["state"]
+        assert [path.name for path in (folders.results / ".fits").glob("*/*")] == ["state"]
     encoder.then = lambda: None
     runs(registry, metrics="r2", keep=keep)
     assert encoder.seen == [[], ["state"], ["state"], []]
-    assert not list((places.results / ".fits").iterdir())
+    assert not list((folders.results / ".fits").iterdir())
 
 
-def test_a_fit_that_fails_starts_over_and_so_does_a_fresh_one(runs: Runs, places: Places) -> None:
+def test_a_fit_that_fails_starts_over_and_so_does_a_fresh_one(runs: Runs, folders: Folders) -> None:
     encoder = Keeping(fail)
     registry = toy.registry(encoders=[toy.encoder(make=lambda: encoder)])
     assert {record.status for record in runs(registry, metrics="r2", subjects="1")} == {"failed"}
-    assert not list((places.results / ".fits").iterdir())
+    assert not list((folders.results / ".fits").iterdir())
     encoder.then = interrupt
     for fresh in (False, True):
         with pytest.raises(KeyboardInterrupt):
@@ -509,14 +509,14 @@ def test_a_fit_that_fails_starts_over_and_so_does_a_fresh_one(runs: Runs, places
     assert encoder.seen == [[], [], []]
 
 
-def test_what_a_kill_after_the_record_left_is_removed(runs: Runs, places: Places) -> None:
+def test_what_a_kill_after_the_record_left_is_removed(runs: Runs, folders: Folders) -> None:
     (record,) = runs(metrics="r2", subjects="1")
-    (places.results / ".fits" / record.key).mkdir(parents=True)
+    (folders.results / ".fits" / record.key).mkdir(parents=True)
     runs(metrics="r2", subjects="1")
-    assert not list((places.results / ".fits").iterdir())
+    assert not list((folders.results / ".fits").iterdir())
 
 
-def test_what_a_fit_says_comes_with_its_job(places: Places) -> None:
+def test_what_a_fit_says_comes_with_its_job(folders: Folders) -> None:
     class Heard(Silent):
         def message(self, text: str) -> None:
             said.append(text)
@@ -524,12 +524,12 @@ def test_what_a_fit_says_comes_with_its_job(places: Places) -> None:
     said: list[str] = []
     registry = toy.registry(encoders=[toy.encoder(make=lambda: Keeping(lambda: None))])
     request = Request(dataset="toydata", encoders="toyfit", metrics="r2", subjects="1")
-    list(Benchmark.open(request, registry, places, device="cpu").run(Heard()))
+    list(Benchmark.open(request, registry, folders, device="cpu").run(Heard()))
     (line,) = [text for text in said if "state written" in text]
     assert line == f"{next(t for t in said if t.startswith('[1/1]'))[6:].rsplit(': ', 1)[0]}: state written"
 
 
-def test_a_list_of_sizes_is_a_fit_for_each_and_a_curve(runs: Runs, places: Places) -> None:
+def test_a_list_of_sizes_is_a_fit_for_each_and_a_curve(runs: Runs, folders: Folders) -> None:
     records = runs(settings=("toydata.train_images=5,20,0",), seeds=2)
     fitted = [r for r in records if r.encoder]
     assert [(r.dataset.changed, r.dataset.split_sizes["train"]) for r in fitted if r.seed == 0] == [
@@ -542,7 +542,7 @@ def test_a_list_of_sizes_is_a_fit_for_each_and_a_curve(runs: Runs, places: Place
     full = {r.dataset.subject: r.dataset.split_hash for r in fitted if not r.dataset.changed}
     assert all((r.dataset.full_split_hash or r.dataset.split_hash) == full[r.dataset.subject] for r in fitted)
     assert fitted[0].notes[0] == "trained on 5 of 60 training images"
-    table = pd.read_csv(places.leaderboards / "toydata.curve.csv")
+    table = pd.read_csv(folders.leaderboards / "toydata.curve.csv")
     assert len(table) == 1
     for heading, found in (("5", {"train_images": 5}), ("20", {"train_images": 20}), ("all", {})):
         expected = [r.metrics["r2"].values["all"] for r in fitted if r.dataset.changed == found]
@@ -550,22 +550,22 @@ def test_a_list_of_sizes_is_a_fit_for_each_and_a_curve(runs: Runs, places: Place
         assert table[f"{heading} sd"][0] == pytest.approx(np.std(expected, ddof=1), rel=1e-5)
 
 
-def test_all_the_images_there_are_is_no_other_job(runs: Runs, places: Places) -> None:
+def test_all_the_images_there_are_is_no_other_job(runs: Runs, folders: Folders) -> None:
     whole = runs()
     assert {r.key for r in runs(settings=("toydata.train_images=60,0",))} == {r.key for r in whole}
-    assert not (places.leaderboards / "toydata.curve.md").exists()
+    assert not (folders.leaderboards / "toydata.curve.md").exists()
 
 
-def test_more_images_than_there_are_ends_the_run_before_it_starts(runs: Runs, places: Places) -> None:
+def test_more_images_than_there_are_ends_the_run_before_it_starts(runs: Runs, folders: Folders) -> None:
     with pytest.raises(UsageError, match="toydata.train_images=61: subject 1 has 60 training images"):
         runs(settings=("toydata.train_images=20,61",))
-    assert not places.results.exists()
+    assert not folders.results.exists()
 
 
-def test_a_later_size_takes_no_record_away(runs: Runs, places: Places) -> None:
+def test_a_later_size_takes_no_record_away(runs: Runs, folders: Folders) -> None:
     first = runs(settings=("toydata.train_images=5",))
     second = runs(settings=("toydata.train_images=20",))
-    assert {path.stem for path in places.results.glob("*.json")} == {r.key for r in first + second}
+    assert {path.stem for path in folders.results.glob("*.json")} == {r.key for r in first + second}
 
 
 def test_the_loader_of_a_dataset_gets_its_own_settings_alone(runs: Runs) -> None:
@@ -594,9 +594,9 @@ class Partly(toy.ToyData):
         return Stimuli(ids, shown.digests + more, lambda i: Image.fromarray(images[i]), unmeasured=self.unmeasured)
 
 
-def test_stimuli_without_responses_are_predicted_too(runs: Runs, places: Places) -> None:
+def test_stimuli_without_responses_are_predicted_too(runs: Runs, folders: Folders) -> None:
     (_, fitted) = runs(toy.registry(datasets=[toy.dataset(Partly())]), subjects="1")
-    found = read_arrays(places.results, fitted)
+    found = read_arrays(folders.results, fitted)
     assert found is not None
     arrays, attributes = found
     assert attributes["unmeasured_ids"] == ["new a", "new b"]
@@ -609,22 +609,22 @@ def test_stimuli_without_responses_are_predicted_too(runs: Runs, places: Places)
     assert len(arrays["predictions"]) == fitted.dataset.split_sizes["test"] == 20
     # Scored anew, they stay.
     (_, again) = runs(toy.registry(datasets=[toy.dataset(Partly())]), subjects="1", settings=("r2.bonus=1",))
-    found = read_arrays(places.results, again)
+    found = read_arrays(folders.results, again)
     assert found is not None
     assert np.array_equal(found[0]["unmeasured"], arrays["unmeasured"])
 
 
-def test_other_unmeasured_stimuli_are_another_job_and_none_leave_no_trace(runs: Runs, places: Places) -> None:
+def test_other_unmeasured_stimuli_are_another_job_and_none_leave_no_trace(runs: Runs, folders: Folders) -> None:
     fewer = Partly()
     fewer.unmeasured = (101,)
     keys, shapes = set(), []
     for data in (Partly(), fewer):
         record = runs(toy.registry(datasets=[toy.dataset(data)]), subjects="1")[-1]
         keys.add(record.key)
-        shapes.append(read_arrays(places.results, record)[0]["unmeasured"].shape)  # type: ignore[index]
+        shapes.append(read_arrays(folders.results, record)[0]["unmeasured"].shape)  # type: ignore[index]
     assert len(keys) == 2
     assert shapes == [(2, 6), (1, 6)]
-    found = read_arrays(places.results, runs(subjects="1")[-1])
+    found = read_arrays(folders.results, runs(subjects="1")[-1])
     assert found is not None
     assert "unmeasured" not in found[0]
     assert "unmeasured_ids" not in found[1]

@@ -19,7 +19,7 @@ from brainbench.planning.request import Request
 from brainbench.records import Record
 from brainbench.registry import Registry, describe_card
 from brainbench.runner.benchmark import Benchmark
-from brainbench.util.folders import Places
+from brainbench.util.folders import Folders
 from brainbench.util.hashing import digest
 from brainbench.util.progress import Silent
 
@@ -74,15 +74,15 @@ def registry(nets: dict[str, toy.ToyNet]) -> Registry:
 
 
 @pytest.fixture
-def places(tmp_path: Path) -> Places:
-    return Places(tmp_path / "results", tmp_path / "leaderboards", tmp_path / "cache")
+def folders(tmp_path: Path) -> Folders:
+    return Folders(tmp_path / "results", tmp_path / "leaderboards", tmp_path / "cache")
 
 
 @pytest.fixture
-def opened(registry: Registry, places: Places) -> Callable[..., Benchmark]:
+def opened(registry: Registry, folders: Folders) -> Callable[..., Benchmark]:
     def go(backbones: str = NAME, **asked: Any) -> Benchmark:
         request = Request(backbones, "toyfit", None, "toydata", subjects="1", controls=False, **asked)
-        return Benchmark.open(request, registry, places, device="cpu")
+        return Benchmark.open(request, registry, folders, device="cpu")
 
     return go
 
@@ -131,13 +131,13 @@ def test_the_sha256_of_the_weights_is_over_the_members(go: Go, nets: dict[str, t
     assert (joint, two) == (digest([one, None]), None)
 
 
-def test_it_is_a_row_of_the_board_and_the_same_bytes_again(go: Go, places: Places) -> None:
+def test_it_is_a_row_of_the_board_and_the_same_bytes_again(go: Go, folders: Folders) -> None:
     go(f"{NAME},a/one", settings=("a.preproc=native",))
-    board = (places.leaderboards / "toydata.md").read_text()
+    board = (folders.leaderboards / "toydata.md").read_text()
     assert "a/one+b/one a/one.preproc=native" in board
     assert "a/one preproc=native" in board
     go(f"{NAME},a/one", settings=("a.preproc=native",))
-    assert (places.leaderboards / "toydata.md").read_text() == board
+    assert (folders.leaderboards / "toydata.md").read_text() == board
 
 
 def test_a_finished_one_is_not_run_again(go: Go, nets: dict[str, toy.ToyNet]) -> None:
