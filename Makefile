@@ -1,5 +1,5 @@
 # The verbs of development; run inside an active virtual environment.
-.PHONY: install test lint types docs site pictures board format clean
+.PHONY: install test lint types docs site tables pictures board format clean
 
 install:  ## everything, editable
 	pip install -e . -e ".[test]" $(addprefix -e ,$(wildcard plugins/*))
@@ -21,6 +21,9 @@ docs: site  ## what is written agrees with what is there: README, pages, decisio
 
 site:  ## the documentation, in build/site
 	NO_MKDOCS_2_WARNING=1 mkdocs build --strict --quiet
+
+tables:  ## the tables of fields in docs/hooks.md and docs/results.md, from the code
+	python docs/field_tables.py
 
 pictures:  ## the pictures of README and docs, by the commands that the pages show, and their tables
 	python docs/make_pictures.py

@@ -1,7 +1,10 @@
 """Cards: the torch-free facts about a backbone, encoder, metric or dataset, and how to load it.
 
-A plugin's hooks return cards; listing, selecting and planning read nothing else, so no network is built and no heavy
-library is imported before a job needs it. ``loader`` is what builds the object; write it as ``lazy("package.model:load")``.
+A plugin's hooks return cards. Listing, selecting and planning read nothing else, so no network is built and no heavy
+library is imported before a job needs it. Each card names the function that builds its object as ``loader``, usually
+``lazy("package.model:load")``.
+
+The text below each field is also its row in the tables of docs/hooks.md (``python docs/field_tables.py``).
 """
 
 from __future__ import annotations
@@ -20,7 +23,7 @@ SettingType = type[int] | type[float] | type[str] | type[bool]
 
 
 class lazy:  # noqa: N801 - reads as a word in a card
-    """A loader named by its import path, ``"package.module:function"``; the module is imported at the first call."""
+    """A loader given by its import path, ``"package.module:function"``. The first call imports the module."""
 
     def __init__(self, path: str) -> None:
         self.module, _, self.function = path.partition(":")
@@ -43,19 +46,25 @@ class lazy:  # noqa: N801 - reads as a word in a card
 
 @dataclass(frozen=True)
 class Setting:
-    """One thing a user may set with ``--set NAME.key=value``."""
+    """A value that users may set with ``--set NAME.key=value``."""
 
     name: str
+    """The ``key`` in ``--set NAME.key=value``."""
     type: SettingType
+    """``int``, ``float``, ``str`` or ``bool``."""
     default: Any
+    """The value if the user sets none."""
     help: str
+    """One line for ``brainbench list``."""
     choices: tuple[Any, ...] = ()
+    """The allowed values. Empty: every value of the type."""
     minimum: float | None = None
+    """The smallest allowed number."""
 
     def parse(self, text: Any, owner: str) -> Any:
-        """Turn ``text`` (from the command line, or a value from Python) into this setting's type.
+        """Convert ``text`` (a string from the command line or a value from Python) to this setting's type.
 
-        Raises UsageError when it is of another type, not among ``choices`` or below ``minimum``.
+        Raises UsageError if it has another type, is not among ``choices`` or is below ``minimum``.
         """
         try:
             value = _convert(text, self.type)
@@ -83,20 +92,23 @@ def _convert(text: Any, kind: SettingType) -> Any:
 
 @dataclass(frozen=True, kw_only=True)
 class Card:
-    """What every card has.
-
-    name: ``family/variant`` or ``family``; libraries: distributions whose version matters to the result; citation: what to
-    cite for it, one reference a line: ``Ada Lovelace and others (1843). Title. Venue. arXiv:0000.00000`` (venue and arXiv as
-    far as there are any), from which ``brainbench cite --bibtex`` makes its entries.
-    """
+    """The fields that every card has."""
 
     name: str
+    """``family/variant``, or ``family`` alone."""
     loader: Callable[..., Any]
+    """The function that builds the object: ``lazy("package.module:function")`` imports its module on the first call."""
     summary: str = ""
+    """One line for ``brainbench list``."""
     settings: tuple[Setting, ...] = ()
+    """The card's own settings."""
     libraries: tuple[str, ...] = ()
+    """Distributions whose version changes the result. Their versions are part of keys and records."""
     version: str = "1"
+    """Part of every key: raise it when the same input gives another result."""
     citation: str | None = None
+    """What to cite, one reference per line: ``Ada Lovelace and others (1843). Title. Venue. arXiv:0000.00000``, with venue
+    and arXiv number where they exist. ``brainbench cite --bibtex`` makes its entries from these lines."""
 
     @property
     def family(self) -> str:
@@ -104,11 +116,14 @@ class Card:
         return self.name.split("/")[0]
 
     def all_settings(self) -> tuple[Setting, ...]:
-        """The card's own settings and the ones every card of its kind has."""
+        """Return the card's own settings and those that every card of its kind has."""
         return self.settings
 
     def resolve_settings(self, given: Mapping[str, Any]) -> dict[str, Any]:
-        """Defaults overlaid with ``given``; raises UsageError on an unknown key (with did-you-mean) or a bad value."""
+        """Return the default settings, overridden by ``given``.
+
+        Raises UsageError for an unknown key (and suggests a known one) or an invalid value.
+        """
         known = {s.name: s for s in self.all_settings()}
         for key in given:
             if key not in known:
@@ -121,59 +136,74 @@ class Card:
 class BackboneCard(Card):
     """A vision network. Loader: ``load(*, weights: Weights, settings: Mapping) -> Backbone``.
 
-    weights: the release tag, ``"untrained"`` (a network for which no weights are offered), ``"none"`` (nothing to train) or
-    ``"in memory"`` (whatever the module holds).
-    layers, width, patch, input_size: L, widest C_l, pixels a patch side, pixels a side of the input; default: stands for its
-    family; mini: stands for it on simulated data; control: a yardstick, shown unranked in a block of its own.
-
-    source: where the released weights lie, a URL of one file or a repository of the Hugging Face hub; files: their names in
-    the repository, of which the first that is there is taken, or all that match, if ``snapshot``. With a URL or ``files``,
-    brainbench fetches them into the cache of torch or of the hub, compares their sha256, and hands the loader
-    ``Weights("release", path)``; otherwise the loader sees to its release itself. sha256: of the file, or its beginning. Weights
-    in the plugin's own package: give the card ``**shipped("package")``, see ``brainbench.shipped``. training: how the weights
-    came to be and what their own objective has reached, in one line.
-
-    pattern: a glob of names, e.g. ``timm/*``; the card then stands for all of them, its own name says so to a reader
-    (``timm/<name>``), and ``expand(name=...)`` makes the card of one. joint: a loader of several cards at once, see
-    ``JointBackbone``; cards with the same one are read in one pass.
-
-    shuffles: the name of another card with the same loader and settings, whose cached tokens this one hands to the encoder, but
-    every image's tokens under another image.
+    If ``source`` is a URL or ``files`` is set, brainbench downloads the released weights to the cache of torch or of the
+    hub, compares their sha256, and passes ``Weights("release", path)`` to the loader. Otherwise the loader finds its
+    release itself. If the plugin's package contains the weights, pass ``**shipped("package")`` to the card (see
+    ``brainbench.shipped``).
     """
 
     default: bool = False
+    """Represents its family in ``--backbones all``."""
     mini: bool = False
+    """Represents its family in ``--backbones all`` on simulated data."""
     control: bool = False
+    """A control: listed in a block of its own, without a rank."""
     weights: str = "untrained"
+    """The tag of the release; ``untrained`` if no weights are offered, ``none`` if the network has nothing to train,
+    ``in memory`` if the module already holds its weights."""
     layers: int | None = None
+    """Number of layers it returns, L."""
     width: int | None = None
+    """Number of channels of its widest layer."""
     patch: int | None = None
+    """Side of a patch in pixels."""
     input_size: int | None = None
+    """Side of its input in pixels."""
     normalisation: str | None = None
+    """Mean and standard deviation of its own preprocessing, in words, e.g. ``CLIP``."""
     taps: tuple[str, ...] = ("block",)
+    """Where a layer can be read: the choices of the setting ``tap``."""
     parameters: int | None = None
+    """Number of parameters."""
     gflops: float | None = None
+    """Cost of one forward pass of one image, in 10^9 floating-point operations."""
     training_data: str | None = None
+    """The data it was trained on."""
     training: str | None = None
+    """How its weights were trained and how well they do on their own objective, in one line."""
     objective: str | None = None
+    """The objective it was trained with."""
     licence: str | None = None
+    """Licence of its weights, printed when a run uses them."""
     source: str | None = None
+    """Where the released weights are: the URL of one file, a repository of the Hugging Face hub, or
+    ``package:name/file``."""
     files: tuple[str, ...] = ()
+    """File names in the repository. The first that exists is downloaded."""
     snapshot: bool = False
+    """Download every file that matches ``files``, not just the first."""
     sha256: str | None = None
+    """sha256 of the file, or its first digits."""
     download_mb: float | None = None
+    """Size of the download, printed before a run starts."""
     pattern: str = ""
+    """A glob of names that this one card represents, e.g. ``timm/*``. The card's own name shows readers what to replace
+    (``timm/<name>``). Never part of ``all``."""
     expand: Callable[..., BackboneCard] | None = None
+    """``expand(name=...)`` returns the card of one name that matches ``pattern``."""
     joint: Callable[..., Any] | None = None
+    """A loader of several cards (see ``JointBackbone``). Cards with the same ``joint`` are read in one pass."""
     shuffles: str = ""
+    """The name of a card with the same loader and settings. The encoder is given that card's cached tokens, but each
+    image's tokens under another image."""
 
     @property
     def released(self) -> bool:
-        """Whether there are trained weights to be had, so that an untrained twin means something."""
+        """Whether trained weights exist, so that an untrained twin is a meaningful control."""
         return self.weights not in ("untrained", "none", "in memory")
 
     def all_settings(self) -> tuple[Setting, ...]:
-        """The card's own settings, then preproc, tap, precision, dtype, batch and, where they apply, init_seed, shuffle_seed."""
+        """Return the card's own settings, then those that every backbone has (preproc, tap ...) and that apply to this one."""
         common = [
             Setting("preproc", str, "paper", "paper: squash to a square, ImageNet statistics; native: the network's own",
                     ("paper", "native")),
@@ -194,54 +224,66 @@ class BackboneCard(Card):
 class EncoderCard(Card):
     """A map from tokens to responses. Loader: ``load(*, settings: Mapping) -> Encoder``.
 
-    grid: on which grid it reads local tokens; demo_steps: the ``steps`` setting on simulated data when nobody sets it;
-    selectors: which of space, layer, scale, channel its fits have; joint: whether it also takes the layers of several backbones
-    as one's (``A+B``), whose grids may differ from layer to layer.
-
-    A setting named ``tap`` asks for layers to be read there, of every backbone that offers the place and whose own setting
-    ``tap`` nobody set; the others are read where theirs says.
+    An encoder with a setting named ``tap`` chooses where layers are read. This applies to every backbone whose ``taps``
+    include that place and whose own setting ``tap`` the user left alone; other backbones keep their own ``tap``.
     """
 
     default: bool = False
+    """Recommended to start with, and marked in ``brainbench list``."""
     grid: Literal["8", "native"] = "8"
+    """The grid of its local tokens: resampled to 8 x 8 (``8``), or as the backbone returns them (``native``)."""
     demo_steps: int | None = None
+    """Default of the setting ``steps`` on simulated data."""
     selectors: tuple[str, ...] = ()
+    """The selectors that its fits have, of ``space``, ``layer``, ``scale``, ``channel``."""
     joint: bool = False
+    """Accepts a joint backbone (``A+B``), which has the layers of several networks. Their grids may differ."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class MetricCard(Card):
-    """A figure of merit. Loader: ``load(*, settings: Mapping) -> Metric``, or ``-> RecordsMetric`` if it needs records.
+    """A measure of how good a fit or a backbone is.
 
-    needs: what it reads; without predictions, selectors and aligned it needs no encoder; ``aligned``: tokens as the fit's channel
-    align gives them, which are not stored, so a metric asked for later has the fit done anew; ``records``, and then nothing else:
-    computed whenever a board is built, never stored in a record. columns: score name -> heading on the board; roi_columns: a
-    column for each ROI too; direction: which way is better; opposite: score names for which it is the other way; digits:
-    decimals shown; own_table: of a metric over records, shown in ``<dataset>.<name>.md`` and ``.csv``, not on the board. layers:
-    how the names of scores begin that go on with a layer's name -> the columns that stand beside them in ``<dataset>.layers.md``
-    and ``.csv``, the one that they are layers of first.
+    Loader: ``load(*, settings: Mapping) -> Metric``, or ``-> RecordsMetric`` if it needs ``records``.
+
+    A metric that needs none of ``predictions``, ``selectors`` and ``aligned`` is computed without an encoder. ``aligned``
+    means the tokens after the fit's channel align. They are not stored, so adding such a metric later repeats the fit.
+    A metric over ``records`` is computed whenever a board is built and is never stored in a record.
     """
 
     needs: frozenset[Need]
+    """Its inputs: any of ``predictions``, ``selectors``, ``responses``, ``tokens``, ``masks``, ``dissimilarities`` and
+    ``aligned``; or ``records`` alone. Without ``predictions``, ``selectors`` and ``aligned`` it needs no encoder."""
     columns: Mapping[str, str]
+    """Score name -> heading of its column on the board."""
     direction: Literal["higher", "lower", "none"] = "higher"
+    """Which scores are better: ``higher``, ``lower``, or ``none`` if there is no better."""
     opposite: tuple[str, ...] = ()
+    """Score names for which the opposite of ``direction`` is better."""
     unit: str = ""
+    """Unit of its scores, e.g. ``s``."""
     default: bool = False
+    """Computed if the user names no metrics."""
     grid: Literal["8", "native"] = "8"
+    """The grid of the local tokens that it reads, as for encoders."""
     roi_columns: bool = False
+    """Adds one column per ROI."""
     digits: int = 3
+    """Decimals on the board."""
     own_table: bool = False
+    """Written to ``<dataset>.<name>.md`` and ``.csv`` instead of the board. Only for metrics over records."""
     layers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Score-name prefix -> columns. Scores named ``<prefix><layer>`` are written to ``<dataset>.layers.md`` and ``.csv``,
+    next to these columns. The first column is the score that the per-layer scores break down."""
 
     def __post_init__(self) -> None:
-        """Raises ValueError for needs that nothing could meet at one time."""
+        """Raise ValueError if the needs contradict each other or ``layers`` names an unknown column."""
         if self.needs_records and len(self.needs) > 1:
             raise ValueError(
-                f"{self.name}: needs records, which are there only when every job is done: need nothing else"
+                f"{self.name}: needs records, which exist only after every job is done; remove its other needs"
             )
         if self.own_table and not self.needs_records:
-            raise ValueError(f"{self.name}: own_table is for metrics that need records")
+            raise ValueError(f"{self.name}: own_table is only for metrics that need records")
         for prefix, beside in self.layers.items():
             if not beside or not self.columns.keys() >= set(beside):
                 allowed = ", ".join(self.columns) or "none"
@@ -251,65 +293,71 @@ class MetricCard(Card):
 
     @property
     def needs_records(self) -> bool:
-        """Whether the figure is about the records of a board and not about one job."""
+        """Whether it scores the records of a board instead of a single job."""
         return "records" in self.needs
 
     @property
     def needs_encoder(self) -> bool:
-        """Whether the figure is about a fitted encoder."""
+        """Whether it scores a fitted encoder."""
         return bool(self.needs & {"predictions", "selectors", "aligned"})
 
 
 @dataclass(frozen=True)
 class Part:
-    """One file, or one group of files, of a dataset on disk.
-
-    subject: whose it is, "" for everybody's; what: in words, e.g. "left hemisphere responses"; place: where it lies or should
-    lie; there: whether it does; needed: whether a run cannot do without; size: bytes; source: where one gets it; detail: what
-    is worth knowing of it in a few words, e.g. "9,841 x 19,004 float32".
-    """
+    """A file, or a group of files, of a dataset on disk."""
 
     subject: str
+    """The subject it belongs to. Empty: shared by all subjects."""
     what: str
+    """What it is in words, e.g. ``left hemisphere responses``."""
     place: Path
+    """The path where it is, or should be."""
     there: bool
+    """Whether it exists."""
     needed: bool = True
+    """Whether a run requires it."""
     size: int = 0
+    """Size in bytes."""
     source: str = ""
+    """Where to get it."""
     detail: str = ""
+    """What it contains in a few words, e.g. ``9,841 x 19,004 float32``."""
 
 
 @dataclass(frozen=True, kw_only=True)
 class DatasetCard(Card):
     """Stimuli and responses. Loader: ``load(*, settings: Mapping, data: Path | None, cache: Path) -> Dataset``.
 
-    The loader is given the card's own settings; those that every dataset has, brainbench sees to itself.
-
-    simulated: no brain was measured, every table and picture says so; needs_data: ``--data`` has to be given;
-    takes_data: it may be.
-
-    For ``brainbench data`` (all three optional). root: ``root(path) -> Path | None``, the folder at ``path``, or one level or
-    two above or below it, that has this dataset's layout, None if there is none; contents: ``contents(*, data, settings) ->
-    list[Part]``, the files that the layout knows, there or not; maker: ``make(*, folder, settings) -> None``, writes a small
-    simulated directory in this layout, with maker_settings for its sizes.
+    The loader is given the card's own settings. brainbench handles the setting that every dataset has, ``train_images``.
+    ``root``, ``contents`` and ``maker`` are optional and serve ``brainbench data``.
     """
 
     default: bool = False
+    """Recommended to start with, and marked in ``brainbench list``."""
     simulated: bool = False
+    """The responses are simulated: no brain was measured. Every table and picture says so."""
     needs_data: bool = False
+    """``--data`` is required."""
     takes_data: bool = False
+    """``--data`` is accepted."""
     licence: str | None = None
+    """Licence of the data, shown below the board."""
     root: Callable[..., Path | None] | None = None
+    """``root(path)`` returns the folder with this dataset's layout at ``path``, or up to two levels above or below it;
+    None if there is none."""
     contents: Callable[..., Sequence[Part]] | None = None
+    """``contents(data=..., settings=...)`` lists every file that the layout defines, present or missing, as ``Part``."""
     maker: Callable[..., None] | None = None
+    """``maker(folder=..., settings=...)`` writes a small simulated dataset in this layout."""
     maker_settings: tuple[Setting, ...] = ()
+    """Settings of ``maker``, such as sizes."""
 
     def all_settings(self) -> tuple[Setting, ...]:
-        """The card's own settings, then train_images."""
-        fewer = "train on so many images only, 0: on all; a list gives a curve (appendix G)"
+        """Return the card's own settings, then train_images."""
+        fewer = "number of training images, 0: all; a list gives a curve (appendix G)"
         return (*self.settings, Setting("train_images", int, 0, fewer, minimum=0))
 
     def own_settings(self, given: Mapping[str, Any]) -> dict[str, Any]:
-        """As ``resolve_settings``, without those that every dataset has: what the loader is given."""
+        """Return the resolved settings that the loader is given: without those that every dataset has."""
         resolved = self.resolve_settings(given)
         return {setting.name: resolved[setting.name] for setting in self.settings}

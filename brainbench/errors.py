@@ -1,14 +1,14 @@
 """The exceptions brainbench raises on purpose.
 
-    BrainbenchError            shown by the command line as one line, exit code 2
-    |-- UsageError             a name, setting or option that cannot be
-    |-- DataError              the stimuli or responses somebody brought
-    |-- WeightsError           a checkpoint that is missing or does not fit
-    |-- StoreError             the cache or the results folder: full, read-only, damaged
-    `-- PluginError            a plugin raised, or gave back something its contract does not allow
+    BrainbenchError            the command line prints it on one line and exits with code 2
+    |-- UsageError             an unknown or invalid name, setting or option
+    |-- DataError              the user's stimuli or responses are invalid
+    |-- WeightsError           a checkpoint is missing, or does not fit its network
+    |-- StoreError             the cache or the results folder is full, read-only or damaged
+    `-- PluginError            a plugin raised, or returned something that its contract does not allow
 
-Anything else that escapes is a bug in brainbench and keeps its traceback. Inside a run, whatever a plugin
-raises ends only its own jobs: the runner writes it into their records.
+Any other exception that escapes is a bug in brainbench and keeps its traceback. During a run, an exception in a
+plugin ends only that plugin's jobs, and the runner writes it to their records.
 """
 
 from __future__ import annotations
@@ -22,11 +22,11 @@ class BrainbenchError(Exception):
 
 
 class UsageError(BrainbenchError):
-    """What was asked for cannot be: an unknown name, setting or option."""
+    """A name, setting or option is unknown or invalid."""
 
 
 class DataError(BrainbenchError):
-    """The stimuli, responses or tables somebody brought cannot be used."""
+    """The user's stimuli, responses or tables cannot be used."""
 
 
 class WeightsError(BrainbenchError):
@@ -42,6 +42,6 @@ class PluginError(BrainbenchError):
 
 
 def did_you_mean(name: str, known: Iterable[str]) -> str:
-    """Return `` (did you mean 'x'?)`` for the known name closest to ``name``, or an empty string."""
+    """Return `` (did you mean 'x'?)`` for the known name closest to ``name``, or an empty string if none is close."""
     close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.5)
     return f" (did you mean {close[0]!r}?)" if close else ""

@@ -1,11 +1,12 @@
-"""The whole plugin contract on one screen.
+"""The plugin hooks.
 
-A distribution joins by an entry point in the group ``brainbench`` that names a module with some of these hooks:
+A distribution becomes a plugin with an entry point in the group ``brainbench``. The entry point names a module that
+implements any of these hooks:
 
     [project.entry-points.brainbench]
     mymodel = "brainbench_mymodel.plugin"
 
-The module must be light to import (no torch): it returns cards, and each card says how to load the rest.
+The module must be light to import (no torch). Its hooks return cards, and each card names the loader of its object.
 """
 
 from __future__ import annotations
@@ -21,19 +22,19 @@ hookimpl = pluggy.HookimplMarker(GROUP)
 
 @hookspec
 def register_backbones() -> list[BackboneCard]:  # type: ignore[empty-body]
-    """Cards of the networks this plugin brings."""
+    """Return the cards of the plugin's networks."""
 
 
 @hookspec
 def register_encoders() -> list[EncoderCard]:  # type: ignore[empty-body]
-    """Cards of the encoders this plugin brings."""
+    """Return the cards of the plugin's encoders."""
 
 
 @hookspec
 def register_metrics() -> list[MetricCard]:  # type: ignore[empty-body]
-    """Cards of the metrics this plugin brings."""
+    """Return the cards of the plugin's metrics."""
 
 
 @hookspec
 def register_datasets() -> list[DatasetCard]:  # type: ignore[empty-body]
-    """Cards of the datasets this plugin brings."""
+    """Return the cards of the plugin's datasets."""

@@ -1,4 +1,4 @@
-"""Find the installed plugins and load them one by one; one that fails becomes a row, never the end of a command."""
+"""Find the installed plugins and load them one by one. A plugin that fails is listed with its error; no command stops."""
 
 from __future__ import annotations
 
@@ -26,17 +26,22 @@ KINDS: dict[str, type[Card]] = {
 
 @dataclass(frozen=True)
 class Plugin:
-    """One entry point: where it comes from, the cards it brought, by kind, and why it failed, if it did."""
+    """An entry point of the group ``brainbench``."""
 
     name: str
+    """Name of the entry point."""
     distribution: str
+    """The distribution that declares it."""
     version: str
+    """Version of the distribution."""
     cards: dict[str, tuple[Card, ...]] = field(default_factory=dict)
+    """Its cards, by kind (``backbones`` ...)."""
     error: str | None = None
+    """Why it failed to load; None if it loaded."""
 
 
 def load_plugins(points: Iterable[EntryPoint] | None = None) -> tuple[Plugin, ...]:
-    """Load every entry point of the group ``brainbench`` in its own ``try``; sorted by distribution and name."""
+    """Load every entry point of the group ``brainbench``, each in its own ``try``. Sorted by distribution and name."""
     found = entry_points(group=hookspecs.GROUP) if points is None else points
     loaded = [_load(point) for point in found]
     return tuple(sorted(loaded, key=lambda p: (p.distribution != "brainbench", p.distribution, p.name)))
@@ -67,14 +72,14 @@ def _cards(manager: pluggy.PluginManager, kind: str) -> Iterator[Card]:
 
 
 def describe(error: BaseException) -> str:
-    """An exception on one line: type and message."""
+    """Return an exception's type and message on one line."""
     text = " ".join(str(error).split())
     return f"{type(error).__name__}: {text}" if text else type(error).__name__
 
 
 @cache
 def library_version(name: str) -> str:
-    """The installed version of a distribution, or "not installed"."""
+    """Return the installed version of a distribution, or "not installed"."""
     try:
         return version(name)
     except PackageNotFoundError:
@@ -82,23 +87,23 @@ def library_version(name: str) -> str:
 
 
 class JobError(Exception):
-    """What ended a job: the plugin at fault, the stage and the cause."""
+    """A job failed: holds the responsible plugin, the stage and the cause."""
 
     def __init__(self, plugin: Plugin, stage: str, cause: BaseException) -> None:
         super().__init__(describe(cause))
         self.plugin, self.stage, self.cause = plugin, stage, cause
 
     def failure(self) -> Failure:
-        """For the record."""
+        """Return the failure as a record stores it."""
         owner = f"{self.plugin.distribution} {self.plugin.version}"
-        # A record may be published: it says what failed, not whose machine it was.
+        # Records may be published, so the message must not name the user's home folder.
         message = " ".join(str(self.cause).replace(str(Path.home()), "~").split())
         return Failure(owner, self.stage, type(self.cause).__name__, message)
 
 
 @contextmanager
 def blamed(plugin: Plugin, stage: str) -> Iterator[None]:
-    """Whatever is raised inside is this plugin's failure at this stage; only the disk's refusals pass as they are."""
+    """Raise any exception inside as this plugin's JobError at this stage. StoreError and JobError pass unchanged."""
     try:
         yield
     except (StoreError, JobError):

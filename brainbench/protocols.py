@@ -1,4 +1,4 @@
-"""What a plugin's objects can do. A card's loader returns one of these; nothing has to be subclassed."""
+"""The protocols that a plugin's objects follow. A card's loader returns one of these; no subclassing is needed."""
 
 from __future__ import annotations
 
@@ -26,137 +26,134 @@ if TYPE_CHECKING:
 
 @runtime_checkable
 class Backbone(Protocol):
-    """A frozen network that gives tokens.
-
-    layers: L names, early to late; module: the network, so that brainbench can move it to a device, put it in eval mode and
-    hash its weights, or None if there is none.
-    """
+    """A frozen network that returns the tokens of its layers."""
 
     layers: Sequence[str]
+    """L names, early to late."""
     module: nn.Module | None
+    """The network, which brainbench moves to a device, switches to eval mode and hashes. None if there is no module."""
 
     def preprocess(self, image: Image.Image) -> Tensor:
-        """One RGB image -> [3, H, W], the input of the network. Called from several threads."""
+        """Convert an RGB image to the network's input, [3, H, W]. Called from several threads."""
         ...
 
     def tokens(self, batch: Tensor) -> Tokens:
-        """[B, 3, H, W] on the network's device -> the tokens of every layer, in the order of ``layers``."""
+        """Return the tokens of a batch [B, 3, H, W] on the network's device, in the order of ``layers``."""
         ...
 
 
 @runtime_checkable
 class JointBackbone(Protocol):
-    """Several backbones read in one pass, e.g. the time steps of one diffusion model.
+    """Several backbones that are read in one pass, e.g. the time steps of one diffusion model.
 
-    Made by ``BackboneCard.joint(names=..., weights=..., settings=...)``, names: those of the cards that are wanted.
-    layers: name of the card -> its layers; module, preprocess: as of a Backbone.
+    Made by ``BackboneCard.joint(names=..., weights=..., settings=...)``, where names are those of the wanted cards.
     """
 
     layers: Mapping[str, Sequence[str]]
+    """Card name -> its layers, early to late."""
     module: nn.Module | None
+    """As in ``Backbone``."""
 
     def preprocess(self, image: Image.Image) -> Tensor:
-        """One RGB image -> [3, H, W]."""
+        """Convert an RGB image to the network's input, [3, H, W]."""
         ...
 
     def tokens(self, batch: Tensor) -> Mapping[str, Tokens]:
-        """[B, 3, H, W] -> the tokens of each card, by name."""
+        """Return the tokens of a batch [B, 3, H, W], by card name."""
         ...
 
 
 @runtime_checkable
 class Fitted(Protocol):
-    """A fitted encoder.
-
-    selectors: what each voxel reads, or None; history: one mapping of figures per epoch (step, loss, val_r2 ...);
-    notes: what the fit decided on its own, one sentence each, copied into the record.
-    """
+    """A fitted encoder."""
 
     selectors: Selectors | None
+    """What each voxel reads. None if the encoder has no selectors."""
     history: Sequence[Mapping[str, float]]
+    """Course of the fit, one mapping per epoch (step, loss, val_r2 ...)."""
     notes: Sequence[str]
+    """Decisions that the fit made by itself, one sentence each, copied into the record."""
 
     def predict(self, features: Features, stimuli: np.ndarray) -> np.ndarray:
-        """Predicted responses [n, V] to the stimuli with these row numbers."""
+        """Return the predicted responses [n, V] to the stimuli with these row numbers."""
         ...
 
     def parameters(self) -> Mapping[str, Tensor]:
-        """Everything needed to predict again, by name; stored as safetensors."""
+        """Return every tensor needed to predict again, by name. Stored as safetensors."""
         ...
 
 
 @runtime_checkable
 class Aligning(Protocol):
-    """A fitted encoder that can show the tokens as it aligned them, for metrics that need ``aligned``."""
+    """A fitted encoder that can return its aligned tokens, for metrics that need ``aligned``."""
 
     def aligned(self, features: Features) -> Features | None:
-        """The tokens of every layer in the same D channels; None where this fit has no such thing."""
+        """Return every layer's tokens in the same D channels. None if this fit aligns no channels."""
         ...
 
 
 @runtime_checkable
 class Encoder(Protocol):
-    """A map from tokens to responses that can be fitted."""
+    """A map from tokens to responses, before it is fitted."""
 
     def fit(self, features: Features, responses: Responses, context: FitContext) -> Fitted:
-        """Fit on the rows of the train split, choose on val; the test split is not to be touched."""
+        """Fit on the train split and select on val. Must not read the test split."""
         ...
 
 
 @runtime_checkable
 class Metric(Protocol):
-    """A figure of merit for one job."""
+    """A metric that scores one job."""
 
     def score(self, inputs: MetricInputs) -> Score:
-        """Score one job; a figure that cannot be had is ``Score(not_applicable=reason)``, never zero."""
+        """Score one job. An undefined score is ``Score(not_applicable=reason)``, never zero."""
         ...
 
 
 @runtime_checkable
 class RecordsMetric(Protocol):
-    """A figure of merit over the records of a board, for a card that needs ``records``."""
+    """A metric over the records of a board, for a card that needs ``records``."""
 
     def score(self, cells: Sequence[Cell]) -> Sequence[Score]:
-        """One Score a cell, in their order; the cells are all of one version of a dataset and one split a subject."""
+        """Return one Score per cell, in order. All cells share one version of a dataset and one split per subject."""
         ...
 
 
 @runtime_checkable
 class Dataset(Protocol):
-    """Stimuli, and what was measured while subjects saw them.
-
-    subjects: names; version: changes whenever the content does; provides: which of responses, rois, coordinates, masks,
-    dissimilarities, noise_ceiling there are.
-    """
+    """Stimuli, and the responses measured while subjects saw them."""
 
     subjects: Sequence[str]
+    """Names of the subjects."""
     version: str
+    """Changes whenever the content does."""
     provides: frozenset[str]
+    """What it has, of responses, rois, coordinates, masks, dissimilarities, noise_ceiling."""
 
     def stimuli(self, subject: str) -> Stimuli:
-        """The images this subject saw."""
+        """Return the images that this subject saw."""
         ...
 
     def responses(self, subject: str) -> Responses | None:
-        """This subject's responses, or None for a set without any."""
+        """Return this subject's responses. None if the dataset has no responses."""
         ...
 
     def masks(self, subject: str) -> Masks | None:
-        """Per-pixel classes of this subject's stimuli, if there are any."""
+        """Return per-pixel classes of this subject's stimuli. None if the dataset has no masks."""
         ...
 
     def dissimilarities(self, subject: str) -> np.ndarray | None:
-        """[S, S] measured dissimilarities between the stimuli, if there are any.
+        """Return the measured dissimilarities [S, S] between the stimuli. None if the dataset has none.
 
-        Subjects who saw the same images in the same order bound one another's: they give a noise ceiling.
+        Subjects who saw the same images in the same order give one another a noise ceiling.
         """
         ...
 
 
 @runtime_checkable
 class Surveyed(Protocol):
-    """A dataset that can say everything about a subject's responses before it prepares their values."""
+    """A dataset that can describe a subject's responses without preparing their values."""
 
     def survey(self, subject: str) -> Responses | None:
-        """As ``Dataset.responses``, but the values are NaN and take no room; what it writes is small."""
+        """Like ``Dataset.responses``, but the values are NaN and allocate nothing. Writes at most small files."""
         ...

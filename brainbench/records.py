@@ -1,4 +1,7 @@
-"""The record: one JSON document a job, everything a leaderboard is built from. Light to import."""
+"""The record of a job: one JSON document, from which leaderboards are built. Light to import.
+
+The text below each field is also its row in the tables of docs/results.md (``python docs/field_tables.py``).
+"""
 
 from __future__ import annotations
 
@@ -12,139 +15,200 @@ SCHEMA = 1
 
 @dataclass(frozen=True)
 class DatasetFacts:
-    """Which data: card name, title, content version, subject, split, what was left out and which settings were changed.
-
-    full_split_hash: that of the split before training images were left out, if some were (setting ``train_images``).
-    """
+    """The data: dataset, subject and split, what was left out, and which settings the user changed."""
 
     name: str
+    """Name of the card."""
     title: str
+    """Title on a board."""
     version: str
+    """Changes whenever the content does."""
     simulated: bool
+    """Whether the responses are simulated."""
     subject: str
+    """Name of the subject."""
     stimuli: int
+    """Number of images, S."""
     stimuli_key: str
+    """sha256 of the images' bytes and their order."""
     responses: int = 0
+    """Number of rows of responses, R; 0 without responses."""
     voxels: int = 0
+    """Number of voxels, V."""
     responses_key: str | None = None
+    """sha256 of the responses and everything that belongs to them."""
     split_hash: str | None = None
+    """sha256 of the assignment of images to splits."""
     split_sizes: dict[str, int] = field(default_factory=dict)
+    """Number of rows in ``train``, ``val`` and ``test``."""
     dropped_voxels: list[int] = field(default_factory=list)
+    """Indices, in the source data, of the voxels that were left out."""
     rois: dict[str, int] = field(default_factory=dict)
+    """ROI name -> number of voxels."""
     noise_ceiling: dict[str, float] = field(default_factory=dict)
+    """Mean explainable share of the variance, over ``all`` voxels and by ROI, 0 to 1."""
     licence: str | None = None
+    """Licence of the data."""
     changed: dict[str, Any] = field(default_factory=dict)
+    """Dataset settings that differ from their defaults."""
     full_split_hash: str | None = None
+    """``split_hash`` before the setting ``train_images`` left training images out; null if it left out none."""
 
 
 @dataclass(frozen=True)
 class BackboneFacts:
-    """Which network: name as selected, weights as shown on a board, sha256 of the loaded tensors, settings, how many parameters."""
+    """The network. For a joint backbone (``A+B``), values that differ between its networks are listed in their order."""
 
     name: str
+    """Name as selected, including ``@untrained``; ``A+B`` for a joint backbone."""
     family: str
+    """The part of the name before the slash."""
     weights: str
+    """Weights as a board shows them: the release, ``untrained``, ``file:`` with eight digits of its sha256, or ``none``."""
     weights_sha256: str | None
+    """sha256 of the tensors as loaded; for a joint backbone, over its networks' digests."""
     weights_source: str | None
+    """Where the weights came from."""
     control: bool
+    """Whether it is a control."""
     plugin: str
+    """Distribution and version that provide it."""
     settings: dict[str, Any]
+    """All settings. A joint backbone has ``tap`` if all its networks share it, else ``clip/mini.tap`` and so on."""
     changed: dict[str, Any]
+    """Settings that differ from their defaults."""
     licence: str | None = None
+    """Licence of the weights."""
     parameters: int | None = None
+    """Number of parameters of the network."""
 
 
 @dataclass(frozen=True)
 class EncoderFacts:
-    """Which encoder, with its settings and those that differ from the default."""
+    """The encoder and its settings."""
 
     name: str
+    """Name of the card."""
     plugin: str
+    """Distribution and version that provide it."""
     settings: dict[str, Any]
+    """All settings."""
     changed: dict[str, Any]
+    """Settings that differ from their defaults."""
 
 
 @dataclass(frozen=True)
 class Display:
-    """How a board shows a metric, copied from its card so that a board needs nothing but records."""
+    """How a board shows a metric, copied from its card, so that a board needs nothing but records."""
 
     columns: dict[str, str] = field(default_factory=dict)
+    """Score name -> heading of its column."""
     roi_columns: bool = False
+    """Whether each ROI has a column too."""
     direction: Literal["higher", "lower", "none"] = "higher"
+    """Which scores are better: ``higher``, ``lower``, or ``none``."""
     opposite: list[str] = field(default_factory=list)
+    """Score names for which the opposite of ``direction`` is better."""
     digits: int = 3
+    """Decimals."""
     layers: dict[str, list[str]] = field(default_factory=dict)
+    """Score-name prefix -> columns shown next to the per-layer scores whose names start with it."""
 
 
 @dataclass(frozen=True)
 class MetricResult:
-    """What one metric said: figures by short name, or why there are none.
-
-    draws: for figures that can have an interval, how far each draw of the test images is from the figure (``resampling``).
-    """
+    """The result of one metric."""
 
     version: str
+    """Version of the metric. Scores of two versions are never on one board."""
     display: Display = field(default_factory=Display)
+    """How a board shows the metric."""
     values: dict[str, float] = field(default_factory=dict)
+    """Scores by short name: ``all``, an ROI, ``slope``."""
     not_applicable: str | None = None
+    """Why there is no score; null if there is one."""
     notes: list[str] = field(default_factory=list)
+    """Warnings to show with the scores."""
     draws: dict[str, str] = field(default_factory=dict)
+    """For scores with an interval: the difference from the score on each of 1,000 draws of the test images, in half
+    precision, packed as base64."""
 
 
 @dataclass(frozen=True)
 class Failure:
-    """Why a job failed: the plugin at fault, the stage, the exception's type and message."""
+    """Why a job failed."""
 
     plugin: str
+    """Distribution and version of the plugin that failed."""
     stage: str
+    """Where it failed: ``load``, ``tokens``, ``fit``, a metric ..."""
     type: str
+    """Type of the exception."""
     message: str
+    """Message of the exception."""
 
 
 @dataclass(frozen=True)
 class Cost:
-    """What the job took.
-
-    wall_s: seconds; peak_memory_mb: highest resident memory of the process so far; peak_anonymous_mb: highest anonymous memory
-    of the process during the job, in which mapped files do not count; None where the system does not tell.
-    """
+    """The time and memory that the job took."""
 
     wall_s: float
+    """Seconds."""
     peak_memory_mb: float
+    """Highest resident memory of the process so far."""
     device: str
+    """``cpu``, ``cuda`` ..."""
     peak_anonymous_mb: float | None = None
+    """Highest anonymous memory of the process during the job, which excludes mapped files; null if the system does not
+    report it."""
 
 
 @dataclass(frozen=True)
 class Record:
-    """The outcome of one job. key: the job key; artifacts: sha256 of what is stored beside the record, by name."""
+    """The outcome of one job."""
 
     key: str
+    """Identifies the job in 64 hexadecimal digits, computed from everything that could change its result."""
     status: Literal["done", "failed"]
+    """``done`` or ``failed``."""
     dataset: DatasetFacts
+    """The data."""
     backbone: BackboneFacts
+    """The network."""
     encoder: EncoderFacts | None
+    """The encoder; null for a job about tokens alone."""
     seed: int
+    """Seed of the fit, from 0."""
     grid: str
+    """Grid of the local tokens: ``8`` or ``native``."""
     features_key: str | None
+    """Key of the cached tokens; null if none were read."""
     metrics: dict[str, MetricResult]
+    """Metric name -> its result."""
     versions: dict[str, str]
+    """Versions of brainbench, torch, the plugins, and the libraries that their cards name."""
     cost: Cost
+    """Time and memory."""
     notes: list[str] = field(default_factory=list)
+    """What was decided or dropped during the job, one sentence each."""
     history: list[dict[str, float]] = field(default_factory=list)
+    """Course of the fit, one mapping per epoch: ``step``, ``loss``, ``val_r2``."""
     artifacts: dict[str, str] = field(default_factory=dict)
+    """Stored file, or array within a store -> its sha256."""
     failure: Failure | None = None
+    """Why the job failed; null if it is done."""
     schema: int = SCHEMA
+    """Version of this layout: 1."""
 
     @property
     def cell(self) -> tuple[object, ...]:
-        """What the record is about. A later record of the same cell, with another key, takes the place of an earlier one."""
+        """What the record describes. A later record of the same cell with another key replaces an earlier one."""
         encoder = (self.encoder.name, str(sorted(self.encoder.changed.items()))) if self.encoder else None
         data, backbone = self.dataset, self.backbone
         network = (backbone.name, backbone.weights, str(sorted(backbone.changed.items())))
         return (data.name, data.version, data.split_hash, data.subject, network, encoder, self.seed, self.grid)
 
     def to_json(self) -> dict[str, Any]:
-        """Plain JSON types. ``digest``: sha256 of all the rest, so that a digit that somebody changed shows."""
+        """Return plain JSON types. ``digest`` is the sha256 of everything else, so that an edited digit is detected."""
         content = asdict(self)
         return {**content, "digest": digest(content)}

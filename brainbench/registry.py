@@ -1,4 +1,4 @@
-"""name -> card -> object: what is installed, and how a person's selection finds it."""
+"""name -> card -> object: the installed cards, and how names and globs select them."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from brainbench.plugins import Plugin, describe, load_plugins
 
 C = TypeVar("C", bound=Card)
 
-# Between the names of several backbones that are taken as one.
+# Joins the names of a joint backbone.
 JOIN = "+"
-# Kind -> family -> the project's own plugin that brings it, for whoever has not installed it. A test holds this to the cards of
-# the plugins in this repository.
+# Kind -> family -> the project's own plugin that provides it, to name when it is not installed. A test compares this with the
+# cards of the plugins in this repository.
 PUBLISHED: Mapping[str, Mapping[str, str]] = {
     "backbones": {name: name for name in ("clip", "dinov2", "hf", "imagenet", "mae", "mocov3", "sam", "sd", "timm")},
     "encoders": {"alignedcut": "alignedcut", "ridge": "ridge"},
@@ -41,7 +41,7 @@ class Entry(Generic[C]):
 
 
 class Shelf(Generic[C]):
-    """All cards of one kind ("backbones" ...), by name; names that two plugins claim are kept apart in ``clashes``."""
+    """All cards of one kind ("backbones" ...), by name. ``clashes`` holds the names that two plugins claim."""
 
     def __init__(self, kind: str, plugins: Sequence[Plugin]) -> None:
         self.kind = kind
@@ -58,10 +58,13 @@ class Shelf(Generic[C]):
         return iter(self._entries.values())
 
     def get(self, name: str) -> Entry[C]:
-        """The entry of this exact name; raises UsageError that says what is close, or what would have to be installed."""
+        """Return the entry with exactly this name.
+
+        Raises UsageError for an unknown name. The message suggests a similar name, or names the distribution to install.
+        """
         if name in self._entries:
             if _pattern(self._entries[name]):
-                raise UsageError(f"{name} stands for many: write a name in the place of {name.partition('/')[2]}")
+                raise UsageError(f"{name} is a pattern; replace {name.partition('/')[2]} with a name")
             return self._entries[name]
         if name in self.clashes:
             owners = " and ".join(f"{p.distribution} {p.version}" for p in self.clashes[name])
@@ -73,18 +76,18 @@ class Shelf(Generic[C]):
         raise UsageError(self._unknown(name))
 
     def _expand(self, entry: Entry[C], name: str) -> Entry[C]:
-        """The card of one of the names that a pattern card stands for."""
+        """Return the entry of one name that matches a pattern card."""
         try:
             card = entry.card.expand(name=name)  # type: ignore[attr-defined]
         except BrainbenchError:
             raise
         except Exception as error:
             owner = f"{entry.plugin.distribution} {entry.plugin.version}"
-            raise PluginError(f"{name}: {owner} failed to say what this is: {describe(error)}") from error
+            raise PluginError(f"{name}: {owner} failed to make its card: {describe(error)}") from error
         return Entry(card, entry.plugin)
 
     def match(self, pattern: str) -> tuple[Entry[C], ...]:
-        """Entries for one name or glob; raises UsageError when there is none."""
+        """Return the entries for a name or glob. Raises UsageError if there are none."""
         if not any(c in pattern for c in "*?["):
             return (self.get(pattern),)
         found = tuple(e for name, e in self._entries.items() if fnmatchcase(name, pattern) and not _pattern(e))
@@ -93,7 +96,7 @@ class Shelf(Generic[C]):
         return found
 
     def select(self, text: str) -> tuple[Entry[C], ...]:
-        """Entries for a comma list of names and globs, in the order asked, each once."""
+        """Return the entries for a comma list of names and globs, in its order, without duplicates."""
         chosen: dict[str, Entry[C]] = {}
         for pattern in split_list(text, self.kind):
             for entry in self.match(pattern):
@@ -111,7 +114,7 @@ class Shelf(Generic[C]):
         return f"{message}; {self._where(name)}"
 
     def _where(self, name: str) -> str:
-        """Where a name that is not here may be found: in a plugin of the project's own, or in the list."""
+        """Say where an unknown name may be found: in one of the project's own plugins, or in the list."""
         family = name.split("/")[0]
         plugin = PUBLISHED[self.kind].get(family)
         if plugin and not any(entry.card.family == family for entry in self._entries.values()):
@@ -119,7 +122,7 @@ class Shelf(Generic[C]):
         return f"`brainbench list {self.kind}` shows them all"
 
     def _near(self, name: str, families: set[str]) -> str:
-        """The name that was probably meant: within its family, or within the family of nearly the same spelling."""
+        """Suggest a name: from the same family, or from the family with the most similar spelling."""
         family = name.split("/")[0]
         meant = [family] if family in families else get_close_matches(family, families, n=1)
         known = [other for other in self._entries if other.split("/")[0] in meant]
@@ -127,7 +130,7 @@ class Shelf(Generic[C]):
 
 
 class Registry:
-    """Everything the installed plugins offer."""
+    """All cards of the installed plugins."""
 
     def __init__(self, plugins: Sequence[Plugin]) -> None:
         self.plugins = tuple(plugins)
@@ -141,27 +144,27 @@ class Registry:
         return (self.backbones, self.encoders, self.metrics, self.datasets)
 
     def with_backbones(self, cards: Sequence[BackboneCard]) -> Registry:
-        """A registry that also holds backbones made in memory (``from_module``).
+        """Return a registry that also holds backbones made in memory (``from_module``).
 
-        Raises UsageError for a name that is taken, or that could not be told from several names.
+        Raises UsageError if a name is taken, or contains a comma or ``+``.
         """
         for card in cards:
             if JOIN in card.name or "," in card.name:
                 raise UsageError(
-                    f"from_module(name={card.name!r}): commas and + stand between names; choose one without"
+                    f"from_module(name={card.name!r}): commas and + separate names; choose a name without them"
                 )
             for entry in self.backbones:
                 if entry.name == card.name:
                     owner = entry.plugin.distribution
                     raise UsageError(
-                        f"from_module(name={card.name!r}): {owner} has a backbone of this name; choose another"
+                        f"from_module(name={card.name!r}): {owner} has a backbone of this name; choose another name"
                     )
         return Registry((*self.plugins, Plugin("memory", "in memory", "0", {"backbones": tuple(cards)})))
 
 
 @cache
 def installed() -> Registry:
-    """The registry of this environment, read once."""
+    """Return the registry of this environment, read once."""
     return Registry(load_plugins())
 
 
@@ -170,7 +173,7 @@ def _pattern(entry: Entry[Any]) -> str:
 
 
 def split_list(text: str, what: str) -> list[str]:
-    """Split a comma list; raises UsageError when nothing is left."""
+    """Split a comma list. Raises UsageError if it is empty."""
     parts = [part.strip() for part in text.split(",") if part.strip()]
     if not parts:
         raise UsageError(f"no {what} selected: give names or globs, separated by commas (`brainbench list` shows them)")
@@ -178,7 +181,7 @@ def split_list(text: str, what: str) -> list[str]:
 
 
 def describe_card(entry: Entry[Any]) -> Mapping[str, Any]:
-    """A card as plain JSON, for ``list --json``."""
+    """Return a card as plain JSON, for ``list --json``."""
     card = entry.card
     doors = ("loader", "expand", "joint", "root", "contents", "maker")
     hidden = (*doors, "settings", "maker_settings", "version", "needs", "columns")
@@ -202,7 +205,7 @@ def describe_card(entry: Entry[Any]) -> Mapping[str, Any]:
 
 
 def _data_commands(card: DatasetCard) -> Mapping[str, Any]:
-    """What ``brainbench data`` can do with a dataset; maker_settings: None where it makes nothing."""
+    """Return what ``brainbench data`` can do with a dataset; maker_settings is None if it cannot be simulated."""
     return {
         "checks": card.root is not None,
         "maker_settings": None if card.maker is None else _described(card.maker_settings),

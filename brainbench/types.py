@@ -1,6 +1,7 @@
-"""What the stages hand to one another. Light to import: arrays and tensors are named here, never made at import.
+"""The values that the stages of a run pass on. Light to import: arrays and tensors appear only in annotations.
 
-B images in a batch, S stimuli, N test responses, V voxels, L layers, C_l channels of layer l, D aligned channels.
+Shapes: B images in a batch, S stimuli, R rows of responses, N test responses, V voxels, L layers, C_l channels of layer l,
+H_l x W_l its grid, D aligned channels.
 """
 
 from __future__ import annotations
@@ -23,37 +24,35 @@ Split = Literal["train", "val", "test"]
 
 @dataclass(frozen=True)
 class Weights:
-    """Which weights a backbone is asked to carry.
-
-    ``release``: the ones its card names; ``untrained``: its library's own initialisation; ``file``: a local file or folder.
-    path: where the weights lie: None for untrained, and for a release that the plugin sees to itself.
-    """
+    """The weights that a backbone is asked to load."""
 
     kind: Literal["release", "untrained", "file"]
+    """``release``: those that its card names; ``untrained``: its library's own initialisation; ``file``: a local file or
+    folder."""
     path: Path | None = None
+    """Where the weights are. None if untrained, or if the plugin finds its release itself."""
 
 
 @dataclass(frozen=True)
 class Tokens:
-    """The tokens of one batch, layer by layer.
-
-    local_tokens: per layer [B, C_l, H_l, W_l]; global_tokens: per layer [B, C_l].
-    """
+    """The tokens of one batch, layer by layer."""
 
     local_tokens: tuple[Tensor, ...]
+    """One [B, C_l, H_l, W_l] per layer."""
     global_tokens: tuple[Tensor, ...]
+    """One [B, C_l] per layer."""
 
     @classmethod
     def from_local(cls, local_tokens: Sequence[Tensor]) -> Tokens:
-        """Tokens of a network without a class token: global = the average over space (paper, appendix D)."""
+        """Make the tokens of a network without a class token: global tokens are averages over space (paper, appendix D)."""
         return cls(tuple(local_tokens), tuple(t.mean(dim=(2, 3)) for t in local_tokens))
 
     @classmethod
     def from_sequences(cls, sequences: Sequence[Tensor], grid: tuple[int, int]) -> Tokens:
-        """Tokens of a vision transformer: per layer [B, P + H*W, C], class token first, patches last and row by row.
+        """Make the tokens of a vision transformer from one [B, P + H*W, C] per layer.
 
-        Whatever stands between the class token and the patches (registers) is left out. With P = 0 the global token is
-        the average over space.
+        The class token comes first and the patches last, row by row. Tokens between them (registers) are dropped. With
+        P = 0 the global token is the average over space.
         """
         height, width = grid
         local, glob = [], []
@@ -67,21 +66,22 @@ class Tokens:
 
 @dataclass(frozen=True)
 class Stimuli:
-    """The images one subject saw, in the order of the feature store's rows.
-
-    ids: S names, unique; digests: S sha256 of the image bytes; open: index -> RGB image; captions: S texts, if there are any;
-    unmeasured: indices of the images, if any, to which nobody's responses are there but predicted ones are wanted.
-    """
+    """The images that one subject saw, in the order of the feature store's rows."""
 
     ids: tuple[str, ...]
+    """S unique names."""
     digests: tuple[str, ...]
+    """S sha256 digests of the images' content."""
     open: Callable[[int], Image.Image]
+    """Opens the image at an index, as RGB."""
     captions: tuple[str, ...] | None = None
+    """S texts, if the dataset has captions."""
     unmeasured: tuple[int, ...] = ()
+    """Indices of images without measured responses, for which predictions are wanted."""
 
     @property
     def key(self) -> str:
-        """Content key: the images' bytes and their order, not their names."""
+        """Content key of the images' bytes and their order. Names do not count."""
         return hashlib.sha256("\n".join(self.digests).encode()).hexdigest()
 
     def __len__(self) -> int:
@@ -90,65 +90,75 @@ class Stimuli:
 
 @dataclass(frozen=True)
 class Masks:
-    """Per-pixel classes of the stimuli. classes: names, the index is the pixel value; load: stimulus index -> uint8 [H, W]."""
+    """Per-pixel classes of the stimuli."""
 
     classes: tuple[str, ...]
+    """Class names; a pixel's value is an index into them."""
     load: Callable[[int], np.ndarray]
+    """Loads the mask of the stimulus at an index, uint8 [H, W]."""
 
 
 @dataclass(frozen=True)
 class Surface:
-    """Where the voxels lie on a mesh. mesh: its name ("fsaverage5"); hemisphere: V of "left"/"right"; vertex: V indices."""
+    """The positions of the voxels on a cortical mesh."""
 
     mesh: str
+    """Name of the mesh, e.g. ``fsaverage5``."""
     hemisphere: np.ndarray
+    """[V] of ``left`` or ``right``."""
     vertex: np.ndarray
+    """[V] vertex indices within the hemisphere, from 0."""
 
 
 @dataclass(frozen=True)
 class Responses:
-    """One subject's responses.
-
-    values: [R, V] float32, one row a trial or a repeat average; stimulus: [R] index into the subject's Stimuli;
-    split: [R] of "train"/"val"/"test"; coordinates: [V, 3] in mm; rois: name -> bool [V];
-    noise_ceiling: [V], explainable share of the variance, 0..1; notes: what was dropped or decided on the way, one
-    sentence each, copied into the record; dropped: indices, in the source, of the voxels that were left out;
-    truth: what the voxels of a simulated brain really read; key: sha256 over everything above; unprepared: of a survey, the
-    bytes that the values will take in the cache and do not take yet.
-    """
+    """One subject's responses."""
 
     subject: str
+    """Name of the subject."""
     values: np.ndarray
+    """[R, V] float32; a row is a single trial or an average over repeats."""
     stimulus: np.ndarray
+    """[R] indices into the subject's ``Stimuli``."""
     split: np.ndarray
+    """[R] of ``train``, ``val`` or ``test``."""
     key: str
+    """sha256 of the values and of what is fitted or scored with them."""
     coordinates: np.ndarray | None = None
+    """[V, 3] in mm."""
     rois: Mapping[str, np.ndarray] = field(default_factory=dict)
+    """ROI name -> bool [V]."""
     noise_ceiling: np.ndarray | None = None
+    """[V], explainable share of the variance, 0 to 1."""
     surface: Surface | None = None
+    """Where the voxels are on a mesh, if known."""
     notes: tuple[str, ...] = ()
+    """What was dropped or decided while loading, one sentence each, copied into the record."""
     dropped: tuple[int, ...] = ()
+    """Indices, in the source data, of the voxels that were left out."""
     truth: Selectors | None = None
+    """What the voxels of a simulated brain really read."""
     unprepared: int = 0
+    """Of a survey: bytes that preparing the values will add to the cache."""
 
     def rows(self, split: Split) -> np.ndarray:
-        """Row numbers of one split, ascending."""
+        """Return the row numbers of one split, ascending."""
         import numpy as np
 
         return np.flatnonzero(self.split == split)
 
     @property
     def split_hash(self) -> str:
-        """sha256 of which stimulus is in which split."""
+        """sha256 of the assignment of stimuli to splits."""
         pairs = sorted({f"{s}:{p}" for s, p in zip(self.stimulus.tolist(), self.split.tolist(), strict=True)})
         return hashlib.sha256("\n".join(pairs).encode()).hexdigest()
 
 
 class Features(Protocol):
-    """Cached tokens of one backbone for one subject's stimuli: what encoders and token metrics read.
+    """The cached tokens of one backbone for one subject's stimuli. Encoders and token metrics read from it.
 
-    Of several backbones as one, layers are named ``clip/mini:block.3``, in the order in which the backbones were asked for.
-    layers: names; channels: C_l; grids: (H_l, W_l); rows are stimuli, in the order of Stimuli.ids.
+    Rows are stimuli, in the order of ``Stimuli.ids``. The layers of a joint backbone (``A+B``) are named after their
+    network, ``clip/mini:block.3``, in the order in which the user named the networks.
     """
 
     @property
@@ -174,112 +184,126 @@ class Features(Protocol):
     def __len__(self) -> int: ...
 
     def local_tokens(self, layer: int, rows: np.ndarray | slice = ...) -> np.ndarray:
-        """[n, C_l, H_l, W_l] in the store's dtype."""
+        """Return [n, C_l, H_l, W_l] in the store's dtype."""
         ...
 
     def global_tokens(self, layer: int, rows: np.ndarray | slice = ...) -> np.ndarray:
-        """[n, C_l] in the store's dtype."""
+        """Return [n, C_l] in the store's dtype."""
         ...
 
 
 @dataclass(frozen=True)
 class Predictions:
-    """Predicted and measured responses on the test split. values, observed: [N, V]; ids: N stimulus names."""
+    """Predicted and measured responses on the test split."""
 
     values: np.ndarray
+    """[N, V], predicted."""
     observed: np.ndarray
+    """[N, V], measured."""
     ids: tuple[str, ...]
+    """N stimulus names."""
 
 
 @dataclass(frozen=True)
 class Selectors:
-    """What each voxel reads, where the encoder has such a selector.
-
-    layer: [V, L], rows sum to 1; space: [V, 2] as (x, y) in [-1, 1], y downwards; scale: [V], 0 local .. 1 global;
-    channel: [V, D]. layers: the L layer names. Of the features as the encoder aligned them: correlation, [L, L], between
-    layers; likeness, [L, L], share of a row's features that the column's layer could give instead, with an alignment of its
-    own. What is alike, no layer selector can tell apart.
-    """
+    """What each voxel reads. A field is None if the encoder has no such selector."""
 
     layers: tuple[str, ...]
+    """L layer names."""
     layer: np.ndarray | None = None
+    """[V, L], rows sum to 1."""
     space: np.ndarray | None = None
+    """[V, 2] as (x, y) in [-1, 1], y downwards."""
     scale: np.ndarray | None = None
+    """[V], from 0 (local tokens) to 1 (the global token)."""
     channel: np.ndarray | None = None
+    """[V, D], weight of each aligned channel."""
     correlation: np.ndarray | None = None
+    """[L, L], correlation between the layers' aligned features."""
     likeness: np.ndarray | None = None
+    """[L, L]; entry (i, j) is the share of layer i's aligned features that an alignment of layer j of its own could
+    supply. High values mean that a layer selector cannot tell layer i from layer j."""
 
 
 @dataclass(frozen=True)
 class MetricInputs:
-    """Everything a metric may ask for; what its card does not need is None.
-
-    aligned: the tokens of every layer as the fitted encoder aligned them, [n, D, H_l, W_l] and [n, D];
-    dissimilarities: [S, S], measured in the job's subject; other_dissimilarities: [S, S] each, measured in the dataset's other
-    subjects who saw the same images in the same order, and empty where the card does not need dissimilarities.
-    """
+    """Everything that a metric may need. Inputs that its card does not list in ``needs`` are None or empty."""
 
     predictions: Predictions | None = None
+    """For ``predictions``."""
     selectors: Selectors | None = None
+    """For ``selectors``."""
     responses: Responses | None = None
+    """For ``responses``."""
     features: Features | None = None
+    """For ``tokens``: the backbone's tokens on the grid that the card names."""
     aligned: Features | None = None
+    """For ``aligned``: every layer's tokens after the fit's channel align, [n, D, H_l, W_l] and [n, D]."""
     masks: Masks | None = None
+    """For ``masks``."""
     dissimilarities: np.ndarray | None = None
+    """For ``dissimilarities``: [S, S], measured in the job's subject."""
     other_dissimilarities: tuple[np.ndarray, ...] = ()
+    """For ``dissimilarities``: one [S, S] for each other subject who saw the same images in the same order."""
     seed: int = 0
+    """Seed of the job."""
 
 
 @dataclass(frozen=True)
 class Score:
-    """What a metric says of one job.
-
-    values: figures by short name ("all", an ROI, "slope"); per_voxel: [V] if there is one figure a voxel; draws: the same
-    figures on every draw of ``resamples``, [1000] each, for those that can have an interval; not_applicable: the reason why
-    there is no figure; notes: warnings that belong beside the figures.
-    """
+    """The result of one metric for one job."""
 
     values: Mapping[str, float] = field(default_factory=dict)
+    """Scores by short name: ``all``, an ROI, ``slope``."""
     per_voxel: np.ndarray | None = None
+    """[V], if the metric scores each voxel."""
     draws: Mapping[str, np.ndarray] = field(default_factory=dict)
+    """For the values that have an interval: the same score on each of the 1,000 draws of ``resamples``, [1000]."""
     not_applicable: str | None = None
+    """Why the metric has no score for this job."""
     notes: tuple[str, ...] = ()
+    """Warnings to show with the scores."""
 
 
 @dataclass(frozen=True)
 class Cell:
-    """One done job with an encoder, as a metric over records sees it.
-
-    row: the row of the leaderboard it belongs to, everything but subject and seed; control: whether that row is a yardstick;
-    versions: metric -> version of what the job's record holds of it; cost: ``wall_s`` (seconds), ``peak_memory_mb``, and
-    where they are known ``fitted_parameters`` and ``backbone_parameters`` (how many numbers); rois: names; arrays: what is
-    stored beside the record, ``predictions`` [N, V], ``per_voxel.<metric>`` [V], ``selectors.<kind>``, ``roi.<name>`` bool [V],
-    read each time one is asked for, so ask by name. What was not kept or is damaged is not among them.
-    """
+    """A finished job with an encoder, as a metric over records reads it."""
 
     row: str
+    """The job's row on the leaderboard: everything but subject and seed."""
     backbone: str
+    """Name of the backbone."""
     encoder: str
+    """Name of the encoder."""
     control: bool
+    """Whether the row is a control."""
     subject: str
+    """Name of the subject."""
     seed: int
+    """Seed of the fit."""
     versions: Mapping[str, str] = field(default_factory=dict)
+    """Metric name -> version of its scores in the job's record."""
     cost: Mapping[str, float] = field(default_factory=dict)
+    """``wall_s`` (seconds) and ``peak_memory_mb``; if known, ``fitted_parameters`` and ``backbone_parameters`` (counts)."""
     rois: tuple[str, ...] = ()
+    """ROI names."""
     arrays: Mapping[str, np.ndarray] = field(default_factory=dict)
+    """The job's stored arrays: ``predictions`` [N, V], ``per_voxel.<metric>`` [V], ``selectors.<kind>``, ``roi.<name>``
+    bool [V]. Each access by name reads from disk. Arrays that were not kept or are damaged are missing."""
 
 
 @dataclass(frozen=True)
 class FitContext:
-    """What an encoder is told besides its data.
-
-    progress(done, total, figure) may be called as often as wanted; message(text): one line for the person who waits. folder:
-    where this fit, and no other, may keep what it needs to go on after it was stopped; it is made by whoever first writes
-    there and lasts until the fit's record is written. None: nowhere.
-    """
+    """What an encoder's ``fit`` is given besides its data."""
 
     seed: int
+    """Seed of the fit."""
     device: Device
+    """Device to compute on."""
     progress: Callable[[int, int, str], None] = lambda done, total, figure: None
+    """``progress(done, total, text)``, with a score or other short text to show; may be called as often as wanted."""
     folder: Path | None = None
+    """A folder for this fit alone, where it may store what it needs to resume after an interruption. The first write
+    creates it; it exists until the fit's record is written. None: the fit cannot be resumed."""
     message: Callable[[str], None] = lambda text: None
+    """``message(text)`` prints one line for the user."""

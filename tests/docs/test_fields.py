@@ -6,17 +6,16 @@ import ast
 import dataclasses
 import re
 from pathlib import Path
-from typing import Any
+from types import ModuleType
 
+import field_tables
 import pytest
 
-from brainbench import cards, hookspecs, records
-from brainbench.cards import BackboneCard, Card, DatasetCard, EncoderCard, MetricCard, Part, Setting
+from brainbench import cards, hookspecs, plugins, protocols, records, types
 from brainbench.results import arrays
 from brainbench.runner import jobs
 
 ROOT = Path(__file__).parents[2]
-OWN = {field.name for field in dataclasses.fields(Card)}
 HOOKS = ROOT / "docs/hooks.md"
 RESULTS = ROOT / "docs/results.md"
 
@@ -34,30 +33,61 @@ def names(page: Path, heading: str) -> list[str]:
     return [row[0].strip("`") for row in rows(page, heading)]
 
 
-def shown(field: dataclasses.Field[Any]) -> str:
-    if field.default is not dataclasses.MISSING:
-        return f'"{field.default}"' if isinstance(field.default, str) else repr(field.default)
-    return "required" if field.default_factory is dataclasses.MISSING else repr(field.default_factory())
+@pytest.mark.parametrize("page", field_tables.PAGES, ids=lambda page: page.name)
+def test_tables_of_fields_are_up_to_date(page: Path) -> None:
+    assert page.read_text() == field_tables.with_tables(page), "run `make tables`"
 
 
-@pytest.mark.parametrize(
-    ("heading", "kind"),
-    [
-        ("Every card", Card),
-        ("Setting", Setting),
-        ("BackboneCard", BackboneCard),
-        ("EncoderCard", EncoderCard),
-        ("MetricCard", MetricCard),
-        ("DatasetCard", DatasetCard),
-        ("Part", Part),
-    ],
-)
-def test_every_field_of_a_card_has_its_row(heading: str, kind: type) -> None:
-    inherited = OWN if kind is not Card and issubclass(kind, Card) else set()
-    fields = [field for field in dataclasses.fields(kind) if field.name not in inherited]
-    table = rows(HOOKS, heading)
-    assert [(row[0].strip("`"), row[1].strip("`")) for row in table] == [(f.name, shown(f)) for f in fields]
-    assert all(row[2] for row in table)
+def test_a_table_has_names_defaults_descriptions_and_links() -> None:
+    code = '''
+@dataclass(frozen=True)
+class Part:
+    """A part."""
+
+    size: int = 0
+    """Bytes, of ``a|b``."""
+
+@dataclass(frozen=True, kw_only=True)
+class Whole:
+    """All of it."""
+
+    name: str
+    """Its
+    name."""
+    kind: str = "all"
+    """Its kind."""
+    parts: Mapping[str, Part] = field(default_factory=dict)
+    """Its parts."""
+'''
+    assert field_tables.tables(code, defaults=True) == {
+        "Part": "| field | default | |\n|---|---|---|\n| `size` | `0` | Bytes, of `a\\|b`. |\n",
+        "Whole": "| field | default | |\n|---|---|---|\n"
+        "| `name` | required | Its name. |\n"
+        '| `kind` | `"all"` | Its kind. |\n'
+        "| `parts` | `{}` | Its parts. See [Part](#part). |\n",
+    }
+    assert (
+        field_tables.tables(code, defaults=False)["Part"] == "| field | |\n|---|---|\n| `size` | Bytes, of `a\\|b`. |\n"
+    )
+
+
+def test_a_field_without_a_description_is_named() -> None:
+    code = "@dataclass\nclass Part:\n    size: int = 0\n    place: str = ''\n    '''Where it is.'''\n"
+    with pytest.raises(ValueError, match=r"Part\.size: write a docstring below the field"):
+        field_tables.tables(code, defaults=True)
+
+
+@pytest.mark.parametrize("module", [types, protocols, plugins], ids=lambda module: module.__name__)
+def test_every_public_field_of_the_contract_is_described(module: ModuleType) -> None:
+    undescribed = [
+        f"{kind.name}.{ast.unparse(field.target)}"
+        for kind in ast.parse(Path(str(module.__file__)).read_text()).body
+        if isinstance(kind, ast.ClassDef)
+        for field, below in zip(kind.body, [*kind.body[1:], None], strict=True)
+        if isinstance(field, ast.AnnAssign)
+        and not (isinstance(below, ast.Expr) and isinstance(below.value, ast.Constant))
+    ]
+    assert not undescribed
 
 
 def test_every_class_of_cards_is_there() -> None:
@@ -68,13 +98,6 @@ def test_every_class_of_cards_is_there() -> None:
 def test_every_hook_has_its_row() -> None:
     hooks = {name for name in vars(hookspecs) if name.startswith("register_")}
     assert {name.removesuffix("()") for name in names(HOOKS, "Hooks")} == hooks
-
-
-@pytest.mark.parametrize(
-    "kind", ["Record", "DatasetFacts", "BackboneFacts", "EncoderFacts", "MetricResult", "Display", "Failure", "Cost"]
-)
-def test_every_field_of_a_record_has_its_row(kind: str) -> None:
-    assert names(RESULTS, kind) == [field.name for field in dataclasses.fields(getattr(records, kind))]
 
 
 def test_every_class_of_a_record_is_there() -> None:

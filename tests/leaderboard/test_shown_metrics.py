@@ -69,8 +69,8 @@ def test_a_fit_without_the_figure_that_others_have_stays_as_a_missing_cell() -> 
 @pytest.mark.parametrize(
     ("facts", "message"),
     [
-        ({"needs": frozenset({"records", "tokens"})}, "mine: needs records, .*: need nothing else"),
-        ({"needs": frozenset({"tokens"}), "own_table": True}, "mine: own_table is for metrics that need records"),
+        ({"needs": frozenset({"records", "tokens"})}, "mine: needs records, .*; remove its other needs"),
+        ({"needs": frozenset({"tokens"}), "own_table": True}, "mine: own_table is only for metrics that need records"),
         (
             {"needs": frozenset({"tokens"}), "layers": {"l:": ("best",)}},
             r"layers\['l:'\] is \('best',\); name .*: none",

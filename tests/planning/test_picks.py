@@ -99,5 +99,5 @@ def test_what_cannot_be_joined(text: str, message: str) -> None:
 
 @pytest.mark.parametrize("name", ["a+b", "a,b"])
 def test_a_name_that_reads_as_several_is_refused(name: str) -> None:
-    with pytest.raises(UsageError, match="commas and \\+ stand between names; choose one without"):
+    with pytest.raises(UsageError, match="commas and \\+ separate names; choose a name without them"):
         toy.registry().with_backbones([toy.backbone(name)])

@@ -59,7 +59,7 @@ def test_there_is_no_other(registry: Registry, name: str) -> None:
 
 @pytest.mark.parametrize("side", ["encoder", "decoder"])
 def test_a_pattern_is_no_backbone(registry: Registry, side: str) -> None:
-    with pytest.raises(UsageError, match=f"sd/tTT-{side} stands for many: write a name in the place of tTT-{side}"):
+    with pytest.raises(UsageError, match=f"sd/tTT-{side} is a pattern; replace tTT-{side} with a name"):
         registry.backbones.get(f"sd/tTT-{side}")
 
 
