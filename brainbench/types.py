@@ -265,6 +265,33 @@ class Score:
     """Warnings to show with the scores."""
 
 
+class ArrayNames:
+    """The names of the arrays and attributes stored beside a record; ``docs/results.md`` describes what each holds."""
+
+    PREDICTIONS = "predictions"
+    UNMEASURED = "unmeasured"
+    VERTEX = "surface.vertex"
+    RIGHT = "surface.right"
+    SELECTORS = ("layer", "space", "scale", "channel", "correlation", "likeness")
+    # Attributes of the store.
+    IDS, UNMEASURED_IDS, LAYERS, MESH = "ids", "unmeasured_ids", "layers", "mesh"
+
+    @staticmethod
+    def per_voxel(metric: str) -> str:
+        """The scores that a metric gives voxel by voxel, [V]."""
+        return f"per_voxel.{metric}"
+
+    @staticmethod
+    def selector(kind: str) -> str:
+        """One kind of selector: ``layer`` [V, L], ``space`` [V, 2] ..."""
+        return f"selectors.{kind}"
+
+    @staticmethod
+    def roi(name: str) -> str:
+        """Which voxels are in a ROI, bool [V]."""
+        return f"roi.{name}"
+
+
 @dataclass(frozen=True)
 class Cell:
     """A finished job with an encoder, as a metric over records reads it."""
@@ -290,6 +317,23 @@ class Cell:
     arrays: Mapping[str, np.ndarray] = field(default_factory=dict)
     """The job's stored arrays: ``predictions`` [N, V], ``per_voxel.<metric>`` [V], ``selectors.<kind>``, ``roi.<name>``
     bool [V]. Each access by name reads from disk. Arrays that were not kept or are damaged are missing."""
+
+    @property
+    def predicted(self) -> bool:
+        """Whether the predictions are stored beside the record."""
+        return ArrayNames.PREDICTIONS in self.arrays
+
+    def per_voxel(self, metric: str) -> np.ndarray | None:
+        """The scores that a metric gave voxel by voxel, [V]; None when they are not stored."""
+        return self.arrays.get(ArrayNames.per_voxel(metric))
+
+    def selector(self, kind: str) -> np.ndarray | None:
+        """One kind of selector, such as ``layer`` [V, L]; None when it is not stored."""
+        return self.arrays.get(ArrayNames.selector(kind))
+
+    def roi(self, name: str) -> np.ndarray | None:
+        """Which voxels are in a ROI, bool [V]; None when that is not stored."""
+        return self.arrays.get(ArrayNames.roi(name))
 
 
 @dataclass(frozen=True)

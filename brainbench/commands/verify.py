@@ -23,10 +23,10 @@ from brainbench.planning.settings import Assignments
 from brainbench.records import Record
 from brainbench.registry import Registry
 from brainbench.results import store as results
-from brainbench.results.arrays import read_arrays, read_ids
+from brainbench.results.arrays import has_predictions, read_arrays, read_ids
 from brainbench.results.store import no_records
 from brainbench.runner import job_record, score_all, stored_inputs
-from brainbench.types import MetricInputs
+from brainbench.types import ArrayNames, MetricInputs
 from brainbench.util.folders import Folders
 
 # What lies beside a record, or in its dataset: metrics that need nothing else are scored again.
@@ -84,7 +84,7 @@ def verify(
     for path, record in records:
         found = [Problem(_where(record), what) for what in auditor.audit(path, record)]
         outcome.problems += found
-        if not _has_predictions(record):
+        if not has_predictions(record):
             outcome.digest_only += 1
         elif not found:
             outcome.verified += 1
@@ -102,7 +102,7 @@ class _Auditor:
 
     def require_data(self, records: list[Record]) -> None:
         """Raise UsageError before anything is computed when a dataset cannot be opened without ``--data``."""
-        names = {record.dataset.name for record in records if _has_predictions(record)}
+        names = {record.dataset.name for record in records if has_predictions(record)}
         for entry in self.registry.datasets:
             if entry.name in names and entry.card.needs_data and self.data is None:
                 raise UsageError(
@@ -118,7 +118,7 @@ class _Auditor:
                 intact = False
                 yield f"{name}: stored sha256 {record.artifacts[name][:16]}, found {(sha256 or 'nothing readable')[:16]}"
         picks = list(self._picks(record))
-        if not _has_predictions(record):
+        if not has_predictions(record):
             return
         try:
             data = self._open(record)
@@ -213,7 +213,8 @@ class _Auditor:
             before, after = asdict(record.metrics[name]), asdict(scored[name])
             yield from _draws(before.pop("draws"), after.pop("draws"), f"metrics.{name}.draws")
             yield from _told(before, after, f"metrics.{name}", "recomputed")
-            yield from _voxels(arrays.get(f"per_voxel.{name}"), per_voxel.get(name), f"per_voxel.{name}")
+            array = ArrayNames.per_voxel(name)
+            yield from _voxels(arrays.get(array), per_voxel.get(name), array)
 
 
 def _dataset_facts(record: Record, data: OpenDataset) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -273,10 +274,6 @@ def _boards(
             yield Problem(str(path), f"is not there; {again}")
         elif path.read_bytes() != text.encode():
             yield Problem(str(path), f"is not what the records make; {again}")
-
-
-def _has_predictions(record: Record) -> bool:
-    return f"{record.key}.zarr/predictions" in record.artifacts
 
 
 def _where(record: Record) -> str:

@@ -11,9 +11,9 @@ import numpy as np
 
 from brainbench.errors import StoreError, UsageError
 from brainbench.records import Record
-from brainbench.results.arrays import read_arrays
+from brainbench.results.arrays import read_arrays, rois_in, selectors_in, surface_in
 from brainbench.results.store import read_record
-from brainbench.types import Surface
+from brainbench.types import ArrayNames, Selectors, Surface
 
 
 @dataclass(frozen=True)
@@ -97,22 +97,19 @@ def from_record(record: Record, folder: Path) -> Voxels:
 
 
 def _filled(bare: Voxels, arrays: Mapping[str, np.ndarray], attributes: Mapping[str, Any]) -> Voxels:
-    surface = None
-    if "surface.vertex" in arrays:
-        side = np.where(arrays["surface.right"], "right", "left")
-        surface = Surface(str(attributes["mesh"]), side, arrays["surface.vertex"])
+    selectors = selectors_in(arrays, attributes) or Selectors(())
     return Voxels(
         bare.title,
-        layers=tuple(attributes.get("layers", ())),
-        layer=arrays.get("selectors.layer"),
-        space=arrays.get("selectors.space"),
-        scale=arrays.get("selectors.scale"),
-        channel=arrays.get("selectors.channel"),
-        r2=arrays.get("per_voxel.r2"),
-        correlation=arrays.get("selectors.correlation"),
-        likeness=arrays.get("selectors.likeness"),
-        rois={n.removeprefix("roi."): np.asarray(a, bool) for n, a in arrays.items() if n.startswith("roi.")},
-        surface=surface,
+        layers=selectors.layers,
+        layer=selectors.layer,
+        space=selectors.space,
+        scale=selectors.scale,
+        channel=selectors.channel,
+        r2=arrays.get(ArrayNames.per_voxel("r2")),
+        correlation=selectors.correlation,
+        likeness=selectors.likeness,
+        rois=rois_in(arrays),
+        surface=surface_in(arrays, attributes),
         records=bare.records,
         simulated=bare.simulated,
     )

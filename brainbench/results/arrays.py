@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ import zarr
 from zarr.codecs import Crc32cCodec
 
 from brainbench.records import Record
-from brainbench.types import MetricInputs, Predictions, Responses, Selectors
+from brainbench.types import ArrayNames, MetricInputs, Predictions, Responses, Selectors, Surface
 
 # What zarr raises when a group, an array or a chunk is gone, cut short or not what its metadata say.
 _DAMAGED = (OSError, ValueError, KeyError, TypeError)
@@ -83,7 +83,7 @@ class StoredArrays(Mapping[str, np.ndarray]):
 def read_ids(folder: Path, key: str) -> list[str] | None:
     """Names of the test stimuli that the stored predictions are about; None when they cannot be read."""
     try:
-        ids = zarr.open_group(folder / f"{key}.zarr", mode="r").attrs["ids"]
+        ids = zarr.open_group(folder / f"{key}.zarr", mode="r").attrs[ArrayNames.IDS]
     except _DAMAGED:
         return None
     return [str(name) for name in ids] if isinstance(ids, list) else None
@@ -100,26 +100,75 @@ def array_digest(array: np.ndarray) -> str:
     return hashlib.sha256(head + np.ascontiguousarray(array).tobytes()).hexdigest()
 
 
-SELECTORS = ("layer", "space", "scale", "channel", "correlation", "likeness")
+def has_predictions(record: Record) -> bool:
+    """Whether a record names stored predictions."""
+    return f"{record.key}.zarr/{ArrayNames.PREDICTIONS}" in record.artifacts
 
 
-def places_of(responses: Responses | None) -> dict[str, np.ndarray]:
-    """Where the voxels lie, as it is stored: the ROI masks, over which a board pools, and the mesh, on which they are painted."""
-    if responses is None:
-        return {}
-    places = {f"roi.{name}": np.asarray(mask, bool) for name, mask in responses.rois.items()}
-    surface = responses.surface
-    if surface is not None:
-        places |= {
-            "surface.vertex": np.asarray(surface.vertex, np.int32),
-            "surface.right": surface.hemisphere == "right",
-        }
-    return places
+def of_fit(
+    predictions: Predictions,
+    selectors: Selectors | None,
+    unmeasured: np.ndarray | None = None,
+    unmeasured_ids: Sequence[str] = (),
+) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """(arrays, attributes) of what a fitted encoder gave.
+
+    unmeasured: [U, V] predictions for the images ``unmeasured_ids``, to which no responses are known; None without any.
+    """
+    arrays = {ArrayNames.PREDICTIONS: predictions.values}
+    attributes: dict[str, Any] = {ArrayNames.IDS: list(predictions.ids)}
+    if unmeasured is not None:
+        arrays[ArrayNames.UNMEASURED] = unmeasured
+        attributes[ArrayNames.UNMEASURED_IDS] = list(unmeasured_ids)
+    if selectors is None:
+        return arrays, attributes
+    read, layers = of_selectors(selectors)
+    return arrays | read, attributes | layers
 
 
-def mesh_of(responses: Responses | None) -> dict[str, object]:
-    """The attribute that names the mesh, if the voxels are vertices of one."""
-    return {"mesh": responses.surface.mesh} if responses is not None and responses.surface is not None else {}
+def of_selectors(selectors: Selectors) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """(arrays, attributes) of what each voxel reads, float32."""
+    kinds = {kind: getattr(selectors, kind) for kind in ArrayNames.SELECTORS}
+    arrays = {ArrayNames.selector(k): np.asarray(a, np.float32) for k, a in kinds.items() if a is not None}
+    return arrays, {ArrayNames.LAYERS: list(selectors.layers)}
+
+
+def of_voxels(
+    per_voxel: Mapping[str, np.ndarray], rois: Mapping[str, np.ndarray], surface: Surface | None
+) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    """(arrays, attributes) of what is known of each voxel.
+
+    per_voxel: metric -> [V]; rois: name -> bool [V], over which a board pools; surface: where the voxels are painted.
+    """
+    arrays = {ArrayNames.per_voxel(metric): np.asarray(values) for metric, values in per_voxel.items()}
+    arrays |= {ArrayNames.roi(name): np.asarray(mask, bool) for name, mask in rois.items()}
+    if surface is None:
+        return arrays, {}
+    arrays[ArrayNames.VERTEX] = np.asarray(surface.vertex, np.int32)
+    arrays[ArrayNames.RIGHT] = np.asarray(surface.hemisphere == "right")
+    return arrays, {ArrayNames.MESH: surface.mesh}
+
+
+def selectors_in(arrays: Mapping[str, np.ndarray], attributes: Mapping[str, Any]) -> Selectors | None:
+    """The selectors of the fit; None for an encoder that has none."""
+    if ArrayNames.LAYERS not in attributes:
+        return None
+    kinds = {kind: arrays.get(ArrayNames.selector(kind)) for kind in ArrayNames.SELECTORS}
+    return Selectors(tuple(attributes[ArrayNames.LAYERS]), **kinds)
+
+
+def rois_in(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+    """ROI -> bool [V]."""
+    prefix = ArrayNames.roi("")
+    return {n.removeprefix(prefix): np.asarray(a, bool) for n, a in arrays.items() if n.startswith(prefix)}
+
+
+def surface_in(arrays: Mapping[str, np.ndarray], attributes: Mapping[str, Any]) -> Surface | None:
+    """Where the voxels lie on a mesh; None where they are no vertices."""
+    if ArrayNames.VERTEX not in arrays:
+        return None
+    side = np.where(arrays[ArrayNames.RIGHT], "right", "left")
+    return Surface(str(attributes[ArrayNames.MESH]), side, arrays[ArrayNames.VERTEX])
 
 
 def stored_inputs(
@@ -127,8 +176,5 @@ def stored_inputs(
 ) -> MetricInputs:
     """``inputs`` with the predictions and selectors that were stored beside a record, and what was measured."""
     observed = np.asarray(responses.values[responses.rows("test")], dtype=np.float32)
-    inputs = replace(inputs, predictions=Predictions(arrays["predictions"], observed, tuple(attributes["ids"])))
-    if "layers" in attributes:
-        parts = {kind: arrays.get(f"selectors.{kind}") for kind in SELECTORS}
-        inputs = replace(inputs, selectors=Selectors(tuple(attributes["layers"]), **parts))
-    return inputs
+    predictions = Predictions(arrays[ArrayNames.PREDICTIONS], observed, tuple(attributes[ArrayNames.IDS]))
+    return replace(inputs, predictions=predictions, selectors=selectors_in(arrays, attributes) or inputs.selectors)

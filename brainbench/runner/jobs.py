@@ -11,6 +11,7 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -22,10 +23,10 @@ from brainbench.planning.picks import EncoderPick, MetricPick
 from brainbench.plugins import JobError, blamed
 from brainbench.records import Failure, MetricResult, Record
 from brainbench.results import store as results
-from brainbench.results.arrays import SELECTORS, mesh_of, places_of, read_arrays, stored_inputs, write_arrays
+from brainbench.results.arrays import of_fit, of_voxels, read_arrays, stored_inputs, write_arrays
 from brainbench.runner import job_record
 from brainbench.runner.features import FeatureReader
-from brainbench.types import FitContext, MetricInputs
+from brainbench.types import FitContext, MetricInputs, Responses
 from brainbench.util.files import storage
 from brainbench.util.folders import Folders
 from brainbench.util.memory import AnonymousPeak
@@ -159,23 +160,15 @@ class Run:
     def _store(
         self, job: Job, encoder: EncoderPick, encoding: Encoding, per_voxel: Mapping[str, np.ndarray]
     ) -> dict[str, str]:
-        arrays = {"predictions": encoding.predictions.values} | {f"per_voxel.{n}": v for n, v in per_voxel.items()}
-        surveyed = self.plan.data.survey(job.subject)
-        arrays |= places_of(surveyed)
-        attributes: dict[str, object] = {"ids": list(encoding.predictions.ids)} | mesh_of(surveyed)
-        if encoding.unmeasured is not None:
-            stimuli = self.plan.data.stimuli(job.subject)
-            arrays["unmeasured"] = encoding.unmeasured
-            attributes["unmeasured_ids"] = [stimuli.ids[i] for i in stimuli.unmeasured]
-        if encoding.selectors is not None:
-            attributes["layers"] = list(encoding.selectors.layers)
-            found = {kind: getattr(encoding.selectors, kind) for kind in SELECTORS}
-            arrays |= {f"selectors.{k}": np.asarray(a, np.float32) for k, a in found.items() if a is not None}
+        stimuli, surveyed = self.plan.data.stimuli(job.subject), self.plan.data.survey(job.subject)
+        unmeasured_ids = [stimuli.ids[index] for index in stimuli.unmeasured]
+        arrays, attributes = of_fit(encoding.predictions, encoding.selectors, encoding.unmeasured, unmeasured_ids)
+        known, where = _of_voxels(per_voxel, surveyed)
         with blamed(encoder.plugin, "parameters"):
             parameters = encoding.fitted.parameters()
         folder = self.folders.results
         try:
-            written = write_arrays(folder, job.key, arrays, attributes)
+            written = write_arrays(folder, job.key, arrays | known, attributes | where)
             return written | results.write_parameters(folder, job.key, parameters)
         except OSError:  # the disk said no: leave nothing half-written
             results.discard(folder, job.key)
@@ -200,8 +193,8 @@ class Run:
         scored, per_voxel, failure = score_all(picks, inputs)
         artifacts = before.artifacts
         if per_voxel:
-            arrays |= {f"per_voxel.{name}": values for name, values in per_voxel.items()} | places_of(inputs.responses)
-            attributes = attributes | mesh_of(inputs.responses)
+            known, where = _of_voxels(per_voxel, inputs.responses)
+            arrays, attributes = arrays | known, attributes | where
             artifacts = artifacts | write_arrays(self.folders.results, job.key, arrays, attributes)
         return replace(
             before,
@@ -210,6 +203,12 @@ class Run:
             metrics=before.metrics | scored,
             artifacts=artifacts,
         )
+
+
+def _of_voxels(
+    per_voxel: Mapping[str, np.ndarray], responses: Responses | None
+) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
+    return of_voxels(per_voxel, responses.rois, responses.surface) if responses else of_voxels(per_voxel, {}, None)
 
 
 def exit_code(records: Sequence[Record]) -> int:

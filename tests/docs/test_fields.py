@@ -12,8 +12,7 @@ import field_tables
 import pytest
 
 from brainbench import cards, hookspecs, plugins, protocols, records, types
-from brainbench.results import arrays
-from brainbench.runner import jobs
+from brainbench.types import ArrayNames, Selectors
 
 ROOT = Path(__file__).parents[2]
 HOOKS = ROOT / "docs/hooks.md"
@@ -106,13 +105,22 @@ def test_every_class_of_a_record_is_there() -> None:
 
 
 def test_every_array_has_its_row() -> None:
-    source = Path(arrays.__file__).read_text() + Path(jobs.__file__).read_text()
-    stored = set(re.findall(r'"((?:surface)\.\w+|predictions)":', source)) | {
-        f"selectors.{k}" for k in arrays.SELECTORS
-    }
-    written = names(RESULTS, "Arrays")
-    assert {name for name in written if "<" not in name} == stored
-    assert {name for name in written if "<" in name} == {"per_voxel.<metric>", "roi.<name>"}
+    found = names(RESULTS, "Arrays")
+    fixed = {ArrayNames.PREDICTIONS, ArrayNames.UNMEASURED, ArrayNames.VERTEX, ArrayNames.RIGHT}
+    fixed |= {ArrayNames.selector(kind) for kind in ArrayNames.SELECTORS}
+    assert set(found) == fixed | {ArrayNames.per_voxel("<metric>"), ArrayNames.roi("<name>")}
+    assert len(found) == len(set(found))
+
+
+def test_every_kind_of_selector_has_a_name() -> None:
+    assert {field.name for field in dataclasses.fields(Selectors)} == {"layers", *ArrayNames.SELECTORS}
+
+
+def test_every_attribute_of_the_store_is_there() -> None:
+    _, there, sentence = RESULTS.read_text().partition("\nAttributes of the store: ")
+    assert there
+    stored = {ArrayNames.IDS, ArrayNames.UNMEASURED_IDS, ArrayNames.LAYERS, ArrayNames.MESH}
+    assert stored == set(re.findall(r"`(\w+)`", sentence.partition("\n\n")[0]))
 
 
 def places() -> list[tuple[str, str]]:

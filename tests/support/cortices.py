@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from functools import lru_cache
 from pathlib import Path
@@ -10,14 +9,15 @@ from typing import Any
 
 import numpy as np
 
-from brainbench import Surface
+from brainbench import Selectors, Surface
 from brainbench.builtin.datasets.demo import cortex
 from brainbench.builtin.datasets.planted.truth import plant
 from brainbench.metrics.bootstrap import DRAWS, packed
 from brainbench.plot import Voxels
 from brainbench.records import BackboneFacts, Cost, DatasetFacts, EncoderFacts, MetricResult, Record
-from brainbench.results.arrays import write_arrays
+from brainbench.results.arrays import of_selectors, of_voxels, write_arrays
 from brainbench.results.store import write_record
+from brainbench.types import ArrayNames
 
 
 @lru_cache(maxsize=4)
@@ -101,18 +101,9 @@ def record(subject: str = "1", backbone: str = "toy/net", **changes: Any) -> Rec
 def write_fit(folder: Path, one: Record, voxels: Voxels, without: tuple[str, ...] = ()) -> Path:
     """Write a record and the arrays of ``voxels`` beside it, as a run does; without: selectors that are left out."""
     folder.mkdir(exist_ok=True)
-    kinds = ("layer", "space", "scale", "channel", "correlation", "likeness")
-    selectors = {f"selectors.{kind}": getattr(voxels, kind) for kind in kinds if kind not in without}
-    arrays: Mapping[str, Any] = (
-        selectors | {"per_voxel.r2": voxels.r2} | {f"roi.{n}": m for n, m in voxels.rois.items()}
-    )
-    attributes: dict[str, Any] = {"layers": list(voxels.layers)}
-    if voxels.surface is not None:
-        arrays = {
-            **arrays,
-            "surface.vertex": voxels.surface.vertex,
-            "surface.right": voxels.surface.hemisphere == "right",
-        }
-        attributes["mesh"] = voxels.surface.mesh
-    artifacts = write_arrays(folder, one.key, {name: np.asarray(array) for name, array in arrays.items()}, attributes)
+    kinds = {kind: None if kind in without else getattr(voxels, kind) for kind in ArrayNames.SELECTORS}
+    selectors, layers = of_selectors(Selectors(voxels.layers, **kinds))
+    scores = {} if voxels.r2 is None else {"r2": voxels.r2}
+    known, mesh = of_voxels(scores, voxels.rois, voxels.surface)
+    artifacts = write_arrays(folder, one.key, selectors | known, layers | mesh)
     return write_record(folder, replace(one, artifacts=artifacts))

@@ -9,7 +9,6 @@ import numpy as np
 
 from brainbench import Cell, Score, layer_place
 
-LAYER = "selectors.layer"
 # Places nearer than this are alike: selectors are stored in float32.
 FLAT = 1e-6
 
@@ -35,7 +34,7 @@ class Consistency:
             groups.setdefault((cell.row, cell.subject), []).append(number)
         scores: dict[int, Score] = {}
         for numbers in groups.values():
-            maps = [cells[number].arrays.get(LAYER) for number in numbers]
+            maps = [cells[number].selector("layer") for number in numbers]
             for position, number in enumerate(numbers):
                 others = [one for one in maps[:position] + maps[position + 1 :] if one is not None]
                 scores[number] = _score(cells[number], maps[position], others)
@@ -57,9 +56,10 @@ def same_layer(first: np.ndarray, second: np.ndarray) -> float:
 
 def _score(cell: Cell, own: np.ndarray | None, others: Sequence[np.ndarray]) -> Score:
     if own is None:
-        kept = "predictions" in cell.arrays
         reason = (
-            "the encoder has no layer selector" if kept else "selectors were not kept (--keep scores), or are damaged"
+            "the encoder has no layer selector"
+            if cell.predicted
+            else "selectors were not kept (--keep scores), or are damaged"
         )
         return Score(not_applicable=reason)
     if own.shape[1] == 1:

@@ -9,8 +9,6 @@ import numpy as np
 
 from brainbench import Cell, Score
 
-R2 = "per_voxel.r2"
-
 
 def load(*, settings: Mapping[str, Any]) -> Rssd:
     """The metric of card ``rssd``."""
@@ -34,7 +32,9 @@ class Rssd:
         if not rows:
             return [Score(not_applicable="no network has voxel-wise R2 for every subject and seed") for _ in cells]
         best = {
-            place: np.max([c.arrays[R2] for c in cells if c.row in rows and _place(c) == place], axis=0)
+            place: np.max(
+                [r2 for c in cells if c.row in rows and _place(c) == place and (r2 := _r2(c)) is not None], axis=0
+            )
             for place in {_place(cell) for cell in cells}
         }
         networks = {cell.row for cell in cells if not cell.control}
@@ -46,7 +46,7 @@ def complete_rows(cells: Sequence[Cell]) -> set[str]:
     """The rows of networks, not of controls, that have voxel-wise R2 for every (subject, seed) of the board."""
     found: dict[str, set[tuple[str, int]]] = {}
     for cell in cells:
-        if not cell.control and R2 in cell.arrays:
+        if not cell.control and _r2(cell) is not None:
             found.setdefault(cell.row, set()).add(_place(cell))
     everywhere = {_place(cell) for cell in cells}
     return {row for row, places in found.items() if places == everywhere}
@@ -60,10 +60,10 @@ def lacking(best: np.ndarray, r2: np.ndarray, voxels: np.ndarray) -> float | Non
 
 
 def _score(cell: Cell, best: np.ndarray, notes: tuple[str, ...]) -> Score:
-    r2 = cell.arrays.get(R2)
+    r2 = _r2(cell)
     if r2 is None:
         return Score(not_applicable="voxel-wise R2 was not kept (--keep scores), or is damaged")
-    regions = {"all": np.ones(len(r2), bool)} | {name: cell.arrays.get(f"roi.{name}") for name in cell.rois}
+    regions = {"all": np.ones(len(r2), bool)} | {name: cell.roi(name) for name in cell.rois}
     figures = {name: lacking(best, r2, voxels) for name, voxels in regions.items() if voxels is not None}
     values = {name: figure for name, figure in figures.items() if figure is not None}
     return Score(values, notes=notes) if values else Score(not_applicable="no voxel has an R2")
@@ -71,15 +71,19 @@ def _score(cell: Cell, best: np.ndarray, notes: tuple[str, ...]) -> Score:
 
 def _incomparable(cells: Sequence[Cell]) -> str | None:
     """Why the R2 of these cells cannot be set against each other."""
-    versions = sorted({cell.versions["r2"] for cell in cells if R2 in cell.arrays})
+    versions = sorted({cell.versions["r2"] for cell in cells if _r2(cell) is not None})
     if len(versions) > 1:
         return f"R2 of several versions ({', '.join(versions)}): run the older jobs again"
     voxels: dict[str, set[int]] = {}
     for cell in cells:
-        if (r2 := cell.arrays.get(R2)) is not None:
+        if (r2 := _r2(cell)) is not None:
             voxels.setdefault(cell.subject, set()).add(len(r2))
     differ = sorted(subject for subject, counts in voxels.items() if len(counts) > 1)
     return f"rows differ in their voxels of subject {', '.join(differ)}" if differ else None
+
+
+def _r2(cell: Cell) -> np.ndarray | None:
+    return cell.per_voxel("r2")
 
 
 def _place(cell: Cell) -> tuple[str, int]:
