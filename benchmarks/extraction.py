@@ -23,14 +23,12 @@ import torch
 from measure import in_a_process, interleaved, machine, peak_gb
 from PIL import Image
 
-from brainbench import DatasetCard, Stimuli
-from brainbench.api.features import _Images
+from brainbench import Stimuli
 from brainbench.planning.backbones import pick_backbones
-from brainbench.planning.dataset import OpenDataset
-from brainbench.planning.jobs import tokens_job
+from brainbench.planning.picks import BackbonePick
 from brainbench.planning.settings import Assignments
-from brainbench.plugins import Plugin
-from brainbench.registry import Entry, installed
+from brainbench.planning.tokens import TokenRequest
+from brainbench.registry import installed
 from brainbench.runner import FeatureReader, load_backbone
 from brainbench.util.folders import Folders
 from brainbench.util.progress import Silent
@@ -57,7 +55,7 @@ class Extraction:
     def __init__(self, name: str, images: int, batch: int, device: str, folder: Path) -> None:
         registry = installed()
         untrained = "" if registry.backbones.get(name).card.weights in ("untrained", "none") else "@untrained"
-        self.pick = pick_backbones(
+        (self.pick,) = pick_backbones(
             name + untrained,
             registry,
             Assignments([f"{name}.batch={batch}"]),
@@ -65,14 +63,13 @@ class Extraction:
             weights=(),
             controls=False,
             device=device,
-        )[0]
+        )
+        assert isinstance(self.pick, BackbonePick)
         (folder / "pictures").mkdir()
         stimuli = pictures(folder / "pictures", images)
-        card = DatasetCard(name="images", loader=_Images)
-        data = OpenDataset(Entry(card, Plugin("images", "brainbench", "0")), _Images(stimuli))
-        self.job = tokens_job(self.pick, "anybody", "8", data)
+        self.request = TokenRequest(self.pick, stimuli, "8")
         self.folders = Folders(folder, folder, folder / "cache")
-        self.reader = FeatureReader(data, self.folders, device, Silent())
+        self.reader = FeatureReader(self.folders, device, Silent())
         self.images, self.batch, self.device = images, batch, device
 
     def ours(self) -> None:
@@ -80,7 +77,7 @@ class Extraction:
         shutil.rmtree(self.folders.features, ignore_errors=True)
         self.folders.features.mkdir(parents=True)
         self.reader._stores.clear()
-        self.reader.of(self.job)
+        self.reader.read(self.request)
 
     def bare(self) -> Any:
         """The forward pass alone."""

@@ -13,7 +13,7 @@ import pluggy
 
 from brainbench import hookspecs
 from brainbench.cards import BackboneCard, Card, DatasetCard, EncoderCard, MetricCard
-from brainbench.errors import StoreError
+from brainbench.errors import BrainbenchError, PluginError, StoreError
 from brainbench.records import Failure
 
 KINDS: dict[str, type[Card]] = {
@@ -38,6 +38,10 @@ class Plugin:
     """Its cards, by kind (``backbones`` ...)."""
     error: str | None = None
     """Why it failed to load; None if it loaded."""
+
+    def __str__(self) -> str:
+        """Name the distribution and its version."""
+        return f"{self.distribution} {self.version}"
 
 
 def load_plugins(points: Iterable[EntryPoint] | None = None) -> tuple[Plugin, ...]:
@@ -86,27 +90,33 @@ def library_version(name: str) -> str:
         return "not installed"
 
 
-class JobError(Exception):
-    """A job failed: holds the responsible plugin, the stage and the cause."""
+class BlamedError(PluginError):
+    """A plugin raised: which one, at which stage, and the cause."""
 
-    def __init__(self, plugin: Plugin, stage: str, cause: BaseException) -> None:
-        super().__init__(describe(cause))
+    def __init__(self, plugin: Plugin, stage: str, cause: BaseException, subject: str | None = None) -> None:
+        said = f"{subject} of {plugin} failed to {stage}: " if subject else ""
+        super().__init__(said + (str(cause) if isinstance(cause, BrainbenchError) else describe(cause)))
         self.plugin, self.stage, self.cause = plugin, stage, cause
 
     def failure(self) -> Failure:
-        """Return the failure as a record stores it."""
-        owner = f"{self.plugin.distribution} {self.plugin.version}"
-        # Records may be published, so the message must not name the user's home folder.
+        """Describe it for the record."""
+        # A record may be published: it says what failed, not whose machine it was.
         message = " ".join(str(self.cause).replace(str(Path.home()), "~").split())
-        return Failure(owner, self.stage, type(self.cause).__name__, message)
+        return Failure(str(self.plugin), self.stage, type(self.cause).__name__, message)
 
 
 @contextmanager
-def blamed(plugin: Plugin, stage: str) -> Iterator[None]:
-    """Raise any exception inside as this plugin's JobError at this stage. StoreError and JobError pass unchanged."""
+def blamed(plugin: Plugin, stage: str, subject: str | None = None, *, own: bool | None = None) -> Iterator[None]:
+    """Turn what is raised inside into a BlamedError of this plugin at this stage.
+
+    subject: outside of a job, what the plugin was asked for, such as ``dataset nsd``; the stage then completes "failed to ...".
+    own: whether brainbench's own errors pass, because they say already what to do; by default outside of a job only. The disk's
+    refusals always pass.
+    """
+    passing = BrainbenchError if (bool(subject) if own is None else own) else (StoreError, BlamedError)
     try:
         yield
-    except (StoreError, JobError):
+    except passing:
         raise
     except Exception as error:
-        raise JobError(plugin, stage, error) from error
+        raise BlamedError(plugin, stage, error, subject) from error

@@ -10,8 +10,8 @@ from functools import cache
 from typing import Any, Generic, TypeVar
 
 from brainbench.cards import BackboneCard, Card, DatasetCard, EncoderCard, MetricCard, Setting
-from brainbench.errors import BrainbenchError, PluginError, UsageError, did_you_mean
-from brainbench.plugins import Plugin, describe, load_plugins
+from brainbench.errors import UsageError, did_you_mean
+from brainbench.plugins import Plugin, blamed, load_plugins
 
 C = TypeVar("C", bound=Card)
 
@@ -67,7 +67,7 @@ class Shelf(Generic[C]):
                 raise UsageError(f"{name} is a pattern; replace {name.partition('/')[2]} with a name")
             return self._entries[name]
         if name in self.clashes:
-            owners = " and ".join(f"{p.distribution} {p.version}" for p in self.clashes[name])
+            owners = " and ".join(str(p) for p in self.clashes[name])
             raise UsageError(f"{self.kind[:-1]} {name!r} is offered by both {owners}: uninstall one of them")
         for entry in [e for e in self._entries.values() if fnmatchcase(name, _pattern(e))]:
             if name not in self._expanded:
@@ -77,13 +77,8 @@ class Shelf(Generic[C]):
 
     def _expand(self, entry: Entry[C], name: str) -> Entry[C]:
         """Return the entry of one name that matches a pattern card."""
-        try:
+        with blamed(entry.plugin, "make its card", f"{self.kind[:-1]} {name}"):
             card = entry.card.expand(name=name)  # type: ignore[attr-defined]
-        except BrainbenchError:
-            raise
-        except Exception as error:
-            owner = f"{entry.plugin.distribution} {entry.plugin.version}"
-            raise PluginError(f"{name}: {owner} failed to make its card: {describe(error)}") from error
         return Entry(card, entry.plugin)
 
     def match(self, pattern: str) -> tuple[Entry[C], ...]:
@@ -110,7 +105,7 @@ class Shelf(Generic[C]):
         owner = PUBLISHED[self.kind].get(family, family)
         broken = [p for p in self._plugins if p.error and owner in p.name + p.distribution]
         if broken:
-            return f"{message}; {broken[0].distribution} {broken[0].version} failed to load: {broken[0].error}"
+            return f"{message}; {broken[0]} failed to load: {broken[0].error}"
         return f"{message}; {self._where(name)}"
 
     def _where(self, name: str) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal, Protocol
 
@@ -79,7 +80,7 @@ class Stimuli:
     unmeasured: tuple[int, ...] = ()
     """Indices of images without measured responses, for which predictions are wanted."""
 
-    @property
+    @cached_property
     def key(self) -> str:
         """Content key of the images' bytes and their order. Names do not count."""
         return hashlib.sha256("\n".join(self.digests).encode()).hexdigest()
@@ -147,7 +148,7 @@ class Responses:
 
         return np.flatnonzero(self.split == split)
 
-    @property
+    @cached_property
     def split_hash(self) -> str:
         """sha256 of the assignment of stimuli to splits."""
         pairs = sorted({f"{s}:{p}" for s, p in zip(self.stimulus.tolist(), self.split.tolist(), strict=True)})

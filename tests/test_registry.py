@@ -52,7 +52,8 @@ def test_names_that_the_plugin_does_not_know(registry: Registry) -> None:
     with pytest.raises(UsageError, match=r"many/unknown: no such network; did you mean many/one\?"):
         registry.backbones.get("many/unknown")
     with pytest.raises(
-        PluginError, match=r"many/broken: toy-dist 1.0 failed to make its card: RuntimeError: library missing"
+        PluginError,
+        match=r"backbone many/broken of toy-dist 1.0 failed to make its card: RuntimeError: library missing",
     ):
         registry.backbones.get("many/broken")
 

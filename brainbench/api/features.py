@@ -2,28 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
-from typing import Any
 
-from brainbench.cards import DatasetCard
-from brainbench.errors import BrainbenchError, PluginError, UsageError
+from PIL import Image
+
+from brainbench.errors import BrainbenchError, DataError, PluginError, UsageError
 from brainbench.planning.backbones import pick_backbones
-from brainbench.planning.dataset import OpenDataset
-from brainbench.planning.jobs import tokens_job
-from brainbench.planning.picks import BackbonePick
+from brainbench.planning.picks import AnyBackbone
 from brainbench.planning.settings import Assignments
-from brainbench.plugins import Plugin, library_version
-from brainbench.registry import Entry, installed
-from brainbench.runner import FeatureReader, JobError
+from brainbench.planning.tokens import TokenRequest
+from brainbench.plugins import BlamedError, describe
+from brainbench.registry import installed
+from brainbench.runner import FeatureReader
 from brainbench.types import Features, Grid, Stimuli
 from brainbench.util.files import storage
 from brainbench.util.folders import Folders, default_cache
 from brainbench.util.memory import resolve_device
 from brainbench.util.progress import Silent
-
-_SUBJECT = "anybody"
 
 
 def features(
@@ -62,35 +59,19 @@ def cache_folders(cache: str | Path | None) -> Folders:
     return folders
 
 
-def read_tokens(pick: BackbonePick, stimuli: Stimuli, grid: Grid, device: str, folders: Folders) -> Features:
-    """The tokens of a backbone for these images; raises PluginError when it cannot give them."""
-    card = DatasetCard(name="images", loader=_Images)
-    data = OpenDataset(Entry(card, Plugin("images", "brainbench", library_version("brainbench"))), _Images(stimuli))
+def read_tokens(pick: AnyBackbone, stimuli: Stimuli, grid: Grid, device: str, folders: Folders) -> Features:
+    """The tokens of a backbone for these images; raises PluginError when it cannot give them, DataError without an image."""
+    request = TokenRequest(pick, replace(stimuli, open=partial(_opened, stimuli)), grid)
     try:
-        return FeatureReader(data, folders, device, Silent()).of(tokens_job(pick, _SUBJECT, grid, data))
-    except JobError as error:
+        return FeatureReader(folders, device, Silent()).read(request)
+    except BlamedError as error:
         if isinstance(error.cause, BrainbenchError):
             raise error.cause from error
         raise PluginError(f"{pick.display} ({error.plugin.distribution}) failed to give tokens: {error}") from error
 
 
-@dataclass
-class _Images:
-    """A dataset of nothing but images."""
-
-    shown: Stimuli
-    subjects: Sequence[str] = (_SUBJECT,)
-    version: str = "1"
-    provides: frozenset[str] = frozenset()
-
-    def stimuli(self, subject: str) -> Stimuli:
-        return self.shown
-
-    def responses(self, subject: str) -> None:
-        return None
-
-    def masks(self, subject: str) -> None:
-        return None
-
-    def dissimilarities(self, subject: str) -> Any:
-        return None
+def _opened(stimuli: Stimuli, row: int) -> Image.Image:
+    try:
+        return stimuli.open(row)
+    except Exception as error:
+        raise DataError(f"image {stimuli.ids[row]} cannot be opened: {describe(error)}") from error

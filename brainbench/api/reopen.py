@@ -84,13 +84,13 @@ def reopen(
         controls=False,
     )
     benchmark = Benchmark.open(request, installed(), folders, device=device)
-    job = next((job for job in benchmark.plan.jobs if job.encoder and job.features_key == found.features_key), None)
+    job = next((job for job in benchmark.plan.jobs if job.encoder and job.tokens.key == found.features_key), None)
     if job is None:
         raise UsageError(
             f"{path}: the images, the backbone or its version are not those it was made with; run the same command again, or "
             "give its --data and --weights"
         )
-    opened, pick, grid = benchmark.plan.data, job.backbone, job.grid
+    opened, pick, grid = benchmark.plan.data, job.backbone, job.tokens.grid
 
     def others(stimuli: Stimuli) -> Features:
         return read_tokens(pick, stimuli, grid, benchmark.device, folders)

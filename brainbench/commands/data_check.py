@@ -12,14 +12,14 @@ from typing import Any
 import numpy as np
 
 from brainbench.cards import DatasetCard, Part
-from brainbench.errors import BrainbenchError, DataError, PluginError, UsageError
+from brainbench.errors import DataError, PluginError, UsageError
 from brainbench.planning import estimate
 from brainbench.planning.dataset import OpenDataset, open_dataset
 from brainbench.planning.jobs import choose, plan
 from brainbench.planning.picks import pick_subjects
 from brainbench.planning.request import Request
 from brainbench.planning.settings import Assignments
-from brainbench.plugins import describe
+from brainbench.plugins import blamed
 from brainbench.records import DatasetFacts
 from brainbench.registry import Entry, Registry
 from brainbench.runner import job_record
@@ -176,21 +176,13 @@ def inspect(
 
 
 def _root(entry: Entry[DatasetCard], path: Path) -> Path | None:
-    try:
+    with blamed(entry.plugin, f"look at {path}", f"dataset {entry.name}"):
         return entry.card.root(path) if entry.card.root else None
-    except BrainbenchError:
-        raise
-    except Exception as error:
-        raise PluginError(f"dataset {entry.name} failed to look at {path}: {describe(error)}") from error
 
 
 def _contents(entry: Entry[DatasetCard], path: Path, settings: dict[str, Any]) -> tuple[Part, ...]:
-    try:
+    with blamed(entry.plugin, f"list {path}", f"dataset {entry.name}"):
         return tuple(entry.card.contents(data=path, settings=settings)) if entry.card.contents else ()
-    except BrainbenchError:
-        raise
-    except Exception as error:
-        raise PluginError(f"dataset {entry.name} failed to list {path}: {describe(error)}") from error
 
 
 def _of(subject: str, parts: Sequence[Part]) -> tuple[Part, ...]:

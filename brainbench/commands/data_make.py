@@ -7,8 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from brainbench.cards import DatasetCard
-from brainbench.errors import BrainbenchError, PluginError, UsageError, did_you_mean
-from brainbench.plugins import describe
+from brainbench.errors import UsageError, did_you_mean
+from brainbench.plugins import blamed
 from brainbench.registry import Entry, Registry
 from brainbench.util.files import storage
 
@@ -30,15 +30,9 @@ def make(name: str, folder: Path, settings: Sequence[str], registry: Registry) -
     resolved = _resolved(entry.card, settings)
     if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
         raise UsageError(f"{folder}: something is there already; name a new or an empty folder")
-    try:
-        with storage(folder):
-            folder.mkdir(parents=True, exist_ok=True)
-            entry.card.maker(folder=folder, settings=resolved)
-    except BrainbenchError:
-        raise
-    except Exception as error:
-        owner = f"{entry.plugin.distribution} {entry.plugin.version}"
-        raise PluginError(f"dataset {name} of {owner} failed to make {folder}: {describe(error)}") from error
+    with blamed(entry.plugin, f"make {folder}", f"dataset {name}"), storage(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        entry.card.maker(folder=folder, settings=resolved)
 
 
 def _resolved(card: DatasetCard, settings: Sequence[str]) -> dict[str, Any]:

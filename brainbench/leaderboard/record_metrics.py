@@ -6,11 +6,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from brainbench.errors import BrainbenchError, PluginError
+from brainbench.errors import PluginError
 from brainbench.leaderboard.rows import Edition, roi_rank, row_key
 from brainbench.pipeline.scores import checked
 from brainbench.planning.picks import MetricPick
-from brainbench.plugins import describe
+from brainbench.plugins import blamed
 from brainbench.protocols import RecordsMetric
 from brainbench.records import EncoderFacts, MetricResult, Record
 from brainbench.results.arrays import StoredArrays
@@ -25,7 +25,7 @@ def compute(pick: MetricPick, edition: Edition, results: Path) -> dict[str, Metr
     """
     card, plugin = pick.card, pick.plugin
     cells = {r.key: cell(r, r.encoder, results) for r in edition.records if r.encoder and r.status == "done"}
-    try:
+    with blamed(plugin, "score the records", f"metric {card.name}", own=False):
         metric = card.loader(settings=pick.settings)
         if not isinstance(metric, RecordsMetric):
             raise PluginError(f"load() gave {type(metric).__name__}, which is no RecordsMetric")
@@ -33,9 +33,6 @@ def compute(pick: MetricPick, edition: Edition, results: Path) -> dict[str, Metr
         if len(said) != len(cells):
             raise PluginError(f"score() gave {len(said)} scores for {len(cells)} cells")
         found = [checked(card, score) for score in said]
-    except Exception as error:
-        what = error if isinstance(error, BrainbenchError) else describe(error)
-        raise PluginError(f"metric {card.name} of {plugin.distribution} {plugin.version} failed: {what}") from error
     columns = _columns(pick, edition)
     return {
         key: replace(result, version=pick.version, display=replace(result.display, columns=columns, roi_columns=False))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from brainbench.cards import BackboneCard
 from brainbench.errors import UsageError
-from brainbench.planning.picks import UNTRAINED, BackbonePick, joined
+from brainbench.planning.picks import UNTRAINED, AnyBackbone, BackbonePick, JointPick
 from brainbench.planning.settings import Assignments
 from brainbench.registry import JOIN, Entry, Registry, split_list
 from brainbench.types import Weights
@@ -25,14 +25,14 @@ def pick_backbones(
     weights: Sequence[str],
     controls: bool,
     device: str,
-) -> list[BackbonePick]:
+) -> list[AnyBackbone]:
     """The backbones of a run: those asked for first, then the controls that they do not already hold.
 
     ``A+B`` is one backbone, of the layers of several; no control is made of it. device: where they will run, for what their
     settings leave to it.
     """
     everywhere, files = _parse_weights(weights, registry)
-    chosen: dict[Networks, BackbonePick] = {}
+    chosen: dict[Networks, AnyBackbone] = {}
 
     def named(part: str) -> list[BackbonePick]:
         name, untrained = part.removesuffix(UNTRAINED), part.endswith(UNTRAINED)
@@ -44,14 +44,16 @@ def pick_backbones(
         return found
 
     for part in split_list(text, "backbones"):
-        for pick in [_joint(part, named)] if JOIN in part else named(part):
+        some: Sequence[AnyBackbone] = [_joint(part, named)] if JOIN in part else named(part)
+        for pick in some:
             chosen.setdefault(_networks(pick), pick)
     used = {n.name for pick in chosen.values() for n in pick.networks if n.weights.kind == "file"}
     if unused := files.keys() - used:
         raise UsageError(
             f"--weights {min(unused)}=...: this backbone is not selected, so the file would have no effect"
         )
-    for pick in list(chosen.values()) if controls else ():
+    alone = [pick for pick in chosen.values() if isinstance(pick, BackbonePick)]
+    for pick in alone if controls else ():
         if pick.weights.kind != "untrained" and pick.card.released:
             twin = _pick(pick.entry, Weights("untrained"), given, device)
             chosen.setdefault(_networks(twin), twin)
@@ -80,12 +82,12 @@ def representatives(registry: Registry, simulated: bool) -> list[Entry[BackboneC
     return [min(entries, key=rank) for entries in families.values()]
 
 
-def _networks(pick: BackbonePick) -> Networks:
+def _networks(pick: AnyBackbone) -> Networks:
     """What tells two backbones of a run apart."""
     return tuple((network.name, network.weights.kind) for network in pick.networks)
 
 
-def _joint(text: str, named: Callable[[str], list[BackbonePick]]) -> BackbonePick:
+def _joint(text: str, named: Callable[[str], list[BackbonePick]]) -> JointPick:
     """The backbone of a text ``A+B``; named: a name or glob -> what it means. Raises UsageError unless it means several."""
     parts = [part.strip() for part in text.split(JOIN)]
     if wrong := {"", "all"} & {part.removesuffix(UNTRAINED) for part in parts}:
@@ -101,7 +103,7 @@ def _joint(text: str, named: Callable[[str], list[BackbonePick]]) -> BackbonePic
         raise UsageError(
             f"--backbones {text}: means {only} alone; + joins two backbones or more, give another or leave + out"
         )
-    return joined(list(members.values()))
+    return JointPick(tuple(members.values()))
 
 
 def _pick(entry: Entry[BackboneCard], weights: Weights, given: Assignments, device: str) -> BackbonePick:

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from brainbench.cards import DatasetCard
-from brainbench.errors import BrainbenchError, PluginError, UsageError
+from brainbench.errors import PluginError, UsageError
 from brainbench.planning.picks import Pick
-from brainbench.plugins import describe
+from brainbench.plugins import blamed
 from brainbench.protocols import Dataset, Surveyed
 from brainbench.registry import Entry
 from brainbench.types import Responses, Stimuli
 from brainbench.util.files import storage
 from brainbench.util.hashing import digest
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 
 @dataclass(frozen=True)
@@ -40,9 +42,19 @@ class OpenDataset(Pick[DatasetCard]):
     def stimuli(self, subject: str) -> Stimuli:
         """The subject's images; the dataset is asked once."""
         if subject not in self._stimuli:
-            with self._blamed("stimuli"):
+            with blamed(self.plugin, "give stimuli", f"dataset {self.name}"):
                 self._stimuli[subject] = self.dataset.stimuli(subject)
         return self._stimuli[subject]
+
+    def readable(self, subject: str) -> Stimuli:
+        """The subject's images, as ``stimuli``; an image that cannot be opened is the dataset's failure."""
+        stimuli = self.stimuli(subject)
+
+        def opened(row: int) -> Image.Image:
+            with blamed(self.plugin, f"image {stimuli.ids[row]}"):
+                return stimuli.open(row)
+
+        return replace(stimuli, open=opened)
 
     def survey(self, subject: str, images: int = 0) -> Responses | None:
         """As ``responses``, but the values may be missing: all that a plan or a record needs to know."""
@@ -57,7 +69,7 @@ class OpenDataset(Pick[DatasetCard]):
 
     def _ask(self, method: str, subject: str, images: int) -> Responses | None:
         if (method, subject, 0) not in self._asked:
-            with self._blamed(method):
+            with blamed(self.plugin, f"give {method}", f"dataset {self.name}"):
                 self._asked[method, subject, 0] = getattr(self.dataset, method)(subject)
         every = self._asked[method, subject, 0]
         if every is not None and (method, subject, images) not in self._asked:
@@ -69,18 +81,6 @@ class OpenDataset(Pick[DatasetCard]):
         responses = self.survey(subject)
         there = 0 if responses is None else len(train_images(responses))
         return list(dict.fromkeys(0 if images == there else images for images in self.train_images))
-
-    @contextmanager
-    def _blamed(self, what: str) -> Iterator[None]:
-        try:
-            yield
-        except BrainbenchError:
-            raise
-        except Exception as error:
-            owner = f"{self.plugin.distribution} {self.plugin.version}"
-            raise PluginError(
-                f"dataset {self.card.name} of {owner} failed to give {what}: {describe(error)}"
-            ) from error
 
 
 def open_dataset(
@@ -99,15 +99,9 @@ def open_dataset(
         raise UsageError(f"--dataset {card.name} needs --data PATH: the folder that holds it")
     if path is not None and not (card.needs_data or card.takes_data):
         raise UsageError(f"--data {path}: the dataset {card.name} takes none; did you mean --dataset folder?")
-    try:
-        with storage(cache):
-            cache.mkdir(parents=True, exist_ok=True)
-            dataset = card.loader(settings=settings, data=path, cache=cache)
-    except BrainbenchError:
-        raise
-    except Exception as error:
-        owner = f"{entry.plugin.distribution} {entry.plugin.version}"
-        raise PluginError(f"dataset {card.name} of {owner} failed to load: {describe(error)}") from error
+    with blamed(entry.plugin, "load", f"dataset {card.name}"), storage(cache):
+        cache.mkdir(parents=True, exist_ok=True)
+        dataset = card.loader(settings=settings, data=path, cache=cache)
     if not isinstance(dataset, Dataset):
         raise PluginError(f"dataset {card.name}: load() gave {type(dataset).__name__}, which is no Dataset")
     changed = {name: value for name, value in changed.items() if name in settings}

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 from brainbench.backbones.packaged_weights import is_shipped
-from brainbench.planning.jobs import Job, Plan, member_jobs
-from brainbench.planning.picks import BackbonePick
+from brainbench.planning.jobs import Job, Plan
+from brainbench.planning.picks import AnyBackbone, BackbonePick, JointPick
+from brainbench.planning.tokens import TokenRequest
 from brainbench.types import Grid
 from brainbench.util.memory import budget
 
@@ -39,7 +40,7 @@ def jobs(plan: Plan, keep: str) -> list[dict[str, Any]]:
             "train_images": job.train_images,
             "metrics": [m.name for m in job.metrics],
             "key": job.key,
-            "features_mb": _features_mb(job, plan),
+            "features_mb": _features_mb(job.tokens),
             "memory_mb": _memory_mb(job, plan),
             "results_mb": _results_mb(job, plan, keep),
         }
@@ -59,10 +60,10 @@ class Totals:
 
 def totals(rows: list[dict[str, Any]], plan: Plan) -> Totals:
     """The sums of the rows; features are shared between the jobs of one backbone and stimulus set."""
-    alone = {one.features_key: one for job in plan.jobs for one in member_jobs(job, plan.data)}
+    alone = {one.key: one for job in plan.jobs for one in job.tokens.networks}
     surveys = [plan.data.survey(subject) for subject in dict.fromkeys(job.subject for job in plan.jobs)]
     return Totals(
-        features_mb=_sum(_features_mb(job, plan) for job in alone.values()),
+        features_mb=_sum(map(_features_mb, alone.values())),
         responses_mb=_sum(found.unprepared / 1e6 for found in surveys if found is not None),
         results_mb=_sum(row["results_mb"] for row in rows),
         memory_mb=max((row["memory_mb"] or 0.0 for row in rows), default=0.0),
@@ -93,11 +94,11 @@ def _data_notes(plan: Plan) -> list[str]:
     return [f"  subject {', '.join(subjects)}: {note}" for note, subjects in about.items()]
 
 
-def _features_mb(job: Job, plan: Plan) -> float | None:
-    each = [_image_bytes(one, job.grid) for one in job.backbone.networks]
+def _features_mb(tokens: TokenRequest) -> float | None:
+    each = [_image_bytes(one, tokens.grid) for one in tokens.backbone.networks]
     if None in each:
         return None
-    return round(len(plan.data.stimuli(job.subject)) * sum(filter(None, each)) / 1e6, 1)
+    return round(len(tokens.stimuli) * sum(filter(None, each)) / 1e6, 1)
 
 
 def _image_bytes(network: BackbonePick, grid: Grid) -> int | None:
@@ -114,7 +115,7 @@ def _image_bytes(network: BackbonePick, grid: Grid) -> int | None:
 
 
 def _memory_mb(job: Job, plan: Plan) -> float | None:
-    features = _features_mb(job, plan)
+    features = _features_mb(job.tokens)
     if features is None:
         return None
     if job.encoder is None:
@@ -138,13 +139,13 @@ def _results_mb(job: Job, plan: Plan, keep: str) -> float:
     return float(round((figures * 4 + voxels * len(responses.rois)) / 1e6, 2))
 
 
-def _role(pick: BackbonePick) -> str:
-    if pick.members:
+def _role(pick: AnyBackbone) -> str:
+    if isinstance(pick, JointPick):
         return "as one" + (", control" if pick.control else "")
     return "control" if pick.control else f"family {pick.card.family}"
 
 
-def _download(pick: BackbonePick) -> str:
+def _download(pick: AnyBackbone) -> str:
     return "".join(dict.fromkeys(_one_download(one) for one in pick.networks))
 
 

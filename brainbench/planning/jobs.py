@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,9 +12,11 @@ from brainbench.planning import keys
 from brainbench.planning.backbones import pick_backbones
 from brainbench.planning.dataset import OpenDataset
 from brainbench.planning.picks import (
+    AnyBackbone,
     BackbonePick,
     Choice,
     EncoderPick,
+    JointPick,
     MetricPick,
     pick_encoders,
     pick_metrics,
@@ -22,6 +24,7 @@ from brainbench.planning.picks import (
 )
 from brainbench.planning.request import Request
 from brainbench.planning.settings import Assignments
+from brainbench.planning.tokens import TokenRequest
 from brainbench.registry import Registry
 from brainbench.types import Grid
 
@@ -33,15 +36,17 @@ class Job:
     """One backbone, one encoder or none, one subject, one seed: what ends as one record. train_images: 0 for all."""
 
     key: str
-    features_key: str
-    ingredients: Mapping[str, Any]
-    backbone: BackbonePick
+    tokens: TokenRequest
     encoder: EncoderPick | None
     metrics: tuple[MetricPick, ...]
     subject: str
     seed: int
-    grid: Grid
     train_images: int = 0
+
+    @property
+    def backbone(self) -> AnyBackbone:
+        """The backbone whose tokens are read."""
+        return self.tokens.backbone
 
     @property
     def label(self) -> str:
@@ -59,7 +64,7 @@ class Plan:
     """
 
     data: OpenDataset
-    backbones: tuple[BackbonePick, ...]
+    backbones: tuple[AnyBackbone, ...]
     jobs: tuple[Job, ...]
     computed: tuple[MetricPick, ...] = ()
 
@@ -103,24 +108,13 @@ def plan(request: Request, registry: Registry, choice: Choice, data: OpenDataset
     jobs = []
     for backbone in choice.backbones:
         own = _jobs(backbone, encoders, metrics, subjects, range(request.seeds), data)
-        if backbone.members and not own:
+        if isinstance(backbone, JointPick) and not own:
             raise _unread(backbone, registry)
         jobs += own
     return Plan(data, choice.backbones, tuple(jobs), computed)
 
 
-def tokens_job(backbone: BackbonePick, subject: str, grid: Grid, data: OpenDataset) -> Job:
-    """A job that asks for a backbone's tokens and nothing else."""
-    return _job(backbone, None, (), subject, 0, grid, data)
-
-
-def member_jobs(job: Job, data: OpenDataset) -> list[Job]:
-    """For a job of several backbones as one: what asks each of them for its tokens; for any other the job itself."""
-    members = job.backbone.members
-    return [tokens_job(one, job.subject, job.grid, data) for one in members] if members else [job]
-
-
-def _unread(backbone: BackbonePick, registry: Registry) -> UsageError:
+def _unread(backbone: JointPick, registry: Registry) -> UsageError:
     takes = ", ".join(e.name for e in registry.encoders if e.card.joint)
     which = takes or "none is installed, one comes with: pip install brainbench-plugin-alignedcut"
     return UsageError(
@@ -135,7 +129,7 @@ def _free(card: MetricCard) -> bool:
 
 
 def _jobs(
-    backbone: BackbonePick,
+    backbone: AnyBackbone,
     encoders: Sequence[EncoderPick],
     metrics: Sequence[MetricPick],
     subjects: Sequence[str],
@@ -144,8 +138,9 @@ def _jobs(
 ) -> list[Job]:
     fitted = tuple(m for m in metrics if m.card.needs_encoder)
     # Of several backbones as one, what a metric says without a fit it says of each alone.
-    alone = [m for m in metrics if not (m.card.needs_encoder or backbone.members)]
-    takers = [e for e in encoders if e.card.joint or not backbone.members]
+    several = isinstance(backbone, JointPick)
+    alone = [m for m in metrics if not (m.card.needs_encoder or several)]
+    takers = [e for e in encoders if e.card.joint or not several]
     jobs = _token_jobs(backbone, alone, subjects, data)
     for subject in subjects:
         if not fitted or data.survey(subject) is None:
@@ -160,7 +155,7 @@ def _jobs(
 
 
 def _token_jobs(
-    backbone: BackbonePick, metrics: Sequence[MetricPick], subjects: Sequence[str], data: OpenDataset
+    backbone: AnyBackbone, metrics: Sequence[MetricPick], subjects: Sequence[str], data: OpenDataset
 ) -> list[Job]:
     """Jobs without an encoder: one a subject for metrics that read a brain, one a set of stimuli for the others."""
     jobs = []
@@ -179,7 +174,7 @@ def _token_jobs(
 
 
 def _job(
-    backbone: BackbonePick,
+    backbone: AnyBackbone,
     encoder: EncoderPick | None,
     metrics: tuple[MetricPick, ...],
     subject: str,
@@ -188,14 +183,13 @@ def _job(
     data: OpenDataset,
     images: int = 0,
 ) -> Job:
-    stimuli, responses = data.stimuli(subject), data.survey(subject, images)
-    features_key, ingredients = keys.features_key(backbone.facts, stimuli.key, grid)
+    tokens, responses = TokenRequest(backbone, data.readable(subject), grid), data.survey(subject, images)
     source: dict[str, Any] = {"dataset": data.card.name, "version": data.dataset.version, "subject": subject}
     if responses is not None:
         source |= {"responses": responses.key, "split": responses.split_hash}
-    if backbone.card.shuffles:
+    if isinstance(backbone, BackbonePick) and backbone.card.shuffles:
         source |= {"shuffle_seed": backbone.settings["shuffle_seed"]}
-    if stimuli.unmeasured:
-        source |= {"unmeasured": list(stimuli.unmeasured)}
-    key = keys.job_key(features_key, encoder.facts if encoder else None, source, seed)
-    return Job(key, features_key, ingredients, backbone, encoder, metrics, subject, seed, grid, images)
+    if tokens.stimuli.unmeasured:
+        source |= {"unmeasured": list(tokens.stimuli.unmeasured)}
+    key = keys.job_key(tokens.key, encoder.facts if encoder else None, source, seed)
+    return Job(key, tokens, encoder, metrics, subject, seed, images)

@@ -48,7 +48,7 @@ def card_facts(card: Card, plugin: Plugin, settings: Mapping[str, Any]) -> dict[
     return {
         "name": card.name,
         "card_version": card.version,
-        "plugin": f"{plugin.distribution} {plugin.version}",
+        "plugin": str(plugin),
         "code": _loader_code(card),
         "libraries": {name: library_version(name) for name in card.libraries},
         "settings": {k: v for k, v in settings.items() if k not in _IMMATERIAL},

@@ -1,4 +1,4 @@
-"""A backbone as a run will use it: its card, weights and settings; or several of them, whose layers are taken as one's."""
+"""What a run uses: backbones (one, or several as one), encoders and metrics, with their settings."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from brainbench.errors import UsageError, did_you_mean
 from brainbench.planning import keys
 from brainbench.planning.request import Request
 from brainbench.planning.settings import Assignments
-from brainbench.plugins import Plugin, library_version
+from brainbench.plugins import Plugin
 from brainbench.protocols import Dataset
 from brainbench.registry import JOIN, C, Entry, Registry, split_list
 from brainbench.types import Weights
@@ -46,7 +46,7 @@ class BackbonePick(Pick[BackboneCard]):
     """A backbone as it runs.
 
     control: shown unranked, because its card says so or as the untrained twin of a trained one; tap_set: whether somebody set
-    where its layers are read; members: those that it joins, if it is several as one.
+    where its layers are read.
     """
 
     weights: Weights
@@ -54,12 +54,11 @@ class BackbonePick(Pick[BackboneCard]):
     changed: Mapping[str, Any]
     control: bool
     tap_set: bool = False
-    members: tuple[BackbonePick, ...] = ()
 
     @property
     def networks(self) -> tuple[BackbonePick, ...]:
-        """The networks that run for it: its members, or itself."""
-        return self.members or (self,)
+        """The networks that run for it: itself."""
+        return (self,)
 
     @property
     def display(self) -> str:
@@ -69,12 +68,7 @@ class BackbonePick(Pick[BackboneCard]):
 
     @property
     def label(self) -> str:
-        """The weights as a board shows them: the release tag, ``untrained``, ``none`` or ``file:<sha8>``.
-
-        Of several backbones one after the other, ``mini-1 + untrained``, or once where all are the same.
-        """
-        if self.members:
-            return " + ".join(dict.fromkeys(member.label for member in self.members))
+        """The weights as a board shows them: the release tag, ``untrained``, ``none`` or ``file:<sha8>``."""
         if self.weights.kind == "file":
             return f"file:{keys.weights_facts(self.card, self.weights)['file'][:8]}"
         return "untrained" if self.weights.kind == "untrained" else self.card.weights
@@ -82,8 +76,6 @@ class BackbonePick(Pick[BackboneCard]):
     @property
     def facts(self) -> dict[str, Any]:
         """What goes into the features key: of a card that shuffles another's tokens, what goes into the other's."""
-        if self.members:
-            return {"joint": [member.facts for member in self.members]}
         card, settings = self.card, dict(self.settings)
         if card.shuffles:
             del settings["shuffle_seed"]
@@ -92,8 +84,6 @@ class BackbonePick(Pick[BackboneCard]):
 
     def read_at(self, tap: str) -> BackbonePick:
         """The same, its layers read at this tap; unless somebody set another, or its card does not offer it."""
-        if self.members:
-            return joined([member.read_at(tap) for member in self.members])
         if self.tap_set or tap not in self.card.taps:
             return self
         usual = self.card.resolve_settings({})["tap"]
@@ -105,26 +95,48 @@ class BackbonePick(Pick[BackboneCard]):
         )
 
 
-def joined(members: Sequence[BackbonePick]) -> BackbonePick:
-    """Several backbones as one, whose layers are theirs, in this order.
+@dataclass(frozen=True)
+class JointPick:
+    """Several backbones as one, whose layers are theirs, in this order."""
 
-    Its settings are those that all members have alike, and the others as ``<member>.<setting>``.
-    """
-    names = [member.display for member in members]
-    card = BackboneCard(name=JOIN.join(names), loader=_each_alone, weights="none")
-    return BackbonePick(
-        # What joins them is brainbench's own; the members' plugins answer for their tokens.
-        Entry(card, Plugin("joint", "brainbench", library_version("brainbench"))),
-        Weights("release"),
-        settings=_together(names, [member.settings for member in members]),
-        changed=_together(names, [member.changed for member in members]),
-        control=all(member.control for member in members),
-        members=tuple(members),
-    )
+    networks: tuple[BackbonePick, ...]
+
+    @property
+    def display(self) -> str:
+        """The name as a person writes it."""
+        return JOIN.join(network.display for network in self.networks)
+
+    @property
+    def label(self) -> str:
+        """The weights as a board shows them: ``mini-1 + untrained``, or once where all are the same."""
+        return " + ".join(dict.fromkeys(network.label for network in self.networks))
+
+    @property
+    def facts(self) -> dict[str, Any]:
+        """What goes into the features key."""
+        return {"joint": [network.facts for network in self.networks]}
+
+    @property
+    def settings(self) -> dict[str, Any]:
+        """Those that all networks have alike, and the others as ``<network>.<setting>``."""
+        return _together([n.display for n in self.networks], [n.settings for n in self.networks])
+
+    @property
+    def changed(self) -> dict[str, Any]:
+        """Which of the settings were changed, named like them."""
+        return _together([n.display for n in self.networks], [n.changed for n in self.networks])
+
+    @property
+    def control(self) -> bool:
+        """Whether it is shown unranked: when all its networks are controls."""
+        return all(network.control for network in self.networks)
+
+    def read_at(self, tap: str) -> JointPick:
+        """The same, with each network's layers read at this tap, as ``BackbonePick.read_at``."""
+        return JointPick(tuple(network.read_at(tap) for network in self.networks))
 
 
-def _each_alone(**_: Any) -> Any:
-    raise TypeError("several backbones as one are loaded one by one")
+AnyBackbone = BackbonePick | JointPick
 
 
 def _together(names: Sequence[str], each: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -143,7 +155,7 @@ class EncoderPick(Pick[EncoderCard]):
     settings: Mapping[str, Any]
     changed: Mapping[str, Any]
 
-    def reads(self, backbone: BackbonePick) -> BackbonePick:
+    def reads(self, backbone: AnyBackbone) -> AnyBackbone:
         """The backbone as this encoder reads it: at the encoder's own tap, if it has one, where that can be."""
         return backbone.read_at(self.settings["tap"]) if "tap" in self.settings else backbone
 
@@ -165,7 +177,7 @@ class MetricPick(Pick[MetricCard]):
 class Choice:
     """What a request selects, with settings."""
 
-    backbones: tuple[BackbonePick, ...]
+    backbones: tuple[AnyBackbone, ...]
     encoders: tuple[EncoderPick, ...]
     metrics: tuple[MetricPick, ...]
 

@@ -1,28 +1,26 @@
-"""Job -> features: from the store, or by one pass of the backbone over what the stores of several jobs lack."""
+"""Tokens that are asked for -> features: from the store, or by one pass of the backbone over what several stores lack."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from brainbench.backbones.checkpoints import state_sha256
 from brainbench.backbones.released_weights import obtained
-from brainbench.errors import PluginError
+from brainbench.errors import DataError, PluginError
 from brainbench.pipeline.extractor import Extractor, TokenOutput
 from brainbench.pipeline.feature_cache import log_lookup, what_differs
 from brainbench.pipeline.feature_store import FeatureStore, chunks
 from brainbench.pipeline.image_loader import ImageLoader
 from brainbench.pipeline.joint_features import JointFeatures
 from brainbench.pipeline.shuffled_features import ShuffledFeatures, wrong_images
-from brainbench.planning import keys
-from brainbench.planning.dataset import OpenDataset
-from brainbench.planning.jobs import Job, member_jobs
-from brainbench.planning.picks import BackbonePick
-from brainbench.plugins import JobError, blamed
+from brainbench.planning.picks import BackbonePick, JointPick
+from brainbench.planning.tokens import NetworkRequest, TokenRequest
+from brainbench.plugins import BlamedError, blamed
 from brainbench.protocols import Backbone, JointBackbone
-from brainbench.types import Features, Stimuli, Tokens
+from brainbench.types import Features, Tokens
 from brainbench.util.files import storage
 from brainbench.util.folders import Folders
 from brainbench.util.hashing import digest
@@ -36,16 +34,16 @@ if TYPE_CHECKING:
 
 @dataclass
 class FeatureTask:
-    """The features of one job while they are computed: the store, made with the first chunk, and the rows it lacks."""
+    """Features while they are computed: the store, made with the first chunk, and the rows it lacks."""
 
-    job: Job
+    request: NetworkRequest
     store: FeatureStore | None
     gaps: Sequence[range]
 
     @property
     def name(self) -> str:
         """The card's name."""
-        return self.job.backbone.name
+        return self.request.backbone.name
 
 
 @dataclass(frozen=True)
@@ -57,152 +55,140 @@ class Loaded:
 
 
 class FeatureReader:
-    """Gives each job its features: from the store, or by running the backbone over what the store lacks.
+    """Gives the tokens that are asked for: from the store, or by running the backbone over what the store lacks.
 
     Keeps one backbone loaded at a time and one verdict a key: a backbone that failed once is not tried again. What other
-    ``jobs`` will want of the same network and images (another grid, another time step) is computed in the same pass.
+    ``requests`` want of the same network and images (another grid, another time step) is computed in the same pass.
     """
 
-    def __init__(
-        self, data: OpenDataset, folders: Folders, device: str, report: Reporter, jobs: Sequence[Job] = ()
-    ) -> None:
-        self.data, self.folders, self.device, self.report = data, folders, device, report
-        self.jobs = [one for job in jobs for one in member_jobs(job, data)]
-        self._stores: dict[str, FeatureStore | JobError] = {}
+    def __init__(self, folders: Folders, device: str, report: Reporter, requests: Iterable[TokenRequest] = ()) -> None:
+        self.folders, self.device, self.report = folders, device, report
+        # Pass -> features key -> a request: what one pass can give.
+        self._passes: dict[str, dict[str, NetworkRequest]] = {}
+        for request in requests:
+            for one in request.networks:
+                self._passes.setdefault(one.reading, {}).setdefault(one.key, one)
+        self._stores: dict[str, FeatureStore | BlamedError] = {}
         self._loaded: tuple[Any, Loaded] | None = None
 
-    def of(self, job: Job) -> Features:
-        """The complete features of a job; raises JobError when the backbone cannot give them."""
-        if job.backbone.members:
-            each = {one.backbone.display: self.of(one) for one in member_jobs(job, self.data)}
-            return JointFeatures(job.features_key, each)
-        store, pick = self._complete(job), job.backbone
-        if not pick.card.shuffles:
-            return store
-        seed = pick.settings["shuffle_seed"]
-        with blamed(self.data.plugin, "shuffle"):
-            return ShuffledFeatures(store, wrong_images(self.data.stimuli(job.subject).digests, seed), seed)
+    def read(self, request: TokenRequest) -> Features:
+        """The complete features; raises BlamedError when the backbone cannot give them."""
+        each = {one.backbone.display: self._tokens(one) for one in request.networks}
+        if isinstance(request.backbone, JointPick):
+            return JointFeatures(request.key, each)
+        (alone,) = each.values()
+        return alone
 
-    def weights_sha256(self, job: Job) -> str | None:
-        """Of the network that made the features of a job; raises JobError when it cannot give them.
+    def weights_sha256(self, request: TokenRequest) -> str | None:
+        """Of the network that made the features; raises BlamedError when it cannot give them.
 
         Of several networks as one, the digest of theirs.
         """
-        if not job.backbone.members:
-            return self._complete(job).weights_sha256
-        each = [self._complete(one).weights_sha256 for one in member_jobs(job, self.data)]
-        return digest(each) if any(each) else None
+        each = [self._complete(one).weights_sha256 for one in request.networks]
+        if isinstance(request.backbone, JointPick):
+            return digest(each) if any(each) else None
+        return each[0]
 
-    def _complete(self, job: Job) -> FeatureStore:
-        if job.features_key not in self._stores:
-            partners = self._partners(job)
+    def _tokens(self, request: NetworkRequest) -> Features:
+        store, pick = self._complete(request), request.backbone
+        if not pick.card.shuffles:
+            return store
+        seed = pick.settings["shuffle_seed"]
+        with blamed(pick.plugin, "shuffle"):
+            return ShuffledFeatures(store, wrong_images(request.stimuli.digests, seed), seed)
+
+    def _complete(self, request: NetworkRequest) -> FeatureStore:
+        if request.key not in self._stores:
+            partners = self._partners(request)
             try:
-                self._obtain([job, *partners])
-            except JobError as error:
+                self._obtain([request, *partners])
+            except BlamedError as error:
                 if partners:  # whose fault it was shows when each is alone
-                    return self._alone(job)
-                self._stores[job.features_key] = error
-        return self._known(job)
+                    return self._alone(request)
+                self._stores[request.key] = error
+        return self._known(request)
 
-    def _alone(self, job: Job) -> FeatureStore:
+    def _alone(self, request: NetworkRequest) -> FeatureStore:
         try:
-            self._obtain([job])
-        except JobError as error:
-            self._stores[job.features_key] = error
-        return self._known(job)
+            self._obtain([request])
+        except BlamedError as error:
+            self._stores[request.key] = error
+        return self._known(request)
 
-    def _known(self, job: Job) -> FeatureStore:
-        found = self._stores[job.features_key]
-        if isinstance(found, JobError):
+    def _known(self, request: NetworkRequest) -> FeatureStore:
+        found = self._stores[request.key]
+        if isinstance(found, BlamedError):
             raise found
         return found
 
-    def _partners(self, job: Job) -> list[Job]:
-        """One job for each further set of features that the same pass can give."""
-        found: dict[str, Job] = {}
-        for other in self.jobs:
-            if other.features_key not in (job.features_key, *self._stores) and self._pass(other) == self._pass(job):
-                found.setdefault(other.features_key, other)
-        return list(found.values())
+    def _partners(self, request: NetworkRequest) -> list[NetworkRequest]:
+        """One request for each further set of features that the same pass can give."""
+        others = self._passes.get(request.reading, {})
+        return [other for key, other in others.items() if key != request.key and key not in self._stores]
 
-    def _pass(self, job: Job) -> Any:
-        pick = job.backbone
-        network = repr(pick.card.joint or pick.name)
-        weights = keys.weights_facts(pick.card, pick.weights)
-        return network, weights, dict(pick.settings), self.data.stimuli(job.subject).key
-
-    def _obtain(self, jobs: Sequence[Job]) -> None:
-        """Complete the stores of these jobs, if the first one's is not; one lock a key, always in the same order."""
+    def _obtain(self, requests: Sequence[NetworkRequest]) -> None:
+        """Complete these stores, if the first one is not; one lock a key, always in the same order."""
         with storage(self.folders.features), ExitStack() as locks:
-            for key in sorted(job.features_key for job in jobs):
+            for key in sorted(request.key for request in requests):
                 locks.enter_context(self.folders.locked(self.folders.features, key))
-            with blamed(jobs[0].backbone.plugin, "tokens"):
-                targets = [self._target(jobs[0])]
-                if targets[0].gaps:
-                    targets += [target for target in map(self._target, jobs[1:]) if target.gaps]
-                    self._fill(targets)
-                for target in targets:
-                    if target.store is None:
-                        raise PluginError(f"{self.data.card.name}: subject {target.job.subject} has no stimuli")
-                    self._stores[target.job.features_key] = target.store
+            with blamed(requests[0].backbone.plugin, "tokens"):
+                tasks = [self._task(requests[0])]
+                if tasks[0].gaps:
+                    tasks += [task for task in map(self._task, requests[1:]) if task.gaps]
+                    self._fill(tasks)
+                for task in tasks:
+                    if task.store is None:
+                        raise DataError("there are no images to read tokens of")
+                    self._stores[task.request.key] = task.store
 
-    def _target(self, job: Job) -> FeatureTask:
-        store = FeatureStore.find(self.folders.features / job.features_key, job.features_key)
-        gaps, damaged = store.gaps() if store else (chunks(len(self.data.stimuli(job.subject))), 0)
-        why = self._why(job, store, len(gaps), damaged)
-        log_lookup(self.folders.cache, job.features_key, job.backbone.display, why)
+    def _task(self, request: NetworkRequest) -> FeatureTask:
+        store = FeatureStore.find(self.folders.features / request.key, request.key)
+        gaps, damaged = store.gaps() if store else (chunks(len(request.stimuli)), 0)
+        why, display = self._why(request, store, len(gaps), damaged), request.backbone.display
+        log_lookup(self.folders.cache, request.key, display, why)
         if damaged:
-            self.report.message(f"{job.backbone.display}: {why}")
-        return FeatureTask(job, store, gaps)
+            self.report.message(f"{display}: {why}")
+        return FeatureTask(request, store, gaps)
 
-    def _why(self, job: Job, store: FeatureStore | None, gaps: int, damaged: int) -> str:
+    def _why(self, request: NetworkRequest, store: FeatureStore | None, gaps: int, damaged: int) -> str:
         if store is None:
-            return what_differs(self.folders.cache, dict(job.ingredients))
+            return what_differs(self.folders.cache, dict(request.ingredients))
         if damaged:
             return f"damage found: {damaged} of {gaps} missing chunks failed their checksum and are computed again"
         return f"{gaps} chunks were still to be computed" if gaps else "hit"
 
-    def _fill(self, targets: Sequence[FeatureTask]) -> None:
-        pick, subject = targets[0].job.backbone, targets[0].job.subject
-        stimuli = self._blameless(self.data.stimuli(subject))
-        loaded = self._load(pick, [target.name for target in targets])
+    def _fill(self, tasks: Sequence[FeatureTask]) -> None:
+        pick, stimuli = tasks[0].request.backbone, tasks[0].request.stimuli
+        loaded = self._load(pick, [task.name for task in tasks])
         backbone = loaded.backbone
         extractor = Extractor(backbone.tokens, self.device, pick.settings)
-        every = sorted({rows for target in targets for rows in target.gaps}, key=lambda rows: rows.start)
-        title = ", ".join(dict.fromkeys(target.job.backbone.display for target in targets))
+        every = sorted({rows for task in tasks for rows in task.gaps}, key=lambda rows: rows.start)
+        title = ", ".join(dict.fromkeys(task.request.backbone.display for task in tasks))
         with (
             self.report.task(f"{title}: tokens") as advance,
             ImageLoader(stimuli, [row for rows in every for row in rows], backbone.preprocess) as images,
         ):
             for rows in every:
-                some = [target for target in targets if rows in target.gaps]
-                wanted = [TokenOutput(t.name, backbone.layers[t.name], t.job.grid) for t in some]
+                some = [task for task in tasks if rows in task.gaps]
+                wanted = [TokenOutput(t.name, backbone.layers[t.name], t.request.grid) for t in some]
                 found = extractor.extract(images, len(rows), wanted)
                 with storage(self.folders.features):
-                    for target, (local, glob) in zip(some, found, strict=True):
-                        if target.store is None:
-                            target.store = self._created(target, loaded, local, len(stimuli))
-                        target.store.write(rows, local, glob)
+                    for task, (local, glob) in zip(some, found, strict=True):
+                        if task.store is None:
+                            task.store = self._created(task, loaded, local, len(stimuli))
+                        task.store.write(rows, local, glob)
                 advance(rows.stop, len(stimuli), f"{rows.stop} of {len(stimuli)} images")
 
-    def _blameless(self, stimuli: Stimuli) -> Stimuli:
-        """The same images; one that cannot be opened is the dataset's failure, not the backbone's."""
-
-        def opened(row: int) -> Image.Image:
-            with blamed(self.data.plugin, f"image {stimuli.ids[row]}"):
-                return stimuli.open(row)
-
-        return replace(stimuli, open=opened)
-
-    def _created(self, target: FeatureTask, loaded: Loaded, local: Sequence[np.ndarray], stimuli: int) -> FeatureStore:
+    def _created(self, task: FeatureTask, loaded: Loaded, local: Sequence[np.ndarray], stimuli: int) -> FeatureStore:
+        key = task.request.key
         return FeatureStore.create(
-            self.folders.features / target.job.features_key,
-            target.job.features_key,
-            layers=loaded.backbone.layers[target.name],
+            self.folders.features / key,
+            key,
+            layers=loaded.backbone.layers[task.name],
             local=local,
             stimuli=stimuli,
             weights_sha256=loaded.sha256,
-            ingredients=target.job.ingredients,
+            ingredients=task.request.ingredients,
         )
 
     def _load(self, pick: BackbonePick, names: Iterable[str]) -> Loaded:

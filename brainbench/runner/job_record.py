@@ -11,7 +11,7 @@ from typing import Literal
 from brainbench.pipeline.scores import noise_ceiling
 from brainbench.planning.dataset import OpenDataset
 from brainbench.planning.jobs import Job
-from brainbench.planning.picks import BackbonePick, EncoderPick
+from brainbench.planning.picks import AnyBackbone, BackbonePick, EncoderPick
 from brainbench.plugins import library_version
 from brainbench.protocols import Fitted
 from brainbench.records import BackboneFacts, Cost, DatasetFacts, EncoderFacts, Failure, MetricResult, Record
@@ -40,8 +40,8 @@ def record(
         backbone=_backbone(job.backbone, weights_sha256),
         encoder=_encoder(job.encoder) if job.encoder else None,
         seed=job.seed,
-        grid=job.grid,
-        features_key=job.features_key,
+        grid=job.tokens.grid,
+        features_key=job.tokens.key,
         metrics=dict(metrics),
         versions=_versions(job, data),
         cost=cost,
@@ -97,7 +97,7 @@ def dataset(data: OpenDataset, subject: str, images: int = 0) -> DatasetFacts:
     )
 
 
-def _backbone(pick: BackbonePick, weights_sha256: str | None) -> BackboneFacts:
+def _backbone(pick: AnyBackbone, weights_sha256: str | None) -> BackboneFacts:
     """Of several backbones as one, what is different from one to another is told one after the other."""
     cards = [one.card for one in pick.networks]
     parameters = [card.parameters for card in cards]
@@ -108,7 +108,7 @@ def _backbone(pick: BackbonePick, weights_sha256: str | None) -> BackboneFacts:
         weights_sha256=weights_sha256,
         weights_source=_several(_source(one) for one in pick.networks),
         control=pick.control,
-        plugin=_several(f"{one.plugin.distribution} {one.plugin.version}" for one in pick.networks) or "",
+        plugin=_several(str(one.plugin) for one in pick.networks) or "",
         settings=dict(pick.settings),
         changed=dict(pick.changed),
         licence=_several(card.licence for card in cards),
@@ -128,8 +128,7 @@ def _several(texts: Iterable[str | None]) -> str | None:
 
 
 def _encoder(pick: EncoderPick) -> EncoderFacts:
-    plugin = f"{pick.plugin.distribution} {pick.plugin.version}"
-    return EncoderFacts(pick.name, plugin, dict(pick.settings), dict(pick.changed))
+    return EncoderFacts(pick.name, str(pick.plugin), dict(pick.settings), dict(pick.changed))
 
 
 def _versions(job: Job, data: OpenDataset) -> dict[str, str]:

@@ -20,7 +20,7 @@ from brainbench.pipeline.encoding import Encoding, encode
 from brainbench.pipeline.scores import LoadedMetric, missing_inputs, score
 from brainbench.planning.jobs import Job, Plan
 from brainbench.planning.picks import EncoderPick, MetricPick
-from brainbench.plugins import JobError, blamed
+from brainbench.plugins import BlamedError, blamed
 from brainbench.records import Failure, MetricResult, Record
 from brainbench.results import store as results
 from brainbench.results.arrays import of_fit, of_voxels, read_arrays, stored_inputs, write_arrays
@@ -46,7 +46,7 @@ class Run:
     _features: FeatureReader = field(init=False)
 
     def __post_init__(self) -> None:
-        self._features = FeatureReader(self.plan.data, self.folders, self.device, self.report, self.plan.jobs)
+        self._features = FeatureReader(self.folders, self.device, self.report, [job.tokens for job in self.plan.jobs])
 
     def records(self) -> Iterator[tuple[Job, Record, bool]]:
         """Run every job; yields (job, its record, whether it was there already)."""
@@ -87,7 +87,7 @@ class Run:
         with AnonymousPeak() as memory:
             try:
                 record = self._rescored(job, before) or self._fitted(job, started, memory)
-            except JobError as error:
+            except BlamedError as error:
                 if before is not None:
                     return replace(before, status="failed", failure=error.failure())
                 spent = job_record.cost(started, self.device, memory.mb)
@@ -99,7 +99,7 @@ class Run:
         inputs, encoding = self._inputs(job), None
         # Without an encoder, tokens are read only for a metric that lacks nothing else.
         if job.encoder or any(missing_inputs(m.card, inputs) == ["tokens"] for m in job.metrics):
-            inputs = replace(inputs, features=self._features.of(job))
+            inputs = replace(inputs, features=self._features.read(job.tokens))
         if job.encoder:
             encoding = self._encode(job, inputs)
             inputs = replace(
@@ -112,7 +112,7 @@ class Run:
         return job_record.record(
             job,
             self.plan.data,
-            weights_sha256=self._features.weights_sha256(job) if inputs.features is not None else None,
+            weights_sha256=self._features.weights_sha256(job.tokens) if inputs.features is not None else None,
             fitted=encoding.fitted if encoding else None,
             metrics=scored,
             artifacts=artifacts,
@@ -189,7 +189,7 @@ class Run:
         arrays, attributes = found
         inputs = stored_inputs(arrays, attributes, inputs.responses, inputs)
         if any("tokens" in pick.card.needs for pick in picks):
-            inputs = replace(inputs, features=self._features.of(job))
+            inputs = replace(inputs, features=self._features.read(job.tokens))
         scored, per_voxel, failure = score_all(picks, inputs)
         artifacts = before.artifacts
         if per_voxel:
@@ -232,7 +232,7 @@ def score_all(
             with blamed(pick.plugin, f"metric {pick.name}"):
                 metric = pick.card.loader(settings=pick.settings)
                 result, voxels = score(LoadedMetric(pick.card, metric), inputs)
-        except JobError as error:
+        except BlamedError as error:
             failure = error.failure()
             continue
         scored[pick.name] = replace(result, version=pick.version)

@@ -225,8 +225,8 @@ def test_a_plugin_that_raises_is_named(tmp_path: Path) -> None:
     def broken(*_: Any, **__: Any) -> list[Part]:
         raise KeyError("oh")
 
-    with pytest.raises(PluginError, match="dataset marked failed to look at .*: KeyError: 'oh'"):
+    with pytest.raises(PluginError, match="dataset marked of toy-dist 1.0 failed to look at .*: KeyError: 'oh'"):
         recognise(tmp_path, None, registry(layout.card(root=broken)))
     card = layout.card(root=anywhere, contents=broken)
-    with pytest.raises(PluginError, match="dataset marked failed to list .*: KeyError: 'oh'"):
+    with pytest.raises(PluginError, match="dataset marked of toy-dist 1.0 failed to list .*: KeyError: 'oh'"):
         inspect(tmp_path, registry(card), tmp_path / "cache", Silent())

@@ -90,7 +90,7 @@ def raises(cells: Sequence[Cell]) -> Any:
 def test_a_broken_metric_is_one_line_with_its_plugin(
     tmp_path: Path, answer: Callable[[Sequence[Cell]], Any], message: str
 ) -> None:
-    with pytest.raises(PluginError, match=f"metric spy of toy-dist 1.0 failed: {message}"):
+    with pytest.raises(PluginError, match=f"metric spy of toy-dist 1.0 failed to score the records: {message}"):
         computed([fit("a", 0.1)], tmp_path, answer)
 
 

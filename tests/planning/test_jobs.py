@@ -9,7 +9,7 @@ import pytest
 import toy
 
 from brainbench import BackboneCard, EncoderCard, Setting, UsageError
-from brainbench.planning.jobs import Job, member_jobs
+from brainbench.planning.jobs import Job
 from brainbench.planning.request import Request
 from brainbench.runner.benchmark import Benchmark
 from brainbench.util.folders import Folders
@@ -57,10 +57,10 @@ def test_only_encoders_that_say_so_take_several_as_one(tmp_path: Path) -> None:
 def test_its_features_are_asked_of_each_member_as_if_it_ran_alone(tmp_path: Path) -> None:
     plan = opened(tmp_path, "b/one+a/one,a/one,b/one", "both").plan
     joint, *alone = [job for job in plan.jobs if job.encoder]
-    assert [job.features_key for job in member_jobs(joint, plan.data)] == [
-        job.features_key for job in sorted(alone, key=lambda job: job.backbone.display, reverse=True)
+    assert [one.key for one in joint.tokens.networks] == [
+        job.tokens.key for job in sorted(alone, key=lambda job: job.backbone.display, reverse=True)
     ]
-    assert member_jobs(alone[0], plan.data) == [alone[0]]
+    assert [one.key for one in alone[0].tokens.networks] == [alone[0].tokens.key]
     assert len({job.key for job in plan.jobs}) == len(plan.jobs)
 
 
@@ -102,8 +102,8 @@ def test_an_encoders_tap_is_read_where_the_backbone_offers_it(tmp_path: Path) ->
     at = {(j.backbone.display, j.encoder.name): j for j in jobs if j.encoder}
     assert at["a/one", "tapped"].backbone.changed == {"tap": "attention"}
     assert at["a/one", "both"].backbone.changed == {}
-    assert at["a/one", "tapped"].features_key != at["a/one", "both"].features_key
-    assert at["b/one", "tapped"].features_key == at["b/one", "both"].features_key
+    assert at["a/one", "tapped"].tokens.key != at["a/one", "both"].tokens.key
+    assert at["b/one", "tapped"].tokens.key == at["b/one", "both"].tokens.key
 
 
 @pytest.mark.parametrize(

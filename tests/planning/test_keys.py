@@ -5,11 +5,15 @@ from pathlib import Path
 
 import pytest
 import toy
+from PIL import Image
 
 from brainbench import lazy
 from brainbench.planning import keys
+from brainbench.planning.backbones import pick_backbones
+from brainbench.planning.settings import Assignments
+from brainbench.planning.tokens import TokenRequest
 from brainbench.plugins import Plugin
-from brainbench.types import Weights
+from brainbench.types import Stimuli, Weights
 
 PLUGIN = Plugin("toy", "toy-dist", "1.0")
 
@@ -61,3 +65,15 @@ def test_job_keys_tell_seeds_encoders_and_data_apart() -> None:
         keys.job_key("g", {"name": "e"}, {"split": "s"}, 1),
     }
     assert len(made) == 5
+
+
+def test_a_request_is_of_the_same_pass_whatever_its_grid() -> None:
+    stimuli = Stimuli(("a",), ("d",), lambda index: Image.new("RGB", (1, 1)))
+    (pick,) = pick_backbones(
+        "toy/net", toy.registry(), Assignments(()), simulated=True, weights=(), controls=False, device="cpu"
+    )
+    one, other = TokenRequest(pick, stimuli, "8").networks[0], TokenRequest(pick, stimuli, "native").networks[0]
+    assert one.reading == other.reading
+    assert one.key != other.key
+    elsewhere = TokenRequest(pick, Stimuli(("a",), ("e",), stimuli.open), "8").networks[0]
+    assert elsewhere.reading != one.reading

@@ -7,7 +7,7 @@ import toy
 
 from brainbench import UsageError
 from brainbench.planning.backbones import pick_backbones
-from brainbench.planning.picks import BackbonePick, joined
+from brainbench.planning.picks import BackbonePick, JointPick
 from brainbench.planning.settings import Assignments
 
 CARDS = [
@@ -59,7 +59,7 @@ def test_settings_are_told_once_where_all_have_them_alike() -> None:
 
 def test_the_facts_are_those_of_the_members_in_their_order() -> None:
     one, two = pick("a/one"), pick("b/one")
-    assert joined([one, two]).facts == {"joint": [one.facts, two.facts]}
+    assert JointPick((one, two)).facts == {"joint": [one.facts, two.facts]}
     assert pick("a/one+b/one").facts != pick("b/one+a/one").facts
 
 

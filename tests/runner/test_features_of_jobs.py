@@ -156,4 +156,4 @@ def test_a_shuffled_card_with_other_settings_has_tokens_of_its_own(tmp_path: Pat
     registry = toy.registry([plain, replace(plain, name="mixed", control=True, shuffles="net")], metrics=[toy.R2])
     request = Request(backbones="net,mixed", encoders="toyfit", dataset="toydata", settings=("mixed.dtype=float32",))
     folders = Folders(tmp_path / "results", tmp_path / "leaderboards", tmp_path / "cache")
-    assert len({job.features_key for job in Benchmark.open(request, registry, folders, device="cpu").plan.jobs}) == 2
+    assert len({job.tokens.key for job in Benchmark.open(request, registry, folders, device="cpu").plan.jobs}) == 2
