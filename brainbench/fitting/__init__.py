@@ -7,11 +7,12 @@ from brainbench.fitting.blur import blurred
 from brainbench.fitting.channel_align import ChannelAlign, Linear
 from brainbench.fitting.engine import train
 from brainbench.fitting.fit_state import FitState
-from brainbench.fitting.fitted import FittedModel
+from brainbench.fitting.fitted import FittedModel, fit_model
 from brainbench.fitting.identifiability import layer_likeness
 from brainbench.fitting.losses import smooth_l1
 from brainbench.fitting.model import EncoderModel
 from brainbench.fitting.pooling_fields import pool_out, pool_out_loss
+from brainbench.fitting.prediction import evaluating
 from brainbench.fitting.readout import Selection, read_out, read_out_loss
 from brainbench.fitting.recipes import FAST, PAPER, RECIPES, Recipe
 from brainbench.fitting.selectors import (
@@ -47,6 +48,8 @@ __all__ = [
     "TrainingData",
     "blurred",
     "entropy_penalty",
+    "evaluating",
+    "fit_model",
     "greedy_soup",
     "layer_likeness",
     "load_training_data",

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from brainbench.backbones.checkpoints import state_sha256
 from brainbench.fitting.channel_align import ChannelAlign
+from brainbench.fitting.prediction import evaluating
 from brainbench.fitting.token_reader import CHUNK, LayerReader, TokenReader
 from brainbench.types import Features
 
@@ -45,5 +45,5 @@ class AlignedFeatures:
         return np.concatenate([self._aligned(reader, block).numpy(force=True) for block in blocks])
 
     def _aligned(self, reader: LayerReader, stimuli: np.ndarray) -> Tensor:
-        with torch.no_grad():
+        with evaluating(self._align):
             return self._align.layer(reader.layer, reader.read(self._features, stimuli).float().to(self._device))

@@ -9,11 +9,14 @@ import numpy as np
 from torch import Tensor
 
 from brainbench.fitting.aligned_features import AlignedFeatures
+from brainbench.fitting.engine import train
 from brainbench.fitting.model import EncoderModel
 from brainbench.fitting.prediction import predictions
+from brainbench.fitting.recipes import Recipe
 from brainbench.fitting.standardisation import Standardisation
 from brainbench.fitting.token_reader import TokenReader
-from brainbench.types import Features, Selectors
+from brainbench.fitting.training_data import TrainingData
+from brainbench.types import Features, FitContext, Selectors
 
 
 @dataclass(frozen=True)
@@ -52,3 +55,11 @@ class FittedModel:
         scales = {**self.reader.parameters(), "responses.mean": self.units.mean, "responses.sd": self.units.sd}
         state = {f"model.{name}": tensor for name, tensor in self.model.state_dict().items()}
         return {name: tensor.detach().cpu().contiguous() for name, tensor in (state | scales).items()}
+
+
+def fit_model(model: EncoderModel, data: TrainingData, recipe: Recipe, context: FitContext) -> FittedModel:
+    """Train ``model`` (see ``train``); returns it with everything that its predictions need."""
+    history = train(model, data, recipe, context)
+    return FittedModel(
+        model=model, reader=data.reader, units=data.units, device=context.device, history=history, notes=data.notes
+    )

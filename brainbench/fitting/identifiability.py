@@ -23,9 +23,11 @@ def layer_likeness(tokens: Sequence[Tensor], aligned: Tensor, channel: Tensor) -
     measured on the other, and the other way round; 0 .. 1. What all images have in common at a place is taken out first: it
     predicts no response.
     """
-    read = aligned.double() @ _square_root(channel.double())
+    # In float64, which is slow on a GPU, and the tokens of a few images are little to move.
+    tokens, aligned, channel = [t.cpu().double() for t in tokens], aligned.cpu().double(), channel.cpu().double()
+    read = aligned @ _square_root(channel)
     features = [_centred(layer) for layer in read]
-    return _correlations(features), _likeness([_centred(t.double()) for t in tokens], features)
+    return _correlations(features), _likeness([_centred(t) for t in tokens], features)
 
 
 def _square_root(channel: Tensor) -> Tensor:

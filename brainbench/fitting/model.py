@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from torch import Tensor, nn
 
@@ -28,6 +28,13 @@ class EncoderModel(nn.Module, ABC):
 
         B is up to 64 here. Nothing of B x V x D may be kept on the way: V is hundreds of thousands for a whole brain.
         """
+
+    def predictor(self) -> Callable[[Sequence[Tensor]], Tensor]:
+        """``forward`` for the model as it is now, called for one block of images after another.
+
+        Override it to compute once what does not depend on the tokens.
+        """
+        return self
 
     @property
     def channel_align(self) -> ChannelAlign | None:

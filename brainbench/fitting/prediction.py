@@ -3,19 +3,31 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
 import numpy as np
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
-from brainbench.errors import DataError
 from brainbench.fitting.model import EncoderModel
-from brainbench.fitting.standardisation import Moments
 from brainbench.fitting.training_data import TrainingData
 
 # B x V figures in one block: 32 MB of float32.
 _BLOCK_FIGURES = 1 << 23
 _BLOCK = 64
+
+
+@contextmanager
+def evaluating(model: nn.Module) -> Iterator[None]:
+    """Every part of the model in eval mode and without gradients; afterwards in the mode it was in."""
+    modes = [(module, module.training) for module in model.modules()]
+    model.eval()
+    try:
+        with torch.no_grad():
+            yield
+    finally:
+        for module, training in modes:
+            module.training = training
 
 
 def predictions(
@@ -30,25 +42,28 @@ def predictions(
     stimuli, shown = np.unique(stimulus, return_inverse=True)
     order = np.argsort(shown, kind="stable")
     edges = np.searchsorted(shown[order], np.arange(0, len(stimuli), block))
+    with evaluating(model):
+        respond = model.predictor()
     for start, trials in zip(range(0, len(stimuli), block), np.split(order, edges)[1:], strict=True):
-        with torch.no_grad():
-            predicted = model(tokens_of(stimuli[start : start + block]))
+        tokens = tokens_of(stimuli[start : start + block])
+        with evaluating(model):
+            predicted = respond(tokens)
         for part in np.split(trials, range(block, len(trials), block)):
             yield part, predicted[torch.from_numpy(shown[part] - start).to(predicted.device)]
 
 
 class Validation:
-    """R2 on the val split: the mean over the voxels that vary there. Raises DataError if none does."""
+    """R2 on the val split: the mean over the voxels that vary there.
+
+    Where none does, as with a single response, the sum of squares that errors are compared with is what the train split leads
+    one to expect: the variance over it times the number of val responses.
+    """
 
     def __init__(self, model: EncoderModel, data: TrainingData, device: str) -> None:
         self._model, self._data, self._device = model, data, device
-        moments = Moments()
-        for part in np.split(data.val, range(_BLOCK, len(data.val), _BLOCK)):
-            moments.add(data.observed(part))
-        self._total = moments.variation.to(device)
+        known = data.variation if bool(data.variation.any()) else torch.full_like(data.variation, len(data.val))
+        self._total = known.to(device)
         self._varies = self._total > 0
-        if not bool(self._varies.any()):
-            raise DataError("no voxel varies over the val split: it needs two responses or more, give it more images")
 
     def r2(self) -> float:
         """R2 of the model as it stands."""

@@ -38,13 +38,13 @@ class Checkpoints:
 def greedy_soup(model: nn.Module, checkpoints: Checkpoints, score: Callable[[], float]) -> float:
     """Average the best states one by one, keeping each only if the average gets better (ModelSoup).
 
-    score: the model's figure on the val split as it stands. Leaves the soup in ``model`` and returns its score, which is
-    never below that of the best single state.
+    Integers, which count something, are the best state's. score: the model's figure on the val split as it stands. Leaves the
+    soup in ``model`` and returns its score, which is never below that of the best single state.
     """
     (best, _, soup), *others = checkpoints.best
     size = 1
     for _, _, state in others:
-        mixed = {name: t + (state[name] - t) / (size + 1) for name, t in soup.items()}
+        mixed = {name: t + (state[name] - t) / (size + 1) if t.is_floating_point() else t for name, t in soup.items()}
         model.load_state_dict(mixed)
         mixed_score = score()
         if mixed_score > best:

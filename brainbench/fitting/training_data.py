@@ -11,46 +11,52 @@ import torch
 from torch import Tensor
 
 from brainbench.errors import DataError
-from brainbench.fitting.standardisation import Moments, Standardisation
+from brainbench.fitting.response_reader import ResponseReader, response_reader
+from brainbench.fitting.standardisation import Standardisation
 from brainbench.fitting.token_pools import draw_pools, plan, read_ahead, skip_trials
 from brainbench.fitting.token_reader import HeldTokens, Source, TokenReader, hold, stimulus_bytes, survey
 from brainbench.types import Features, Responses
 from brainbench.util.memory import budget, fits_on
 
 Batch = tuple[list[Tensor], Tensor]
-# Figures in one block of responses: 32 MB of float64.
-_BLOCK_FIGURES = 1 << 22
 
 
 @dataclass(frozen=True)
 class TrainingData:
     """The train and val splits of one subject; nothing of the test split is read.
 
-    values: [R, V], the responses as the dataset gave them, one row a trial; stimulus: [R], the row of ``features`` that each
-    trial saw (several may share one); train, val: row numbers of ``values``; reader, units: how tokens and responses are
-    standardised; held: the tokens that stay in memory; pools: how many parts a pass over the train split is read in; key: what
-    these data are, so that no fit goes on with others.
+    responses: the standardised responses, one row a trial; stimulus: [R], the row of ``features`` that each trial saw (several
+    may share one); train, val: numbers of trials; variation: [V] float64, the sum of the squared distances of the standardised
+    val responses from their mean; reader: how tokens are standardised; held: the tokens that stay in memory;
+    pools: how many parts a pass over the train split is read in; key: what these data are, so that no fit goes on with others;
+    notes: what a fit to them cannot do, one sentence each.
     """
 
     features: Features
-    values: np.ndarray
+    responses: ResponseReader
     stimulus: np.ndarray
     train: np.ndarray
     val: np.ndarray
+    variation: Tensor
     reader: TokenReader
-    units: Standardisation
     held: HeldTokens
     pools: int
     key: str
+    notes: tuple[str, ...] = ()
 
     @property
     def voxels(self) -> int:
         """V."""
-        return int(self.values.shape[1])
+        return int(self.responses.values.shape[1])
+
+    @property
+    def units(self) -> Standardisation:
+        """How responses are standardised."""
+        return self.responses.units
 
     def observed(self, trials: np.ndarray) -> Tensor:
-        """Standardised responses of some rows of ``values``, [n, V] float32."""
-        return self.units.apply(_rows(self.values, trials))
+        """Standardised responses of some trials, [n, V] float32, on the device that holds them, else on the CPU."""
+        return self.responses.read(trials)
 
     def tokens_of(self, stimuli: np.ndarray, device: str) -> list[Tensor]:
         """Tokens of some stimuli as a model takes them: per layer [n, P, C_l] float32 on ``device``."""
@@ -103,7 +109,7 @@ def load_training_data(
     """Read what a fit needs, every layer once.
 
     memory: GB of tokens to hold at once, 0 for half of the machine's; the rest is read again for every pass. device: the
-    fit's own; tokens lie there if all of them fit.
+    fit's own; tokens are held there if all of them fit, and responses if they fit beside them.
 
     Raises DataError when a split is empty, or when tokens or responses are not finite.
     """
@@ -113,35 +119,30 @@ def load_training_data(
             raise DataError(
                 f"subject {responses.subject}: the {split} split has no responses; a fit needs train and val"
             )
-    units = _units(responses, train, val)
+    reading, variation = response_reader(responses, train, val)
     shown, shown_val = np.unique(responses.stimulus[train]), np.unique(responses.stimulus[val])
     each = stimulus_bytes(features, sources, int(shown[0]))
     pools, hold_val = plan(len(shown), len(shown_val), budget(memory) // each)
     kept = np.union1d(shown if pools == 1 else shown[:0], shown_val if hold_val else shown_val[:0])
     place = device if pools == 1 and fits_on(device, each * len(kept)) else "cpu"
     reader, held = survey(features, sources, shown, kept, place)
+    tokens = 0 if place == "cpu" else each * len(kept)
+    if fits_on(device, tokens + 4 * len(reading.trials) * responses.values.shape[1]):
+        reading = reading.on(device)
     key = f"{features.key} {responses.key} {','.join(sources)} in {pools} on {place}"
-    return TrainingData(features, responses.values, responses.stimulus, train, val, reader, units, held, pools, key)
+    notes = tuple(_limits(len(shown), len(val), variation))
+    return TrainingData(features, reading, responses.stimulus, train, val, variation, reader, held, pools, key, notes)
 
 
-def _units(responses: Responses, train: np.ndarray, val: np.ndarray) -> Standardisation:
-    """The scale of the train responses, and a look at all of them."""
-    values, moments = responses.values, Moments()
-    voxels = values.shape[1]
-    bad = torch.zeros(voxels, dtype=torch.bool)
-    for split in (train, val):
-        for trials in np.split(split, range(0, len(split), max(1, _BLOCK_FIGURES // max(1, voxels))))[1:]:
-            block = _rows(values, trials)
-            bad |= ~block.isfinite().all(dim=0)
-            if split is train:
-                moments.add(block)
-    if bad.any():
-        raise DataError(
-            f"subject {responses.subject}: {int(bad.sum())} of {len(bad)} voxels hold NaN or infinity in the train or val "
-            f"split, the first is voxel {int(bad.nonzero()[0])}; leave these voxels out of the dataset"
+def _limits(train_images: int, val_trials: int, variation: Tensor) -> Iterator[str]:
+    """What such splits keep a fit from, one sentence each."""
+    if train_images == 1:
+        yield "the train split has one image: there is nothing to learn from it but its responses"
+    still = int((variation == 0).sum())
+    if still == len(variation):
+        yield (
+            f"no voxel varies over the val split ({val_trials} responses): epochs are chosen by their error there in units of "
+            "the variance over the train split"
         )
-    return Standardisation.of(moments)
-
-
-def _rows(values: np.ndarray, trials: np.ndarray) -> Tensor:
-    return torch.from_numpy(np.asarray(values[trials], dtype=np.float32))
+    elif still:
+        yield f"{still} of {len(variation)} voxels do not vary over the val split: epochs are chosen by the others"

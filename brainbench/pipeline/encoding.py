@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -31,9 +33,10 @@ def encode(
 ) -> Encoding:
     """Fit on train and val, predict test and what is unmeasured.
 
-    Raises PluginError when what comes back is of a wrong shape or not finite.
+    Raises PluginError when what comes back is of a wrong shape or not finite, the history's figures included.
     """
     fitted = encoder.fit(features, responses, context)
+    _check_history(fitted.history, name)
     test, voxels = responses.rows("test"), responses.values.shape[1]
     shown = responses.stimulus[test]
     values = _predicted(fitted, features, shown, voxels, name)
@@ -47,6 +50,16 @@ def encode(
         _predicted(fitted, features, unmeasured, voxels, name) if len(unmeasured) else None,
         fitted.aligned(features) if isinstance(fitted, Aligning) else None,
     )
+
+
+def _check_history(history: Sequence[Mapping[str, float]], name: str) -> None:
+    for number, row in enumerate(history, 1):
+        for figure, value in row.items():
+            if not isinstance(value, int | float | np.number) or not math.isfinite(value):
+                raise PluginError(
+                    f"{name}: row {number} of the fit's history says {figure} = {value}: figures must be finite numbers; "
+                    "leave out what there is none of"
+                )
 
 
 def _predicted(fitted: Fitted, features: Features, stimuli: np.ndarray, voxels: int, name: str) -> np.ndarray:

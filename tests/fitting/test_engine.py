@@ -12,7 +12,7 @@ from sklearn.metrics import r2_score
 from torch import Tensor
 
 from brainbench import DataError, FitContext, Responses
-from brainbench.fitting import FittedModel, Linear, TrainingData, load_training_data, train
+from brainbench.fitting import FittedModel, Linear, TrainingData, fit_model, load_training_data, train
 from brainbench.fitting.prediction import Validation, predictions
 
 MakeFeatures = Callable[..., Any]
@@ -110,12 +110,42 @@ def test_validation_r2_is_the_mean_over_voxels_that_vary(memory_features: MakeFe
     assert Validation(model, data, "cpu").r2() == pytest.approx(expected, rel=1e-5)
 
 
-def test_one_val_response_is_refused(problem: tuple[Any, Responses]) -> None:
+def with_val(problem: tuple[Any, Responses], count: int) -> tuple[Any, Responses]:
+    """The same, with so many val responses."""
     features, responses = problem
     split = responses.split.copy()
-    split[responses.rows("val")[1:]] = "test"
-    with pytest.raises(DataError, match="no voxel varies over the val split"):
-        train(LinearModel(), data_of((features, replace(responses, split=split))), QUICK, CONTEXT)
+    split[responses.rows("val")[count:]] = "test"
+    return features, replace(responses, split=split)
+
+
+def test_one_val_response_is_compared_with_the_variance_over_the_train_split(problem: tuple[Any, Responses]) -> None:
+    data, model = data_of(with_val(problem, 1)), LinearModel()
+    fitted = fit_model(model, data, replace(QUICK, steps=300), CONTEXT)
+    assert "no voxel varies over the val split (1 responses)" in fitted.notes[0]
+    error = data.observed(data.val) - model(data.tokens_of(data.stimulus[data.val], "cpu")).detach()
+    assert Validation(model, data, "cpu").r2() == pytest.approx(1 - error.square().mean().item(), rel=1e-5)
+    assert fitted.history[-1]["val_r2"] > 0.9
+
+
+def test_one_train_image_gives_its_responses_and_a_note(problem: tuple[Any, Responses]) -> None:
+    features, responses = problem
+    split = responses.split.copy()
+    split[responses.rows("train")[1:]] = "test"
+    data = data_of((features, replace(responses, split=split)))
+    fitted = fit_model(LinearModel(), data, QUICK, CONTEXT)
+    assert fitted.notes == ("the train split has one image: there is nothing to learn from it but its responses",)
+    only = responses.stimulus[data.train]
+    spread = responses.values.std(axis=0)
+    np.testing.assert_allclose((fitted.predict(features, only) - responses.values[data.train]) / spread, 0, atol=0.5)
+    assert np.isfinite(fitted.predict(features, np.arange(20))).all()
+
+
+def test_voxels_that_do_not_vary_over_val_are_told(problem: tuple[Any, Responses]) -> None:
+    features, responses = problem
+    responses.values[responses.rows("val"), 1] = 3
+    assert data_of((features, responses)).notes == (
+        "1 of 4 voxels do not vary over the val split: epochs are chosen by the others",
+    )
 
 
 def test_a_loss_that_is_not_finite_is_caught_within_an_epoch(problem: tuple[Any, Responses]) -> None:

@@ -76,3 +76,22 @@ def test_every_ingredient_weighs_alike() -> None:
     scores = iter([2.0, 3.0])
     assert greedy_soup(model, checkpoints, lambda: next(scores)) == 3
     assert model.value.item() == pytest.approx((1 - 2 + 3) / 3)
+
+
+class Counted(Point):
+    """A number, and how often it was seen."""
+
+    seen: torch.Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("seen", torch.tensor(0))
+
+
+def test_what_counts_is_the_best_states_own() -> None:
+    model, checkpoints = Counted(), Checkpoints(2)
+    for value, seen in ((1.0, 7), (-2.0, 12)):
+        model.seen.fill_(seen)
+        checkpoints.offer(closeness(model.at(value), 0), seen, model)
+    greedy_soup(model, checkpoints, lambda: closeness(model, 0))
+    assert (model.value.item(), model.seen.item(), model.seen.dtype) == (-0.5, 7, torch.int64)

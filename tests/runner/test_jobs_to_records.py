@@ -227,9 +227,19 @@ class Nan(toy.ToyEncoder):
         return fitted
 
 
+class Endless(toy.ToyEncoder):
+    """Its history holds no figure that a record can hold."""
+
+    def fit(self, *arguments: Any) -> Any:
+        fitted = super().fit(*arguments)
+        fitted.history = [{"step": 1.0, "loss": 0.5}, {"step": 2.0, "loss": float("inf")}]
+        return fitted
+
+
 @pytest.mark.parametrize(
     ("make", "message"),
     [
+        (Endless, "PluginError: bad: row 2 of the fit's history says loss = inf: figures must be finite numbers"),
         (Worse, "predict\\(\\) gave \\[20, 5\\], expected \\[20, 6\\]"),
         (Raises, "RuntimeError: no way forward"),
         (Nan, "NaN or infinite"),

@@ -17,8 +17,8 @@ from brainbench.fitting import (
     FittedModel,
     Linear,
     Recipe,
+    fit_model,
     load_training_data,
-    train,
 )
 
 
@@ -38,8 +38,7 @@ class ClassToken:
         data = load_training_data(features, responses, ("global",), memory=self.recipe.memory, device=context.device)
         generator = torch.Generator().manual_seed(context.seed)
         model = ClassTokenModel(features.channels, data.voxels, self.recipe, generator)
-        history = train(model, data, self.recipe, context)
-        return FittedModel(model=model, reader=data.reader, units=data.units, device=context.device, history=history)
+        return fit_model(model, data, self.recipe, context)
 
 
 class ClassTokenModel(EncoderModel):

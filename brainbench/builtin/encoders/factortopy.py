@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from math import sqrt
 from typing import Any
 
@@ -24,12 +24,13 @@ from brainbench.fitting import (
     TrainingData,
     blurred,
     entropy_penalty,
+    evaluating,
+    fit_model,
     layer_likeness,
     load_training_data,
     one_grid,
     read_out,
     read_out_loss,
-    train,
 )
 
 # Standard deviation of an untrained voxel's prediction, in units of its responses. Not smaller: selectors would settle, all
@@ -101,15 +102,11 @@ class FactorTopy:
             self.variant,
             separate=self.separate,
         )
-        history = train(model, data, self.recipe, context)
-        return FittedModel(
-            model=model,
-            reader=data.reader,
-            units=data.units,
-            device=context.device,
-            history=history,
+        fitted = fit_model(model, data, self.recipe, context)
+        return replace(
+            fitted,
             selectors=model.selected(features.layers, data.tokens_of(_some(data), context.device)),
-            notes=(NO_COORDINATES,) if self.variant.topology and coordinates is None else (),
+            notes=(*fitted.notes, *((NO_COORDINATES,) if self.variant.topology and coordinates is None else ())),
         )
 
 
@@ -150,8 +147,12 @@ class FactorTopyModel(EncoderModel):
 
     def forward(self, tokens: Sequence[Tensor]) -> Tensor:
         """Per layer [B, H*W + 1, C_l] -> responses [B, V]."""
-        read = read_out(self._aligned(tokens), self.grid, self.selectors(), self._weights())
-        return read + self.constant
+        return self.predictor()(tokens)
+
+    def predictor(self) -> Callable[[Sequence[Tensor]], Tensor]:
+        """``forward``, with what every voxel selects computed once."""
+        selection, weights = self.selectors(), self._weights()
+        return lambda tokens: read_out(self._aligned(tokens), self.grid, selection, weights) + self.constant
 
     def loss(self, tokens: Sequence[Tensor], observed: Tensor, penalty: float, blur: float = 0.0) -> Tensor:
         """Smooth L1 from local tokens blurred over ``blur`` places, plus ``penalty`` times the layer selector's R."""
@@ -177,7 +178,7 @@ class FactorTopyModel(EncoderModel):
 
         layers: their names; tokens: of some images, per layer [n, P, C_l], to tell how alike the layers are.
         """
-        with torch.no_grad():
+        with evaluating(self):
             space, layer, scale = self.selectors()
             correlation, likeness = layer_likeness(self._seen(tokens), self._aligned(tokens), self.channel)
         found = {"space": space.mean(dim=1), "layer": layer, "scale": scale}

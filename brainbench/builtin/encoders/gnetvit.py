@@ -17,11 +17,11 @@ from brainbench.fitting import (
     EncoderModel,
     FittedModel,
     Recipe,
+    fit_model,
     load_training_data,
     one_grid,
     pool_out,
     pool_out_loss,
-    train,
 )
 
 
@@ -42,8 +42,7 @@ class GNetViT:
         data = load_training_data(features, responses, ("local",), memory=self.recipe.memory, device=context.device)
         generator = torch.Generator().manual_seed(context.seed)
         model = GNetViTModel(features.channels, height * width, data.voxels, self.recipe, generator)
-        history = train(model, data, self.recipe, context)
-        return FittedModel(model=model, reader=data.reader, units=data.units, device=context.device, history=history)
+        return fit_model(model, data, self.recipe, context)
 
 
 class GNetViTModel(EncoderModel):

@@ -17,9 +17,9 @@ from brainbench.fitting import (
     FittedModel,
     Linear,
     Recipe,
+    fit_model,
     load_training_data,
     one_grid,
-    train,
 )
 
 
@@ -40,8 +40,7 @@ class PatchToken:
         data = load_training_data(features, responses, ("local",), memory=self.recipe.memory, device=context.device)
         generator = torch.Generator().manual_seed(context.seed)
         model = PatchTokenModel(features.channels, height * width, data.voxels, self.recipe, generator)
-        history = train(model, data, self.recipe, context)
-        return FittedModel(model=model, reader=data.reader, units=data.units, device=context.device, history=history)
+        return fit_model(model, data, self.recipe, context)
 
 
 class PatchTokenModel(EncoderModel):

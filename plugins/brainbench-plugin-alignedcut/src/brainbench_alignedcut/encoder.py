@@ -68,7 +68,7 @@ class AlignedCut:
             units=data.units,
             device=context.device,
             history=history,
-            notes=notes,
+            notes=(*data.notes, *notes),
             grid=grid,
         )
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -28,8 +28,14 @@ class AlignedCutModel(EncoderModel):
         self.terms = terms
         self.align = ChannelAlign(channels, dim, generator)
         self.regression = Linear(dim, voxels, generator)
-        # The seed of the next step's nodes. In the state, so that a stopped fit goes on with the same ones.
+        # The seed of the next step's nodes. In the state, so that a stopped fit goes on with the same ones; on the CPU, whose
+        # generator reads it.
         self.register_buffer("draws", torch.randint(1 << 31, (), generator=generator))
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> AlignedCutModel:
+        moved: AlignedCutModel = super()._apply(fn, recurse)  # type: ignore[no-untyped-call]
+        self.draws = self.draws.cpu()
+        return moved
 
     def forward(self, tokens: Sequence[Tensor]) -> Tensor:
         """Per layer [B, P, C_l] -> responses [B, V]."""
