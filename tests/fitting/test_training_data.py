@@ -127,7 +127,7 @@ def test_responses_stay_where_they_are(memory_features: MakeFeatures, tmp_path: 
     np.save(tmp_path / "values.npy", responses.values)
     on_disk = np.load(tmp_path / "values.npy", mmap_mode="r")
     mapped = load_training_data(memory_features(layers()), replace(responses, values=on_disk), ("local",))
-    assert mapped.values is on_disk
+    assert mapped.responses.values is on_disk
     held = load_training_data(memory_features(layers()), responses, ("local",))
     assert torch.equal(mapped.observed(np.array([3, 1])), held.observed(np.array([3, 1])))
 
@@ -137,7 +137,7 @@ def test_responses_in_many_blocks_have_one_scale(
 ) -> None:
     responses = make_responses([*range(8)], ["train"] * 5 + ["val"] * 3)
     whole = load_training_data(memory_features(layers()), responses, ("local",))
-    monkeypatch.setattr("brainbench.fitting.training_data._BLOCK_FIGURES", 6)
+    monkeypatch.setattr("brainbench.fitting.response_reader._BLOCK_FIGURES", 6)
     blocks = load_training_data(memory_features(layers()), responses, ("local",))
     torch.testing.assert_close(blocks.units.mean, whole.units.mean, rtol=1e-6, atol=0)
     torch.testing.assert_close(blocks.units.sd, whole.units.sd, rtol=1e-6, atol=0)
