@@ -275,15 +275,32 @@ class MetricCard(Card):
     layers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Score-name prefix -> columns. Scores named ``<prefix><layer>`` are written to ``<dataset>.layers.md`` and ``.csv``,
     next to these columns. The first column is the score that the per-layer scores break down."""
+    explanation: Mapping[str, str] = field(default_factory=dict)
+    """Score name -> one or two sentences on how to read its column, beginning with the column's heading. The board prints
+    them above its tables. One text may explain several columns."""
+    precedence: int = 0
+    """Metrics with a higher precedence are further left, those with the same one are in order of name. Rows are ranked by the
+    first column. The built-in ``r2`` has 40."""
+    ceiling: bool = False
+    """Whether the noise ceiling bounds its scores, so that the board's row of the ceiling shows it in these columns."""
+    errors: str = ""
+    """Title of a further table with its columns and their standard errors, which it scores as ``<score name>_se``."""
+    errors_note: str = ""
+    """Line above that table: how to read the errors."""
+    caveat: bool = False
+    """Whether its notes say how far layer selectors can be trusted. Plots and reports of layer maps repeat them."""
 
     def __post_init__(self) -> None:
-        """Raise ValueError if the needs contradict each other or ``layers`` names an unknown column."""
+        """Raise ValueError if needs contradict each other, or a column is explained or layered that there is not."""
         if self.needs_records and len(self.needs) > 1:
             raise ValueError(
                 f"{self.name}: needs records, which exist only after every job is done; remove its other needs"
             )
         if self.own_table and not self.needs_records:
             raise ValueError(f"{self.name}: own_table is only for metrics that need records")
+        if strange := self.explanation.keys() - self.columns.keys():
+            allowed = ", ".join(self.columns) or "none"
+            raise ValueError(f"{self.name}: explanation of {sorted(strange)[0]!r}; explain its columns: {allowed}")
         for prefix, beside in self.layers.items():
             if not beside or not self.columns.keys() >= set(beside):
                 allowed = ", ".join(self.columns) or "none"

@@ -99,7 +99,10 @@ class EncoderFacts:
 
 @dataclass(frozen=True)
 class Display:
-    """How a board shows a metric, copied from its card, so that a board needs nothing but records."""
+    """How a board shows a metric, copied from its card, so that a board needs nothing but records.
+
+    Records of earlier versions lack the fields from ``explanation`` on: an installed card of the metric's name supplies them.
+    """
 
     columns: dict[str, str] = field(default_factory=dict)
     """Score name -> heading of its column."""
@@ -113,6 +116,20 @@ class Display:
     """Decimals."""
     layers: dict[str, list[str]] = field(default_factory=dict)
     """Score-name prefix -> columns shown next to the per-layer scores whose names start with it."""
+    explanation: dict[str, str] = field(default_factory=dict)
+    """Score name -> one or two sentences on how to read its column, beginning with the column's heading. The board prints
+    them above its tables. One text may explain several columns."""
+    precedence: int = 0
+    """Metrics with a higher precedence are further left, those with the same one are in order of name. Rows are ranked by the
+    first column. The built-in ``r2`` has 40."""
+    ceiling: bool = False
+    """Whether the noise ceiling bounds its scores, so that the board's row of the ceiling shows it in these columns."""
+    errors: str = ""
+    """Title of a further table with its columns and their standard errors, which it scores as ``<score name>_se``."""
+    errors_note: str = ""
+    """Line above that table: how to read the errors."""
+    caveat: bool = False
+    """Whether its notes say how far layer selectors can be trusted. Plots and reports of layer maps repeat them."""
 
 
 @dataclass(frozen=True)

@@ -5,37 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from brainbench.leaderboard.board import Board
-from brainbench.leaderboard.rows import Edition, RowKey
+from brainbench.leaderboard.rows import Column, Edition, RowKey
 from brainbench.leaderboard.text_tables import INTERVAL, markdown, tables
 
 SIMULATED = "Simulated brains, miniature networks: this shows that the tool works, not which model is brain-like."
 NEXT_REAL = "brainbench run --dataset folder --data PATH --backbones all"
-# Heading -> how to read it, for the boards that have it.
-EXPLAINED = {
-    "R2": "R2: share of the measured variance that is predicted on test images the fit never saw, mean over all voxels, "
-    "then per ROI; 1 is perfect, 0 no better than the mean response.",
-    "of ceiling": "of ceiling: R2 as a share of what the noise in the measurement leaves to be predicted.",
-    INTERVAL: f"{INTERVAL}: where R2 would lie for these subjects with other test images (1,000 paired bootstrap draws) and other "
-    "seeds; its centre is corrected for bias. rank: one more than the number of rows that are better beyond doubt, never a "
-    "better one than the row above; rows that cannot be told apart share a rank.",
-    "Pearson r": "Pearson r: correlation of predicted and measured responses, blind to their size and offset.",
-    "slope": "slope, b0, b1: does the order of the layers follow V1, V2 and V3, OPA, EBA? "
-    "A perfect hierarchy has slope 1, b0 0, b1 1.",
-    "confidence": "confidence: 1 when every voxel reads one layer, 0 when it reads all alike.",
-    "neighbour CKA": "neighbour r, neighbour CKA: how alike adjacent layers are, channel by channel and as far as a linear map "
-    "can see; near 1, no encoder can tell them apart, and slope and confidence mean little.",
-    "identifiability": "identifiability: share of what a fit reads of a layer that the neighbouring layer could not give "
-    "instead; near 0 the layer map says nothing.",
-    "grid r": "grid r: do voxels take most of the layers that predict best alone? Correlation over layers, mean over ROIs.",
-    "rsa": "rsa: agreement of a layer's dissimilarities between images with the measured ones, for the best layer (optimistic); "
-    "rsa ceiling: how well the other subjects do it.",
-    "mIoU": "mIoU, k-way mIoU: do a layer's tokens fall into the classes of the masks? Of the layer that is best on the other half "
-    "of the images, with class centres and threshold from the masks, and by clusters that never saw them; compare with the chance.",
-    "aligned mIoU": "aligned mIoU: the same of the tokens as the fit's channel align gives them.",
-    "RSSD": "RSSD: root mean square of what R2 lacks to the best network of the board, voxel by voxel; lower is better.",
-    "seed r": "seed r, seed agreement: do fits with other seeds give the same layer map? Correlation of the places that voxels "
-    "read, and share of voxels with the same best layer.",
-}
 
 
 def page(boards: Sequence[Board]) -> str:
@@ -76,13 +50,31 @@ def _section(board: Board) -> list[str]:
     return lines + _incomplete(board) + _remarks(board) + _provenance(board.edition)
 
 
+def explanations(board: Board) -> list[str]:
+    """How to read the columns that there are, in the words of their metrics, and the interval and rank below the first's."""
+    drawn = [column for column in board.columns if any(column in line.intervals for line in board.lines)]
+    said: dict[str, None] = {}
+    for place, column in enumerate(board.columns, start=1):
+        said |= {column.explanation: None} if column.explanation else {}
+        last = place == len(board.columns) or board.columns[place].metric != column.metric
+        if drawn and last and column.metric == drawn[0].metric:
+            said[interval_explained(drawn[0])] = None
+    return list(said)
+
+
+def interval_explained(column: Column) -> str:
+    """What the interval of a column is, and the rank that is drawn from it."""
+    return (
+        f"{INTERVAL}: where {column.heading} would lie for these subjects with other test images (1,000 paired bootstrap draws) "
+        "and other seeds; its centre is corrected for bias. rank: one more than the number of rows that are better beyond doubt, "
+        "never a better one than the row above; rows that cannot be told apart share a rank."
+    )
+
+
 def _explained(board: Board) -> list[str]:
-    headings = {c.heading for c in board.columns}
-    intervals = {INTERVAL} if any(line.intervals for line in board.lines) else set()
-    said = [text for heading, text in EXPLAINED.items() if heading in headings | intervals]
     first = "A row: a backbone with its weights, and an encoder. Figures: mean ± sd over subjects and seeds."
     last = "cells: jobs done of jobs asked for; incomplete rows come last. Best bold, second best italic."
-    return [f"- {text}" for text in (first, *said, last)]
+    return [f"- {text}" for text in (first, *explanations(board), last)]
 
 
 def _incomplete(board: Board) -> list[str]:

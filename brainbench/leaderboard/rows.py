@@ -8,13 +8,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from brainbench.errors import StoreError
+from brainbench.leaderboard.displays import display
 from brainbench.leaderboard.intervals import Sample
 from brainbench.metrics.bootstrap import unpacked
 from brainbench.records import Display, MetricResult, Record
 
 # As in Table 13, with the areas that it leaves out beside their kin.
 ROI_ORDER = ("V1", "V2", "V3", "hV4", "EBA", "FBA", "OFA", "FFA", "OPA", "PPA", "RSC", "OWFA", "VWFA")
-METRIC_ORDER = ("r2", "hierarchy", "confidence", "layers")
 
 
 @dataclass(frozen=True, order=True)
@@ -30,7 +30,11 @@ class RowKey:
 
 @dataclass(frozen=True)
 class Column:
-    """One figure of one version of one metric."""
+    """One figure of one version of one metric.
+
+    explanation: how to read it; ceiling: whether the noise ceiling bounds it; errors, errors_note: title of the table that shows
+    it with its standard error, and what has to be known to read that.
+    """
 
     metric: str
     version: str
@@ -38,6 +42,10 @@ class Column:
     heading: str
     direction: str
     digits: int
+    explanation: str = ""
+    ceiling: bool = False
+    errors: str = ""
+    errors_note: str = ""
 
 
 @dataclass
@@ -155,27 +163,38 @@ def _spelled(changed: Mapping[str, Any]) -> str:
 
 
 def columns(edition: Edition) -> list[Column]:
-    """The figures of the edition's metrics, R2 first, ROIs in their usual order."""
+    """The figures of the edition's metrics, by their precedence, ROIs in their usual order."""
     shown: dict[tuple[str, str], Display] = {}
     rois = {name for record in edition.records for name in record.dataset.rois}
     for record in edition.records:
         for metric, result in record.metrics.items():
-            shown[metric, result.version] = result.display
+            shown[metric, result.version] = display(metric, result)
     several = {m for m, _ in shown if sum(name == m for name, _ in shown) > 1}
     idle = _idle(edition, shown)
     found: list[Column] = []
-    for (metric, version), display in sorted(
-        shown.items(), key=lambda item: (_rank(METRIC_ORDER, item[0][0]), item[0][1])
-    ):
+    for (metric, version), how in sorted(shown.items(), key=lambda item: (-item[1].precedence, item[0])):
         mark = f" (v{version})" if metric in several else ""
-        headings = {v: h for v, h in display.columns.items() if (metric, version, v) not in idle}
-        if display.roi_columns:
+        headings = {v: h for v, h in how.columns.items() if (metric, version, v) not in idle}
+        if how.roi_columns:
             headings |= {roi: roi for roi in sorted(rois, key=roi_rank)}
         taken = {column.heading for column in found}
         for value, heading in headings.items():
             # ROI names belong to the first metric that has a figure for each, R2 where there is one.
             own = f"{metric} {heading}" if heading + mark in taken else heading
-            found.append(Column(metric, version, value, own + mark, direction_of(display, value), display.digits))
+            found.append(
+                Column(
+                    metric=metric,
+                    version=version,
+                    value=value,
+                    heading=own + mark,
+                    direction=direction_of(how, value),
+                    digits=how.digits,
+                    explanation=how.explanation.get(value, ""),
+                    ceiling=how.ceiling,
+                    errors=how.errors,
+                    errors_note=how.errors_note,
+                )
+            )
     return found
 
 
@@ -187,25 +206,21 @@ def _idle(edition: Edition, shown: Mapping[tuple[str, str], Display]) -> set[tup
             given.setdefault((metric, result.version), set()).update(result.values)
     return {
         (metric, version, value)
-        for (metric, version), display in shown.items()
-        for value in display.columns
+        for (metric, version), how in shown.items()
+        for value in how.columns
         if given[metric, version] and value not in given[metric, version]
     }
 
 
 def roi_rank(name: str) -> tuple[int, str]:
     """Sort key that puts ROIs in the order of the visual pathway."""
-    return _rank(ROI_ORDER, name)
+    return (ROI_ORDER.index(name) if name in ROI_ORDER else len(ROI_ORDER), name)
 
 
-def direction_of(display: Display, value: str) -> str:
+def direction_of(how: Display, value: str) -> str:
     """Which way one of a metric's figures is better."""
     other = {"higher": "lower", "lower": "higher", "none": "none"}
-    return other[display.direction] if value in display.opposite else display.direction
-
-
-def _rank(order: Sequence[str], name: str) -> tuple[int, str]:
-    return (order.index(name) if name in order else len(order), name)
+    return other[how.direction] if value in how.opposite else how.direction
 
 
 def pooled(figures: Sequence[float]) -> tuple[float, float | None]:

@@ -34,28 +34,29 @@ def tables(board: Board) -> list[Table]:
     if board.ranked:
         found.append(Table("", overall(board, board.ranked, ranks=True)))
     if rois := _roi_columns(board):
-        found.append(
-            Table("R2 by ROI, with 95 % intervals", _frame(board.ranked, rois, _with_interval), "Rows as above.")
-        )
-    if alignment := [
-        c for c in board.columns if c.metric == "hierarchy" and any(line.figures[c] for line in board.ranked)
-    ]:
-        title = "Alignment with the visual hierarchy"
-        note = (
-            "± the standard error of the line through the voxels, mean over fits. Neighbouring voxels are not independent, so it is"
-            " a lower bound."
-        )
-        aligned = [line for line in board.ranked if any(line.figures[column] for column in alignment)]
-        found.append(Table(title, _frame(aligned, alignment, _with_error), note))
+        title = f"{rois[-1].heading} by ROI, with 95 % intervals"
+        found.append(Table(title, _frame(board.ranked, rois, _with_interval), "Rows as above."))
+    found += _with_errors(board)
     if board.differences:
         note = (
-            "R2 of a row less that of the first row, and less that of the row above, with 95 % intervals for these subjects; p of"
-            " no difference, corrected for all pairs of the board (Holm); the interval for subjects in general, where there are"
-            " several."
+            f"{board.columns[0].heading} of a row less that of the first row, and less that of the row above, with 95 % intervals"
+            " for these subjects; p of no difference, corrected for all pairs of the board (Holm); the interval for subjects in"
+            " general, where there are several."
         )
         found.append(Table("Differences", _differences(board), note))
     if board.controls or board.ceiling:
         found.append(Table("Controls (unranked)", overall(board, board.controls, ranks=False)))
+    return found
+
+
+def _with_errors(board: Board) -> list[Table]:
+    """A table for each metric whose columns are shown with their standard errors."""
+    shown = [c for c in board.columns if c.errors and any(line.figures[c] for line in board.ranked)]
+    found = []
+    for title, note in dict.fromkeys((column.errors, column.errors_note) for column in shown):
+        columns = [column for column in shown if (column.errors, column.errors_note) == (title, note)]
+        lines = [line for line in board.ranked if any(line.figures[column] for column in columns)]
+        found.append(Table(title, _frame(lines, columns, _with_error), note))
     return found
 
 
@@ -190,7 +191,7 @@ def _interval(line: Line, column: Column) -> str | None:
 def _ceiling_row(board: Board, intervals: bool) -> dict[str, str]:
     cells = {"backbone": CEILING, "weights": INCOMPLETE, "encoder": INCOMPLETE}
     for column in board.columns:
-        applies = column.metric == "r2" and column.value in board.ceiling
+        applies = column.ceiling and column.value in board.ceiling
         cells[column.heading] = rounded(board.ceiling[column.value], column.digits) if applies else ""
     return cells | ({INTERVAL: ""} if intervals else {}) | {"cells": ""}
 

@@ -36,7 +36,7 @@ def score(loaded: LoadedMetric, inputs: MetricInputs) -> tuple[MetricResult, np.
     lacking = missing_inputs(card, inputs)
     if lacking:
         reason = f"there are no {' and no '.join(_SPOKEN.get(need, need) for need in lacking)}"
-        return MetricResult(card.version, _display(card), not_applicable=reason), None
+        return MetricResult(card.version, display_of(card), not_applicable=reason), None
     said = loaded.metric.score(_only_needed(card, inputs))
     return checked(card, said), said.per_voxel
 
@@ -52,12 +52,25 @@ def checked(card: MetricCard, result: Score) -> MetricResult:
             f"{card.name}: not a finite number: {', '.join(bad)}; say Score(not_applicable=reason) instead"
         )
     draws = {name: _deviations(card.name, name, drawn, values) for name, drawn in result.draws.items()}
-    return MetricResult(card.version, _display(card), values, result.not_applicable, list(result.notes), draws)
+    return MetricResult(card.version, display_of(card), values, result.not_applicable, list(result.notes), draws)
 
 
-def _display(card: MetricCard) -> Display:
-    layers = {prefix: list(beside) for prefix, beside in card.layers.items()}
-    return Display(dict(card.columns), card.roi_columns, card.direction, list(card.opposite), card.digits, layers)
+def display_of(card: MetricCard) -> Display:
+    """What a record keeps of a metric's card, so that a board needs nothing but records."""
+    return Display(
+        columns=dict(card.columns),
+        roi_columns=card.roi_columns,
+        direction=card.direction,
+        opposite=list(card.opposite),
+        digits=card.digits,
+        layers={prefix: list(beside) for prefix, beside in card.layers.items()},
+        explanation=dict(card.explanation),
+        precedence=card.precedence,
+        ceiling=card.ceiling,
+        errors=card.errors,
+        errors_note=card.errors_note,
+        caveat=card.caveat,
+    )
 
 
 def missing_inputs(card: MetricCard, inputs: MetricInputs) -> list[str]:

@@ -6,17 +6,19 @@ import matplotlib
 import numpy as np
 from matplotlib.colors import Normalize
 
+from brainbench.leaderboard.displays import display
 from brainbench.plot.cortex_figure import colour_bar
-from brainbench.plot.maps import trust_notes
+from brainbench.plot.maps import judgements, trust_notes
 from brainbench.plot.page import Picture, page, style
 from brainbench.plot.voxels import Source, Voxels, voxels_of
+from brainbench.registry import installed
 
 
 def correlation_matrix(record: Source) -> Picture:
     """Layer by layer: correlation of the aligned features, and the share of one layer that another could give.
 
-    Below them, what metric ``trust`` says; several subjects are averaged. record: as of ``layer_map``. Raises UsageError when
-    the encoder does not say how alike its layers are.
+    Below them, what the metrics that judge layer maps say; several subjects are averaged. record: as of ``layer_map``. Raises
+    UsageError when the encoder does not say how alike its layers are.
     """
     voxels = voxels_of(record)
     panels = {
@@ -45,14 +47,21 @@ def correlation_matrix(record: Source) -> Picture:
 
 
 def _said(voxels: Voxels) -> list[str]:
-    """The figures of metric ``trust``, means over subjects, and its remarks."""
-    found = [record.metrics["trust"].values for record in voxels.records if "trust" in record.metrics]
-    if not found or not all("identifiability" in values for values in found):
+    """The figures of the metrics that judge layer maps, means over subjects, and their remarks."""
+    columns: dict[tuple[str, str], list[float]] = {}
+    for name, result in judgements(voxels):
+        how = display(name, result)
+        for value, heading in how.columns.items():
+            if value in result.values:
+                columns.setdefault((heading, how.explanation.get(value, "")), []).append(result.values[value])
+    if not columns:
+        names = ", ".join(entry.name for entry in installed().metrics if entry.card.caveat)
         return [
-            "Metric trust was not scored, or does not apply: run again with --metrics trust to have its judgement here."
+            "No metric that judges layer maps was scored, or none applies: run again with "
+            f"--metrics {names} to have its judgement here."
         ]
-    mean = float(np.mean([values["identifiability"] for values in found]))
-    return [
-        f"Identifiability {mean:.3f}: the share of a layer's aligned features that its neighbours could not give.",
-        *trust_notes(voxels),
+    means = [
+        f"{heading[:1].upper()}{heading[1:]} {np.mean(values):.3f}. {text}".strip()
+        for (heading, text), values in columns.items()
     ]
+    return [*means, *trust_notes(voxels)]

@@ -9,11 +9,13 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.colors import Normalize
 
+from brainbench.leaderboard.displays import display
 from brainbench.metrics.layer_profile import layer_confidence, layer_place
 from brainbench.plot.colours import brightness, layer_colours, layer_paint
 from brainbench.plot.cortex_figure import colour_bar, painted
 from brainbench.plot.page import Picture, bare
 from brainbench.plot.voxels import Source, Voxels, voxels_of
+from brainbench.records import MetricResult
 
 _TICK = 0.15  # inches of a tick's label
 _NAMED = 6  # more layers are numbered, not named, beside a colour bar
@@ -95,6 +97,12 @@ def layer_legend(axes: Axes, layers: tuple[str, ...]) -> None:
 
 
 def trust_notes(voxels: Voxels) -> list[str]:
-    """What metric ``trust`` says of the fits, each remark once."""
-    found = [record.metrics["trust"].notes for record in voxels.records if "trust" in record.metrics]
-    return list(dict.fromkeys(f"Trust: {note}." for notes in found for note in notes))
+    """What the metrics that judge layer maps say of the fits, each remark once."""
+    said = [(name, note) for name, result in judgements(voxels) for note in result.notes]
+    return list(dict.fromkeys(f"{name.capitalize()}: {note}." for name, note in said))
+
+
+def judgements(voxels: Voxels) -> list[tuple[str, MetricResult]]:
+    """The metrics of these records that judge layer maps (``MetricCard.caveat``), by name."""
+    found = [item for record in voxels.records for item in record.metrics.items()]
+    return [(name, result) for name, result in found if display(name, result).caveat]

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
-from brainbench.leaderboard.markdown import NEXT_REAL, SIMULATED
+from brainbench.leaderboard.markdown import NEXT_REAL, SIMULATED, explanations
 from brainbench.leaderboard.render import Board, boards
 from brainbench.plot.colours import brightness, layer_colours
 from brainbench.plot.meshes import cortex
@@ -21,7 +21,7 @@ from brainbench.report.cortex import MESH, PALETTES, mesh_script, palette_style,
 from brainbench.report.figures import CAPTIONS, pictures
 from brainbench.report.provenance import failures, kept_nothing, provenance, studied
 from brainbench.report.rows import Panel, ReportRow, report_rows
-from brainbench.report.table import ceiling_row, explanations, roi_columns, summary, table_rows
+from brainbench.report.table import ceiling_row, roi_columns, summary, table_rows
 
 _SHADES = 8  # of confidence, in the legend of the layer map
 

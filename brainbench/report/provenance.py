@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from brainbench.leaderboard.board import Board
+from brainbench.leaderboard.displays import display
 from brainbench.records import Record
 from brainbench.report.rows import ReportRow
 
@@ -97,7 +98,13 @@ def provenance(row: ReportRow) -> dict[str, Any]:
         for r in records
     ]
     said = [note for r in records for note in r.notes]
-    said += [f"{name}: {note}" for r in records for name, m in r.metrics.items() for note in m.notes if name != "trust"]
+    said += [
+        f"{name}: {note}"
+        for r in records
+        for name, m in r.metrics.items()
+        for note in m.notes
+        if not display(name, m).caveat
+    ]
     said += [
         f"{name}: not applicable: {m.not_applicable}"
         for r in records
@@ -114,11 +121,11 @@ def provenance(row: ReportRow) -> dict[str, Any]:
 
 
 def trust(records: Sequence[Record]) -> list[str]:
-    """Whether the layer map can be trusted, in the words of metric ``trust``, with the subjects it is said of."""
+    """How far the layer map can be believed, in the words of the metrics that judge it, with the subjects it is said of."""
     found: dict[str, list[str]] = {}
     for record in records:
-        if "trust" in record.metrics:
-            for note in record.metrics["trust"].notes:
+        for name, result in record.metrics.items():
+            for note in result.notes if display(name, result).caveat else ():
                 found.setdefault(note, []).append(record.dataset.subject)
     return [f"Subject {', '.join(dict.fromkeys(who))}: {note}" for note, who in found.items()]
 

@@ -6,7 +6,6 @@ from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass
 
 from brainbench.leaderboard.board import Board, Line, frame
-from brainbench.leaderboard.markdown import EXPLAINED
 from brainbench.leaderboard.rows import Column
 from brainbench.leaderboard.text_tables import CEILING, INTERVAL, NOT_APPLICABLE, rounded
 
@@ -57,7 +56,7 @@ def ceiling_row(board: Board) -> tuple[TableCell, ...]:
     """The noise ceiling in the same columns, as the controls' block shows it."""
     found = []
     for column in board.columns:
-        applies = column.metric == "r2" and column.value in board.ceiling
+        applies = column.ceiling and column.value in board.ceiling
         value = board.ceiling.get(column.value, 0.0)
         found.append(
             TableCell(
@@ -74,14 +73,6 @@ def roi_columns(board: Board) -> list[Column]:
     rois = {name for record in board.edition.records for name in record.dataset.rois}
     first = next((c.metric for c in board.columns if c.value in rois), None)
     return [c for c in board.columns if c.metric == first and c.value in rois]
-
-
-def explanations(board: Board) -> list[str]:
-    """How to read the columns that there are, in the words of the leaderboard."""
-    headings = {column.heading for column in board.columns}
-    if any(line.intervals for line in board.lines):
-        headings.add(INTERVAL)
-    return [text for heading, text in EXPLAINED.items() if heading in headings]
 
 
 def summary(row: TableRow, columns: Sequence[Column]) -> list[tuple[str, TableCell]]:

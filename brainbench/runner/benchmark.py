@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from brainbench.errors import UsageError
+from brainbench.leaderboard.displays import display
 from brainbench.leaderboard.files import write_boards
 from brainbench.leaderboard.shown_metrics import MetricRequest
 from brainbench.planning.dataset import open_dataset
@@ -77,6 +78,15 @@ class Benchmark:
 def _outcome(record: Record) -> str:
     if record.failure:
         return f"FAILED: {record.failure.plugin} at {record.failure.stage}: {record.failure.type}: {record.failure.message}"
-    r2 = record.metrics.get("r2")
-    figure = f"R2 {r2.values['all']:.3f}, " if r2 and "all" in r2.values else ""
-    return f"{figure}{record.cost.wall_s:.1f} s"
+    return f"{_first_figure(record)}{record.cost.wall_s:.1f} s"
+
+
+def _first_figure(record: Record) -> str:
+    """The figure that stands furthest left on a board, "R2 0.123, "; "" where its metric has none."""
+    shown = {name: display(name, result) for name, result in record.metrics.items()}
+    for name, how in sorted(shown.items(), key=lambda item: (-item[1].precedence, item[0])):
+        values = record.metrics[name].values
+        for value, heading in how.columns.items():
+            if value in values:
+                return f"{heading} {values[value]:.{how.digits}f}, "
+    return ""

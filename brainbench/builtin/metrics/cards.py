@@ -24,6 +24,13 @@ R2 = MetricCard(
     default=True,
     roi_columns=True,
     citation=_PAPER,
+    precedence=40,
+    ceiling=True,
+    explanation={
+        "all": "R2: share of the measured variance that is predicted on test images the fit never saw, mean over all voxels, "
+        "then per ROI; 1 is perfect, 0 no better than the mean response.",
+        "all_of_ceiling": "of ceiling: R2 as a share of what the noise in the measurement leaves to be predicted.",
+    },
 )
 
 PEARSON = MetricCard(
@@ -33,6 +40,9 @@ PEARSON = MetricCard(
     needs=frozenset({"predictions", "responses"}),
     columns={"all": "Pearson r"},
     roi_columns=True,
+    explanation={
+        "all": "Pearson r: correlation of predicted and measured responses, blind to their size and offset.",
+    },
 )
 
 HIERARCHY = MetricCard(
@@ -46,6 +56,14 @@ HIERARCHY = MetricCard(
     digits=2,
     version="2",
     citation=_PAPER,
+    precedence=30,
+    explanation={
+        "slope": "slope, b0, b1: does the order of the layers follow V1, V2 and V3, OPA, EBA? "
+        "A perfect hierarchy has slope 1, b0 0, b1 1.",
+    },
+    errors="Alignment with the visual hierarchy",
+    errors_note="± the standard error of the line through the voxels, mean over fits. Neighbouring voxels are not independent, "
+    "so it is a lower bound.",
 )
 
 CONFIDENCE = MetricCard(
@@ -57,6 +75,8 @@ CONFIDENCE = MetricCard(
     default=True,
     digits=2,
     citation=_PAPER,
+    precedence=20,
+    explanation={"all": "confidence: 1 when every voxel reads one layer, 0 when it reads all alike."},
 )
 
 LAYERS = MetricCard(
@@ -69,6 +89,11 @@ LAYERS = MetricCard(
     default=True,
     digits=2,
     citation=_CKA,
+    precedence=10,
+    explanation={
+        "neighbours_cka": "neighbour r, neighbour CKA: how alike adjacent layers are, channel by channel and as far as a linear "
+        "map can see; near 1, no encoder can tell them apart, and slope and confidence mean little.",
+    },
 )
 
 TRUST = MetricCard(
@@ -80,6 +105,11 @@ TRUST = MetricCard(
     direction="none",
     default=True,
     digits=2,
+    caveat=True,
+    explanation={
+        "identifiability": "identifiability: share of what a fit reads of a layer that the neighbouring layer could not give "
+        "instead; near 0 the layer map says nothing.",
+    },
 )
 
 GRID = MetricCard(
@@ -91,6 +121,9 @@ GRID = MetricCard(
     direction="none",
     digits=2,
     citation=_PAPER,
+    explanation={
+        "match": "grid r: do voxels take most of the layers that predict best alone? Correlation over layers, mean over ROIs.",
+    },
 )
 
 RECOVERY = MetricCard(
@@ -100,6 +133,12 @@ RECOVERY = MetricCard(
     needs=frozenset({"selectors", "responses"}),
     columns={"layer_r": "layer r", "slope_ratio": "slope ratio", "space_error": "space error"},
     opposite=("space_error",),
+    explanation={
+        "layer_r": "layer r: correlation of the selected with the true layers, over voxels.",
+        "slope_ratio": "slope ratio: slope of the recovered hierarchy over the true one; 1 is perfect.",
+        "space_error": "space error: mean difference of a coordinate of the selected and the true place, in half widths of the "
+        "image.",
+    },
 )
 
 RSA = MetricCard(
@@ -114,6 +153,10 @@ RSA = MetricCard(
         Setting("images", int, 1000, "images at most, drawn with the job's seed", minimum=3),
     ),
     citation=_RSA,
+    explanation={
+        "best": "rsa: agreement of a layer's dissimilarities between images with the measured ones, for the best layer "
+        "(optimistic); rsa ceiling: how well the other subjects do it.",
+    },
 )
 
 RSSD = MetricCard(
@@ -125,6 +168,9 @@ RSSD = MetricCard(
     direction="lower",
     roi_columns=True,
     citation=_PAPER,
+    explanation={
+        "all": "RSSD: root mean square of what R2 lacks to the best network of the board, voxel by voxel; lower is better.",
+    },
 )
 
 CONSISTENCY = MetricCard(
@@ -135,6 +181,10 @@ CONSISTENCY = MetricCard(
     columns={"r": "seed r", "agreement": "seed agreement"},
     digits=2,
     citation=_PAPER,
+    explanation={
+        "r": "seed r, seed agreement: do fits with other seeds give the same layer map? Correlation of the places that voxels "
+        "read, and share of voxels with the same best layer.",
+    },
 )
 
 COST = MetricCard(

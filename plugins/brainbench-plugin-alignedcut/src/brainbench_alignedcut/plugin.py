@@ -39,6 +39,13 @@ def _miou(tokens: Literal["tokens", "aligned"]) -> MetricCard:
             "clusters": f"{before}k-way mIoU",
             "clusters_chance": f"{before}k-way chance",
         },
+        explanation={
+            "best": "aligned mIoU: the same of the tokens as the fit's channel align gives them."
+            if aligned
+            else "mIoU, k-way mIoU: do a layer's tokens fall into the classes of the masks? Of the layer that is best on the "
+            "other half of the images, with class centres and threshold from the masks, and by clusters that never saw them; "
+            "compare with the chance.",
+        },
         layers={"layer:": ("best", "chance"), "clusters:": ("clusters", "clusters_chance")},
         settings=_MIOU_SETTINGS,
         libraries=("scikit-learn",),
