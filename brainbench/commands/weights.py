@@ -17,6 +17,7 @@ from brainbench.plugins import describe
 from brainbench.registry import Registry
 from brainbench.runner import load_backbone
 from brainbench.types import Weights
+from brainbench.util.files import drafted
 from brainbench.util.hashing import file_sha256
 
 
@@ -88,13 +89,11 @@ def convert(source: Path, target: Path) -> int:
         raise StoreError(f"{target}: is there already; delete it, or choose another name")
     # Tensors that share memory, as tied weights do, are stored one by one.
     state = {name: value.clone().contiguous() for name, value in load_state(source).items()}
-    draft = target.with_name(f".{target.name}.new")
     try:
-        save_file(state, draft)
-        draft.replace(target)
+        with drafted(target) as draft:
+            save_file(state, draft)
     # safetensors has an exception of its own for what the disk refuses.
     except (OSError, SafetensorError) as error:
-        draft.unlink(missing_ok=True)
         raise StoreError(f"{target}: cannot be written ({describe(error)}); choose another folder") from None
     return len(state)
 

@@ -16,6 +16,7 @@ from brainbench.datasets.spheres import icosphere, write_cortex
 from brainbench.datasets.splits import SPLITS, automatic_split, given_split, read_split, refuse_empty, units
 from brainbench.datasets.surfaces import Cortex, find_cortex, read_cortex, synthetic_cortex
 from brainbench.datasets.tables import Row, read_numbers, read_rows
+from brainbench.util.files import drafted, locked
 
 __all__ = [
     "SPLITS",
@@ -37,12 +38,14 @@ __all__ = [
     "ceiling_of_ncsnr",
     "check_masks",
     "content_digest",
+    "drafted",
     "expect_shape",
     "find_cortex",
     "given_split",
     "icosphere",
     "in_blocks",
     "list_images",
+    "locked",
     "mask_fact",
     "ncsnr_of_repeats",
     "near_miss",

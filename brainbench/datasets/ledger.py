@@ -14,6 +14,7 @@ from typing import Any
 import PIL
 
 from brainbench.errors import DataError, StoreError
+from brainbench.util.files import write_atomically
 
 Fact = dict[str, Any]
 # Another Pillow may decode a jpeg to other pixels; 1 is the format of this file.
@@ -58,11 +59,10 @@ class Ledger:
         """Write the facts if there are new ones; StoreError if the cache folder cannot be written."""
         if not self._changed:
             return
-        draft = self._path.with_suffix(f".{os.getpid()}.tmp")
+        content = json.dumps({"edition": _EDITION, "facts": self._facts})
         with cache_refuses(self._path):
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            draft.write_text(json.dumps({"edition": _EDITION, "facts": self._facts}), encoding="utf-8")
-            draft.replace(self._path)
+            write_atomically(self._path, content.encode())
         self._changed = False
 
 

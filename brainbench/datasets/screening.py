@@ -6,7 +6,6 @@ What was found out about the values is kept in the cache, and so are the values 
 from __future__ import annotations
 
 import hashlib
-import os
 import shutil
 import zlib
 from collections.abc import Iterator, Mapping
@@ -20,6 +19,7 @@ from brainbench.datasets.ledger import cache_refuses
 from brainbench.datasets.sources import Source
 from brainbench.errors import DataError, StoreError
 from brainbench.types import Responses, Surface
+from brainbench.util.files import drafted
 from brainbench.util.hashing import digest
 
 _EDITION = 1
@@ -136,9 +136,8 @@ def _verdict(measured: Measured, cache: Path) -> _Verdict:
     verdict = _Verdict(key, *_look(measured))
     with cache_refuses(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        draft = path.with_name(f".{os.getpid()}.npz")
-        np.savez_compressed(draft, finite=verdict.finite, varies=verdict.varies, content=verdict.content)
-        draft.replace(path)
+        with drafted(path) as draft, draft.open("wb") as out:
+            np.savez_compressed(out, finite=verdict.finite, varies=verdict.varies, content=verdict.content)
     return verdict
 
 
@@ -169,11 +168,10 @@ def _look(measured: Measured) -> tuple[np.ndarray, np.ndarray, str]:
 
 def _write(path: Path, measured: Measured, keep: np.ndarray) -> None:
     """Write the values that are left; a draft takes its name when it is whole."""
-    draft = path.with_name(f".{os.getpid()}.npy")
     shape = (len(_first_rows(measured)) if measured.average else len(measured.rows), int(keep.sum()))
-    _refuse_full(draft.parent, 4 * shape[0] * shape[1])
+    _refuse_full(path.parent, 4 * shape[0] * shape[1])
     target, share = _targets(measured)
-    try:
+    with drafted(path) as draft:
         out = np.lib.format.open_memmap(draft, mode="w+", dtype=np.float32, shape=shape)  # zeros
         for rows, values in measured.source.blocks(measured.rows):
             # Row by row: of an average, several may go to one.
@@ -181,9 +179,6 @@ def _write(path: Path, measured: Measured, keep: np.ndarray) -> None:
                 out[target[row]] += value[keep] * share[row]
         out.flush()
         del out
-        draft.replace(path)
-    finally:
-        draft.unlink(missing_ok=True)
 
 
 def _targets(measured: Measured) -> tuple[np.ndarray, np.ndarray]:

@@ -16,7 +16,7 @@ from safetensors.torch import load_file, save_file
 
 from brainbench.errors import StoreError
 from brainbench.fitting.fit_state import Snapshot
-from brainbench.util.files import storage
+from brainbench.util.files import drafted, storage, write_atomically
 from brainbench.util.hashing import digest, file_sha256
 
 # Not before so many seconds after the last time, and never more than a twentieth of a fit's time.
@@ -46,9 +46,7 @@ class FitStore:
             kept = {name: sha for name, sha in self._digests.items() if name in snapshot.parts}
             self._digests = kept | new
             content = {"identity": self.identity, "facts": snapshot.facts, "parts": self._digests}
-            draft = self.folder / "state.json.new"
-            draft.write_text(json.dumps({"sha256": digest(content)} | content))
-            draft.replace(self.folder / "state.json")
+            write_atomically(self.folder / "state.json", json.dumps({"sha256": digest(content)} | content).encode())
             for path in self.folder.iterdir():
                 if path.name != "state.json" and path.stem not in self._digests:
                     path.unlink()
@@ -80,13 +78,12 @@ class FitStore:
         return Snapshot(content["facts"], parts), content["parts"]
 
     def _written(self, name: str, snapshot: Snapshot) -> str:
-        draft = self.folder / f"{name}.new"
+        tensors = {n: t.detach().cpu().contiguous() for n, t in snapshot.parts[name].items()}
         try:
-            save_file({n: t.detach().cpu().contiguous() for n, t in snapshot.parts[name].items()}, draft)
+            with drafted(self._path(name)) as draft:
+                save_file(tensors, draft)
         except SafetensorError as error:
-            draft.unlink(missing_ok=True)
-            raise StoreError(f"cannot write {draft}: {error}") from error
-        draft.replace(self._path(name))
+            raise StoreError(f"cannot write {self._path(name)}: {error}") from error
         return file_sha256(self._path(name))
 
     def _path(self, name: str) -> Path:

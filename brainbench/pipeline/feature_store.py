@@ -7,7 +7,6 @@ others stay. What went into the key is stored with the group, so that the cache 
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,6 +14,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import zarr
 from zarr.codecs import Crc32cCodec
+
+from brainbench.util.files import drafted
 
 if TYPE_CHECKING:
     from zarr import Group
@@ -50,9 +51,17 @@ class FeatureStore:
         ingredients: Mapping[str, Any],
     ) -> FeatureStore:
         """Lay out an empty store whose layers look like ``local``, one sample array [n, C_l, H_l, W_l] a layer."""
-        building = folder.with_name(f".{folder.name}.new")
-        shutil.rmtree(building, ignore_errors=True)
-        group = zarr.open_group(building, mode="w")
+        with drafted(folder) as draft:
+            cls._lay_out(
+                draft, layers, local, stimuli, {"weights_sha256": weights_sha256, "ingredients": dict(ingredients)}
+            )
+        return cls(folder, key)
+
+    @staticmethod
+    def _lay_out(
+        folder: Path, layers: Sequence[str], local: Sequence[np.ndarray], stimuli: int, facts: Mapping[str, Any]
+    ) -> None:
+        group = zarr.open_group(folder, mode="w")
         for number, sample in enumerate(local):
             _array(group, f"local/{number}", (stimuli, *sample.shape[1:]), sample.dtype)
             _array(group, f"global/{number}", (stimuli, sample.shape[1]), sample.dtype)
@@ -62,13 +71,9 @@ class FeatureStore:
                 "channels": [int(sample.shape[1]) for sample in local],
                 "grids": [list(map(int, sample.shape[2:])) for sample in local],
                 "stimuli": stimuli,
-                "weights_sha256": weights_sha256,
-                "ingredients": dict(ingredients),
+                **facts,
             }
         )
-        shutil.rmtree(folder, ignore_errors=True)
-        building.replace(folder)
-        return cls(folder, key)
 
     @classmethod
     def find(cls, folder: Path, key: str) -> FeatureStore | None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -15,6 +14,7 @@ from zarr.codecs import Crc32cCodec
 
 from brainbench.records import Record
 from brainbench.types import ArrayNames, MetricInputs, Predictions, Responses, Selectors, Surface
+from brainbench.util.files import drafted
 
 # What zarr raises when a group, an array or a chunk is gone, cut short or not what its metadata say.
 _DAMAGED = (OSError, ValueError, KeyError, TypeError)
@@ -24,18 +24,14 @@ def write_arrays(
     folder: Path, key: str, arrays: Mapping[str, np.ndarray], attributes: Mapping[str, Any]
 ) -> dict[str, str]:
     """Write ``<key>.zarr`` whole; returns the sha256 of each array. The caller holds the key's lock."""
-    # One name for every process: what a killed run left half built is replaced by the next one.
-    final, building = folder / f"{key}.zarr", folder / f".{key}.zarr.new"
-    shutil.rmtree(building, ignore_errors=True)
-    group = zarr.open_group(building, mode="w")
-    for name, array in arrays.items():
-        stored = group.create_array(
-            _path(name), shape=array.shape, dtype=array.dtype, chunks=array.shape, compressors=[Crc32cCodec()]
-        )
-        stored[...] = array
-    group.attrs.update(dict(attributes))
-    shutil.rmtree(final, ignore_errors=True)
-    building.replace(final)
+    with drafted(folder / f"{key}.zarr") as draft:
+        group = zarr.open_group(draft, mode="w")
+        for name, array in arrays.items():
+            stored = group.create_array(
+                _path(name), shape=array.shape, dtype=array.dtype, chunks=array.shape, compressors=[Crc32cCodec()]
+            )
+            stored[...] = array
+        group.attrs.update(dict(attributes))
     return {f"{key}.zarr/{name}": array_digest(array) for name, array in arrays.items()}
 
 

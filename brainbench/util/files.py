@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 import errno
+import glob
 import os
+import shutil
+import time
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from filelock import FileLock
+
 from brainbench.errors import StoreError
+
+_DRAFT = ".draft"
+# A draft that was not written to for so long is what a kill left behind.
+_LEFT_OVER_S = 24 * 3600
 
 _REASONS = {
     errno.ENOSPC: "the disk is full: free some space",
@@ -33,14 +43,61 @@ def storage(place: Path) -> Iterator[None]:
         raise
 
 
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file so that a reader, or a kill, sees the old one or the new one. The caller holds the lock it is written under."""
-    building = path.with_name(f".{path.name}.new")
+@contextmanager
+def drafted(path: Path) -> Iterator[Path]:
+    """Give the name of a draft, a file or a folder to be written there; when the block ends, it takes the name ``path`` at once.
+
+    A reader, or a kill, sees what was there before or what is there now. The draft lies beside ``path`` under a name that no
+    other process has, also not one on another machine. When the block raises, the draft is removed and ``path`` stays as it was;
+    drafts that a kill left behind are removed a day later.
+    """
+    for old in path.parent.glob(f".{glob.escape(path.name)}.*{_DRAFT}"):
+        if time.time() - old.stat().st_mtime > _LEFT_OVER_S:
+            remove(old)
+    draft = _beside(path)
     try:
-        with building.open("wb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        building.replace(path)
+        yield draft
+        _flush(draft)
+        if draft.is_dir() and path.exists():
+            # A folder cannot take the place of one that has something in it.
+            old = _beside(path)
+            path.replace(old)
+            draft.replace(path)
+            remove(old)
+        else:
+            draft.replace(path)
     finally:
-        building.unlink(missing_ok=True)
+        remove(draft)
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Write a file whole or not at all, as ``drafted`` does."""
+    with drafted(path) as draft:
+        draft.write_bytes(content)
+
+
+def remove(path: Path) -> None:
+    """Delete a file or a folder, if it is there."""
+    if path.is_dir():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        path.unlink(missing_ok=True)
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold the lock file ``path``, so that two processes never do the same work; the lock goes with the process that holds it."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(path):
+        yield
+
+
+def _beside(path: Path) -> Path:
+    return path.with_name(f".{path.name}.{uuid.uuid4().hex}{_DRAFT}")
+
+
+def _flush(path: Path) -> None:
+    """Make the disk hold what was written, before a name says that it does."""
+    for file in (one for one in path.rglob("*") if one.is_file()) if path.is_dir() else (path,):
+        with file.open("rb") as opened:
+            os.fsync(opened.fileno())

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from filelock import FileLock
-
-from brainbench.util.files import storage
+from brainbench.util.files import locked, storage
 
 
 @dataclass(frozen=True)
@@ -31,17 +30,17 @@ class Folders:
         for folder in (self.results, self.leaderboards, self.features):
             with storage(folder):
                 folder.mkdir(parents=True, exist_ok=True)
-                probe = folder / f".probe.{os.getpid()}"
-                probe.write_bytes(b"brainbench")
-                probe.unlink()
+                with tempfile.TemporaryFile(dir=folder) as probe:
+                    probe.write(b"brainbench")
+                    probe.flush()
 
     @contextmanager
     def locked(self, folder: Path, key: str) -> Iterator[None]:
         """Hold the lock of one key, so that two runs never do the same work; it goes with the process, however that ends."""
-        locks = folder / ".locks"
-        with storage(locks):
-            locks.mkdir(exist_ok=True)
-        with FileLock(locks / f"{key[:32]}.lock"):
+        lock, held = folder / ".locks" / f"{key[:32]}.lock", ExitStack()
+        with storage(lock.parent):
+            held.enter_context(locked(lock))
+        with held:
             yield
 
 

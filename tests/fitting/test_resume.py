@@ -157,7 +157,7 @@ def test_a_kill_while_a_state_is_written_leaves_the_one_before(
     again = Fit(held, tmp_path / "fit")
     assert again.run() == Fit(held, None).run()
     assert (again.steps < STEPS) == (count > 1)
-    assert not [path for path in (tmp_path / "fit").iterdir() if path.suffix == ".new"]
+    assert not [path for path in (tmp_path / "fit").iterdir() if path.suffix == ".draft"]
 
 
 def test_a_kill_during_the_soup_means_the_soup_alone(
@@ -376,13 +376,13 @@ def test_a_full_disk_ends_the_fit_and_leaves_the_last_state(
 
     with monkeypatch.context() as patch:
         fill = interrupted_by(lambda: patch.setattr("brainbench.fitting.fit_store.save_file", full), at=10)
-        with pytest.raises(StoreError, match=r"cannot write .*step-10.new: .*No space left"):
+        with pytest.raises(StoreError, match=r"cannot write .*step-10.safetensors: .*No space left"):
             Fit(held, tmp_path / "fit").run(fill)
     with monkeypatch.context() as patch:
-        fill = interrupted_by(lambda: patch.setattr(Path, "write_text", refused), at=3)
+        fill = interrupted_by(lambda: patch.setattr("brainbench.fitting.fit_store.write_atomically", refused), at=3)
         with pytest.raises(StoreError, match="cannot write .*fit: the disk is full"):
             Fit(held, tmp_path / "fit").run(fill)
-    assert not list((tmp_path / "fit").glob("*.new"))
+    assert not list((tmp_path / "fit").glob(".*.draft"))
     again = Fit(held, tmp_path / "fit")
     assert again.run() == Fit(held, None).run()
     assert again.steps == STEPS - 11

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import torch
 
+from brainbench.datasets import drafted
 from tools.train_minis.objective import Objective, Recipe
 from tools.train_minis.stream import Stream
 
@@ -82,9 +83,8 @@ def _keep(
     folder: Path, module: torch.nn.Module, optimiser: torch.optim.Optimizer, step: int, log: list[dict[str, float]]
 ) -> None:
     (folder / "log.jsonl").write_text("".join(json.dumps(line) + "\n" for line in log))
-    draft = folder / ".checkpoint.pt"
-    torch.save({"module": module.state_dict(), "optimiser": optimiser.state_dict(), "step": step}, draft)
-    draft.replace(folder / "checkpoint.pt")
+    with drafted(folder / "checkpoint.pt") as draft:
+        torch.save({"module": module.state_dict(), "optimiser": optimiser.state_dict(), "step": step}, draft)
 
 
 def _lines(path: Path) -> list[dict[str, float]]:

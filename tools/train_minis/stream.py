@@ -6,7 +6,6 @@ The demo draws its scenes from a supply of its own (a seed of ``scene``); traini
 from __future__ import annotations
 
 import hashlib
-import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ from brainbench.builtin.datasets.demo.card import DEMO
 from brainbench.builtin.datasets.demo.dataset import load
 from brainbench.builtin.datasets.demo.scenes import CLASSES, scene
 from brainbench.builtin.datasets.demo.shapes import CATEGORIES
+from brainbench.datasets import drafted
 
 TRAIN, HELD_OUT = 1_000_003, 1_000_033
 PLACES, OBJECTS = tuple(SCENE_CLASSES), tuple(CATEGORIES)
@@ -69,10 +69,9 @@ class Stream:
         path = self._folder / f"scenes-{self._supply}-{number:05d}.npz"
         if not path.exists():
             path.parent.mkdir(parents=True, exist_ok=True)
-            draft = path.with_name(f".{os.getpid()}.npz")
             made = _made(self._supply, number)
-            np.savez(draft, **{name: np.asarray(getattr(made, name)) for name in _FIELDS})
-            draft.replace(path)
+            with drafted(path) as draft, draft.open("wb") as file:
+                np.savez(file, **{name: np.asarray(getattr(made, name)) for name in _FIELDS})
         with np.load(path) as kept:
             return Scenes(*(kept[name] for name in _FIELDS[:4]), tuple(kept["captions"].tolist()))
 

@@ -5,14 +5,11 @@ from __future__ import annotations
 import hashlib
 import json
 import logging
-import shutil
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-from filelock import FileLock
-
 from brainbench import StoreError
+from brainbench.datasets import drafted, locked
 
 CHECKSUMS = "checksums.json"
 log = logging.getLogger(__name__)
@@ -27,8 +24,7 @@ def cached(folder: Path, make: Callable[[Path], None]) -> dict[str, bytes]:
         StoreError: the cache cannot be read or written.
     """
     try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(folder.parent / f"{folder.name}.lock"):
+        with locked(folder.parent / f"{folder.name}.lock"):
             files = _read(folder)
             if files is None:
                 _build(folder, make)
@@ -60,17 +56,11 @@ def _read(folder: Path) -> dict[str, bytes] | None:
 
 
 def _build(folder: Path, make: Callable[[Path], None]) -> None:
-    with tempfile.TemporaryDirectory(
-        dir=folder.parent, prefix=f"{folder.name}.", ignore_cleanup_errors=True
-    ) as scratch:
-        fresh = Path(scratch) / "new"
+    with drafted(folder) as fresh:
         fresh.mkdir()
         make(fresh)
         sums = {path.name: _digest(path.read_bytes()) for path in sorted(fresh.iterdir())}
         (fresh / CHECKSUMS).write_text(json.dumps(sums, indent=1))
-        if folder.exists():
-            shutil.move(folder, Path(scratch) / "old")
-        fresh.rename(folder)
 
 
 def _digest(content: bytes) -> str:

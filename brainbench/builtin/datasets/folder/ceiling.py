@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +12,7 @@ from brainbench.datasets import (
     cache_refuses,
     ceiling_of_ncsnr,
     content_digest,
+    drafted,
     expect_shape,
     ncsnr_of_repeats,
     open_npy,
@@ -81,9 +81,8 @@ def _ncsnr(source: Source, rows: np.ndarray, stimulus: np.ndarray, cache: Path) 
     except (OSError, ValueError):
         pass  # not estimated yet, or cut short
     ncsnr = ncsnr_of_repeats(source, rows, stimulus)
-    draft = path.with_name(f".{os.getpid()}.npy")
     with cache_refuses(path):
         path.parent.mkdir(parents=True, exist_ok=True)
-        np.save(draft, ncsnr)
-        draft.replace(path)
+        with drafted(path) as draft, draft.open("wb") as file:
+            np.save(file, ncsnr)
     return ncsnr

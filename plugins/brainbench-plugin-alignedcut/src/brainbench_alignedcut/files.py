@@ -13,6 +13,7 @@ from typing import Any, Self, get_type_hints
 import numpy as np
 
 from brainbench import DataError, StoreError
+from brainbench.datasets import drafted
 
 _DAMAGED = (OSError, ValueError, KeyError, EOFError, TypeError, zipfile.BadZipFile, zlib.error)
 
@@ -32,11 +33,10 @@ class DataFile(ABC):
         buffer = io.BytesIO()
         arrays: Any = {name: np.asarray(value) for name, value in vars(self).items()}
         np.savez_compressed(buffer, **arrays)
-        building = path.with_name(f".{path.name}.new")
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            building.write_bytes(buffer.getvalue())
-            building.replace(path)
+            with drafted(path) as draft:
+                draft.write_bytes(buffer.getvalue())
         except OSError as problem:
             raise StoreError(f"cannot write {path} ({problem.strerror}): choose another place with --out") from problem
 
