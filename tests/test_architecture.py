@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 import brainbench
+from brainbench.testing.backbones import HEAVY
 
 ROOT = Path(brainbench.__file__).parent
 # The rooms of the house, from the ground up: a folder imports what stands on lower floors, and nothing of its own floor.
@@ -183,7 +184,7 @@ def test_light_commands_import_nothing_heavy(arguments: list[str], tmp_path: Pat
         "from brainbench.cli import main\n"
         "try:\n    main(sys.argv[1:])\n"
         "except SystemExit as end:\n    assert not end.code, end.code\n"
-        "heavy = {'torch', 'pandas', 'nilearn', 'numpy', 'zarr', 'sklearn', 'PIL'} & sys.modules.keys()\n"
+        f"heavy = {set(HEAVY)} & sys.modules.keys()\n"
         "assert not heavy, heavy\n"
     )
     environment = {"BRAINBENCH_CACHE": str(tmp_path), "PATH": "", "HOME": str(tmp_path)}

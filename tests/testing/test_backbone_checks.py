@@ -126,6 +126,15 @@ class AcrossTheBatch(Good):
         return super().tokens(batch - batch.mean(dim=0, keepdim=True))
 
 
+class AcrossTheBatchAtOneTap(Good):
+    def __init__(self, settings: Mapping[str, Any]) -> None:
+        super().__init__(settings)
+        self.attention = settings["tap"] == "attention"
+
+    def tokens(self, batch: Tensor) -> Tokens:
+        return super().tokens(batch - batch.mean(dim=0, keepdim=True) if self.attention else batch)
+
+
 class Sorted(Good):
     def tokens(self, batch: Tensor) -> Tokens:
         return super().tokens(batch[batch.sum(dim=(1, 2, 3)).argsort()])
@@ -204,7 +213,8 @@ class NumpySeed(Good):
         (Noisy, "deterministic", "two passes over the same images differ"),
         (Unseeded, "deterministic", "the same init_seed gives other tokens"),
         (Deaf, "init seed", "init_seed=1 gives the tokens of init_seed=0"),
-        (AcrossTheBatch, "alone", "an image alone differs from the same in a batch"),
+        (AcrossTheBatch, "alone", "tap=block: an image alone differs from the same image in a batch by"),
+        (AcrossTheBatchAtOneTap, "alone", "tap=attention: an image alone differs from the same image in a batch by"),
         (Sorted, "order", "in another order, tokens differ"),
         (Blind, "order", "two different pictures have the same tokens"),
         (AnySize, "preprocessing", "a picture of mode L becomes torch.float32 [3, 20, 20]"),
@@ -257,12 +267,13 @@ def test_a_joint_pass_that_gives_other_tokens() -> None:
     assert list(broken_by(Good, joint=joint)) == ["joint"]
 
 
-def test_a_plugin_that_imports_torch_at_once(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("library", ["torch", "numpy", "PIL", "huggingface_hub"])
+def test_a_plugin_that_imports_a_library_at_once(tmp_path: Any, monkeypatch: pytest.MonkeyPatch, library: str) -> None:
     import brainbench.testing.backbones as kit
     from brainbench.plugins import Plugin
     from brainbench.registry import Registry
 
-    (tmp_path / "heavy_plugin.py").write_text("import torch\ndef register_backbones(): return []\n")
+    (tmp_path / "heavy_plugin.py").write_text(f"import {library}\ndef register_backbones(): return []\n")
     info = tmp_path / "heavy_plugin-1.0.dist-info"
     info.mkdir()
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: heavy-plugin\nVersion: 1.0\n")
@@ -271,5 +282,5 @@ def test_a_plugin_that_imports_torch_at_once(tmp_path: Any, monkeypatch: pytest.
     registry = Registry([Plugin("heavy", "heavy-plugin", "1.0", {"backbones": (card,)})])
     monkeypatch.setattr(kit, "installed", lambda: registry)
     monkeypatch.setenv("PYTHONPATH", str(tmp_path), prepend=":")
-    with pytest.raises(ContractError, match="importing the plugin heavy: .*imports torch"):
+    with pytest.raises(ContractError, match=rf"importing the plugin heavy: .*imports .*\b{library}\b"):
         BACKBONE_CHECKS["light"](BackboneCase(card))

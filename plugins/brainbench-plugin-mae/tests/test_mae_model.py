@@ -247,14 +247,6 @@ def test_attention_is_what_a_block_adds_first() -> None:
         assert torch.equal(start + read, after)
 
 
-@pytest.mark.parametrize("tap", ["block", "attention"])
-def test_alone_as_in_a_batch(tap: str) -> None:
-    backbone, batch = load(tap=tap), images(3)
-    together = sequences(backbone.tokens(batch))
-    for alone, all_three in zip(sequences(backbone.tokens(batch[1:2])), together, strict=True):
-        torch.testing.assert_close(alone[0], all_three[1], atol=1e-5, rtol=1e-5)
-
-
 def test_untrained_is_the_initialisation_of_timm() -> None:
     ours = load(BASE, init_seed=5).module.state_dict()
     with torch.random.fork_rng(devices=[]):

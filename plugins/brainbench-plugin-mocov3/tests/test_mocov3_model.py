@@ -208,15 +208,6 @@ def test_facebook_s_training_state(tmp_path: Path, tap: str) -> None:
 
 
 @pytest.mark.parametrize("library", LIBRARIES)
-@pytest.mark.parametrize("tap", ["block", "attention"])
-def test_alone_as_in_a_batch(library: str, tap: str) -> None:
-    backbone, batch = load(library=library, tap=tap), images(3)
-    together = sequences(backbone.tokens(batch))
-    for alone, all_three in zip(sequences(backbone.tokens(batch[1:2])), together, strict=True):
-        torch.testing.assert_close(alone[0], all_three[1], atol=1e-5, rtol=1e-5)
-
-
-@pytest.mark.parametrize("library", LIBRARIES)
 def test_class_token_and_order_of_patches(library: str) -> None:
     backbone = load(library=library)
     batch = torch.zeros(2, 3, 64, 64)

@@ -150,16 +150,6 @@ def test_order_of_patches() -> None:
     assert divmod(int(change.argmax()), 14) == (2, 5)
 
 
-@pytest.mark.parametrize("variant", [VIT, "resnet18"])
-def test_alone_as_in_a_batch(variant: str) -> None:
-    backbone, batch = load(variant), images(3)
-    together, alone = backbone.tokens(batch), backbone.tokens(batch[1:2])
-    for one, three in zip(
-        alone.local_tokens + alone.global_tokens, together.local_tokens + together.global_tokens, strict=True
-    ):
-        torch.testing.assert_close(one[0], three[1], atol=1e-4, rtol=1e-4)
-
-
 def test_the_seed_draws_the_weights_and_nothing_else() -> None:
     before = torch.get_rng_state(), random.getstate(), np.random.get_state()[1].copy()  # type: ignore[index]
     one, same, other = (load(init_seed=seed).module.state_dict() for seed in (1, 1, 2))
