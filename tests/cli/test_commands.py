@@ -113,8 +113,8 @@ def test_failed_jobs_are_named_and_end_with_1(shell: Shell, here: Path) -> None:
     ("line", "message"),
     [
         ("rum", "no command 'rum' (did you mean 'run'?); there are: cache, "),
-        ("run --backbone pixels", "No such option '--backbone'"),
-        ("--jsn", "No such option '--jsn'"),
+        ("run --backbone pixels", "--backbone"),
+        ("--jsn", "--jsn"),
         ("run --seeds many", "'many' is not a valid integer"),
         ("run --seeds", "'--seeds' requires an argument"),
         ("run extra", "unexpected extra argument (extra)"),

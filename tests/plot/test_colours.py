@@ -43,9 +43,9 @@ def test_neighbouring_layers_of_the_usual_twelve_can_be_told_apart(eye: str) -> 
 
 
 @pytest.mark.parametrize("eye", EYES)
-@pytest.mark.parametrize("count", [2, 3, 12, 24, 40])
-def test_later_layers_are_lighter_to_every_eye(eye: str, count: int) -> None:
-    assert (np.diff(lab(layer_colours(count), eye)[:, 0]) > 0).all()
+def test_later_layers_are_lighter_to_every_eye(eye: str) -> None:
+    for count in (2, 3, 12, 24, 40):
+        assert (np.diff(lab(layer_colours(count), eye)[:, 0]) > 0).all(), count
 
 
 @pytest.mark.parametrize("eye", ["normal", "protanopia", "deuteranopia"])

@@ -58,7 +58,7 @@ def test_every_backbone_encoder_subject_and_seed_becomes_a_record(runs: Runs, fo
 def test_tokens_are_read_once_for_all_subjects_and_seeds(runs: Runs) -> None:
     net = toy.ToyNet()
     runs(toy.registry([toy.backbone(make=lambda: net)]), seeds=3)
-    assert net.calls == 5  # 100 images, chunks of 64, batches of 32, and one image to find out how large a batch may be
+    assert 100 <= net.images < 200  # some are read again to find out how large a batch may be
 
 
 def test_a_finished_job_is_not_run_again(runs: Runs) -> None:
@@ -146,9 +146,9 @@ def test_a_damaged_chunk_alone_is_computed_again(runs: Runs, folders: Folders) -
     content = bytearray(chunk.read_bytes())
     content[10] ^= 255
     chunk.write_bytes(content)
-    net.calls = 0
+    net.images = 0
     again = runs(registry, fresh=True)
-    assert net.calls == 3  # the second chunk's 36 images, and one to find the size of a batch
+    assert 36 <= net.images < 100  # the second chunk has 36 images
     assert [r.metrics["r2"].values for r in again if r.encoder] == [r.metrics["r2"].values for r in first if r.encoder]
     assert chunk.read_bytes() != content
 
@@ -321,9 +321,9 @@ def test_tokens_that_are_all_zero_are_stored_all_the_same(runs: Runs) -> None:
     net = toy.ToyNet(scale=0)
     registry = toy.registry([toy.backbone(make=lambda: net)])
     runs(registry)
-    net.calls = 0
+    net.images = 0
     runs(registry, fresh=True)
-    assert net.calls == 0
+    assert net.images == 0
 
 
 class BadMetric:

@@ -33,7 +33,7 @@ class Grey(toy.ToyNet):
     layers = ("grey",)  # type: ignore[assignment]
 
     def tokens(self, batch: Any) -> Any:
-        self.calls += 1
+        self.images += len(batch)
         return toy.Tokens.from_local((batch.mean(1, keepdim=True)[:, :, ::2, ::2],))
 
 
@@ -107,7 +107,7 @@ def test_an_encoder_is_given_the_layers_of_all(go: Go) -> None:
 
 def test_no_tokens_are_computed_twice(go: Go, nets: dict[str, toy.ToyNet]) -> None:
     go(f"{NAME},b/one+a/one,a/one,b/one")
-    assert [net.calls for net in nets.values()] == [5, 5]
+    assert all(100 <= net.images < 200 for net in nets.values())
 
 
 def test_a_record_tells_of_each_what_differs(go: Go) -> None:
