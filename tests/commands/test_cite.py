@@ -6,27 +6,25 @@ from pathlib import Path
 
 import pytest
 import toy
+from records import a_record
 
 from brainbench.commands import cite as citations
 from brainbench.commands.cite import behind
-from brainbench.records import BackboneFacts, Cost, DatasetFacts, EncoderFacts, MetricResult, Record
+from brainbench.records import MetricResult
 from brainbench.registry import installed
 
 ROOT = Path(__file__).parents[2]
 NET = "Ada Lovelace and Charles Babbage (1843). On the Analytical Engine. Scientific Memoirs 3, 666. arXiv:1843.00001"
 FIT = "Ada Lovelace and others (1843). Notes upon the Memoir."
-RECORD = Record(
-    key="k",
-    status="done",
-    dataset=DatasetFacts("toydata", "Toys", "7", False, "1", 100, "k", licence="CC0"),
-    backbone=BackboneFacts("toy/net@untrained", "toy", "v1", "ab12", "hub/net", False, "toy-dist 1.0", {}, {}, "MIT"),
-    encoder=EncoderFacts("toyfit", "toy-dist 1.0", {}, {}),
-    seed=0,
-    grid="8",
-    features_key="f",
+RECORD = a_record(
+    "toy/net@untrained",
+    "toyfit",
+    dataset={"name": "toydata", "title": "Toys", "version": "7", "licence": "CC0"},
     metrics={"r2": MetricResult("1"), "count": MetricResult("1")},
     versions={"torch": "2.6", "toy-dist": "1.0"},
-    cost=Cost(1.0, 1.0, "cpu"),
+)
+RECORD = replace(
+    RECORD, backbone=replace(RECORD.backbone, weights_sha256="ab12", weights_source="hub/net", licence="MIT")
 )
 REGISTRY = toy.registry(
     [toy.backbone(citation=NET)],

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from records import a_record
 
 from brainbench import StoreError
 from brainbench.leaderboard.intervals import Estimate
@@ -18,16 +19,7 @@ from brainbench.leaderboard.latex import latex
 from brainbench.leaderboard.ranking import Difference, ranks
 from brainbench.leaderboard.render import boards, render
 from brainbench.metrics.bootstrap import DRAWS, packed
-from brainbench.records import (
-    BackboneFacts,
-    Cost,
-    DatasetFacts,
-    Display,
-    EncoderFacts,
-    Failure,
-    MetricResult,
-    Record,
-)
+from brainbench.records import Cost, Display, Failure, MetricResult, Record
 from brainbench.results.store import write_record
 
 RNG = np.random.default_rng(0)
@@ -51,28 +43,31 @@ def record(
     **facts: object,
 ) -> Record:
     identity = f"{backbone}{subject}{seed}{encoder}{version}{metric_version}{split}{facts}"
-    return replace(
-        Record(
-            key=identity.encode().hex(),
-            status="done",
-            dataset=DatasetFacts(
-                "data", "data", version, simulated, subject, 100, "k", 100, 7, f"r{subject}", split,
-                {"train": 80, "val": 10, "test": 10}, rois={"hV4": 3, "V1": 4}, noise_ceiling={"all": 0.6, "V1": 0.7},
-            ),
-            backbone=BackboneFacts(backbone, backbone.split("/")[0], "v1", "sha", None, control, "p 1", {}, {}),
-            encoder=EncoderFacts(encoder, "p 1", {}, {}) if encoder else None,
-            seed=seed,
-            grid="8",
-            features_key="f",
-            metrics={
+    return a_record(
+        backbone,
+        encoder,
+        subject=subject,
+        control=control,
+        dataset={
+            "version": version,
+            "simulated": simulated,
+            "split_hash": split,
+            "split_sizes": {"train": 80, "val": 10, "test": 10},
+            "rois": {"hV4": 3, "V1": 4},
+            "noise_ceiling": {"all": 0.6, "V1": 0.7},
+        },
+        **{
+            "key": identity.encode().hex(),
+            "seed": seed,
+            "metrics": {
                 "hierarchy": MetricResult("1", B0, {"slope": r2, "b0": 1 - r2}),
                 "r2": MetricResult(metric_version, R2, {"all": r2, "V1": r2 + 0.1, "hV4": r2 - 0.1}),
             },
-            versions={"brainbench": "1", "torch": "2"},
-            cost=Cost(random.random(), 1.0, "cpu"),
-        ),
-        **facts,  # type: ignore[arg-type]
-    )  # fmt: skip
+            "versions": {"brainbench": "1", "torch": "2"},
+            "cost": Cost(random.random(), 1.0, "cpu"),
+            **facts,
+        },
+    )
 
 
 def page(*records: Record) -> str:

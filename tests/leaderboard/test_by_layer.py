@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pandas as pd
 import pytest
+from records import a_record
 
 from brainbench.leaderboard.render import render
-from brainbench.records import BackboneFacts, Cost, DatasetFacts, Display, EncoderFacts, MetricResult, Record
+from brainbench.records import Display, MetricResult, Record
 
 PAGE, TABLE = Path("data.layers.md"), Path("data.layers.csv")
 DISPLAY = Display({"best": "fit", "chance": "fit chance"}, digits=2, layers={"layer:": ["best", "chance"]})
@@ -26,18 +27,14 @@ def record(
     best: float | None = 0.9,
 ) -> Record:
     values = ({} if best is None else {"best": best}) | {"chance": 0.25}
-    return Record(
+    return a_record(
+        backbone,
+        encoder,
+        subject=subject,
+        control=control,
+        dataset={"version": version},
         key=f"{backbone}{subject}{encoder}{version}".encode().hex(),
-        status="done",
-        dataset=DatasetFacts("data", "data", version, False, subject, 100, "k", split_hash=f"s{subject}"),
-        backbone=BackboneFacts(backbone, backbone.split("/")[0], "v1", "sha", None, control, "p 1", {}, {}),
-        encoder=EncoderFacts(encoder, "p 1", {}, {}) if encoder else None,
-        seed=0,
-        grid="native",
-        features_key="f",
         metrics={"m": MetricResult("1", display, values | {f"layer:{name}": v for name, v in layers.items()})},
-        versions={},
-        cost=Cost(1.0, 1.0, "cpu"),
     )
 
 

@@ -5,9 +5,10 @@ from io import StringIO
 from pathlib import Path
 
 import pandas as pd
+from records import a_record
 
 from brainbench.leaderboard.render import render
-from brainbench.records import BackboneFacts, Cost, DatasetFacts, Display, EncoderFacts, MetricResult, Record
+from brainbench.records import Display, MetricResult, Record
 
 R2 = Display({"all": "R2"}, digits=3)
 PAGE, TABLE = Path("data.curve.md"), Path("data.curve.csv")
@@ -29,22 +30,21 @@ def record(
     # Hashes sort in another order for every other subject.
     split_hash = f"{split}{images if subject == '1' else 9000 - images}" if images else f"{split}{subject}"
     own = dict(changed or {}) | ({"train_images": images} if images else {})
-    return Record(
+    return a_record(
+        backbone,
+        subject=subject,
+        control=control,
+        dataset={
+            "version": version,
+            "responses_key": f"r{images}",
+            "split_hash": split_hash,
+            "changed": own,
+            "full_split_hash": f"{split}{subject}" if images else None,
+        },
         key=f"{images}{backbone}{subject}{seed}{version}{split}{own}".encode().hex(),
-        status="done",
-        dataset=DatasetFacts(
-            "data", "data", version, False, subject, 100, "k", 100, 7, f"r{images}", split_hash,
-            changed=own, full_split_hash=f"{split}{subject}" if images else None,
-        ),
-        backbone=BackboneFacts(backbone, backbone.split("/")[0], "v1", "sha", None, control, "p 1", {}, {}),
-        encoder=EncoderFacts("fit", "p 1", {}, {}),
         seed=seed,
-        grid="8",
-        features_key="f",
         metrics={"r2": MetricResult("1", R2, {"all": r2})},
-        versions={},
-        cost=Cost(1.0, 1.0, "cpu"),
-    )  # fmt: skip
+    )
 
 
 def table(*records: Record) -> pd.DataFrame:

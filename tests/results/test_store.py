@@ -9,17 +9,16 @@ import numpy as np
 import pytest
 import torch
 import zarr
+from records import a_record
 
-from brainbench.records import BackboneFacts, Cost, DatasetFacts, Record
+from brainbench.records import Cost, Record
 from brainbench.results.arrays import StoredArrays, read_arrays, write_arrays
 from brainbench.results.store import count_parameters, read_digests, read_record, write_parameters
 from brainbench.util.hashing import digest
 
 
 def record(artifacts: dict[str, str]) -> Record:
-    data = DatasetFacts("data", "data", "1", False, "1", 1, "k")
-    backbone = BackboneFacts("net", "net", "v1", None, None, False, "p 1", {}, {})
-    return Record("key", "done", data, backbone, None, 0, "8", None, {}, {}, Cost(1, 1, "cpu"), artifacts=artifacts)
+    return a_record(key="key", artifacts=artifacts)
 
 
 ARRAYS: dict[str, np.ndarray] = {

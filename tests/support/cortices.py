@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from records import a_record
 
 from brainbench import Selectors, Surface
 from brainbench.builtin.datasets.demo import cortex
 from brainbench.builtin.datasets.planted.truth import plant
 from brainbench.metrics.bootstrap import DRAWS, packed
 from brainbench.plot import Voxels
-from brainbench.records import BackboneFacts, Cost, DatasetFacts, EncoderFacts, MetricResult, Record
+from brainbench.records import MetricResult, Record
 from brainbench.results.arrays import of_selectors, of_voxels, write_arrays
 from brainbench.results.store import write_record
 from brainbench.types import ArrayNames
@@ -69,30 +70,22 @@ def record(subject: str = "1", backbone: str = "toy/net", **changes: Any) -> Rec
     draws = {name: packed(rng.normal(0, 0.02, DRAWS)) for name in values}
     metrics = {"r2": MetricResult("1", values=values, draws=draws)}
     metrics["trust"] = MetricResult("1", values={"identifiability": 0.6, "aligned_r": 0.3})
-    made = Record(
+    made = a_record(
+        backbone,
+        "factortopy",
+        subject=subject,
+        dataset={
+            "name": "toy",
+            "title": "toy",
+            "simulated": True,
+            "stimuli": 200,
+            "split_sizes": {"train": 100, "val": 50, "test": 50},
+            "rois": {"V1": 30},
+            "noise_ceiling": {"all": 0.6, "V1": 0.7},
+        },
         key=f"{backbone.replace('/', '-')}-{subject}",
-        status="done",
-        dataset=DatasetFacts(
-            name="toy",
-            title="toy",
-            version="1",
-            simulated=True,
-            subject=subject,
-            stimuli=200,
-            stimuli_key="s",
-            responses_key=f"r{subject}",
-            split_sizes={"train": 100, "val": 50, "test": 50},
-            rois={"V1": 30},
-            noise_ceiling={"all": 0.6, "V1": 0.7},
-        ),
-        backbone=BackboneFacts(backbone, "toy", "none", None, None, False, "toy 1", {}, {}),
-        encoder=EncoderFacts("factortopy", "brainbench", {}, {}),
-        seed=0,
-        grid="8",
         features_key=None,
         metrics=metrics,
-        versions={},
-        cost=Cost(1.0, 1.0, "cpu"),
         history=[{"step": 50.0 * step, "loss": 1 / step, "val_r2": 1 - 1 / step} for step in range(1, 5)],
     )
     return replace(made, **changes)

@@ -9,17 +9,9 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from records import a_record
 
-from brainbench.records import (
-    BackboneFacts,
-    Cost,
-    DatasetFacts,
-    Display,
-    EncoderFacts,
-    Failure,
-    MetricResult,
-    Record,
-)
+from brainbench.records import Cost, Display, Failure, MetricResult, Record
 from brainbench.results.arrays import write_arrays
 from brainbench.results.store import write_parameters, write_record
 
@@ -31,34 +23,25 @@ def fit(
     backbone: str, r2: float, *, subject: str = "1", seed: int = 0, control: bool = False, **facts: object
 ) -> Record:
     """A done job of the encoder "fit" on four voxels, two in V1; further fields of Record by name."""
-    made = Record(
-        key="",
-        status="done",
-        dataset=DatasetFacts(
-            "data",
-            "data",
-            "1",
-            False,
-            subject,
-            9,
-            "k",
-            9,
-            4,
-            "r",
-            f"s{subject}",
-            rois={"V1": 2},
-            noise_ceiling={"all": 0.6},
-        ),
-        backbone=BackboneFacts(backbone, backbone, "v1", None, None, control, "p 1", {}, {}, parameters=2_000_000),
-        encoder=EncoderFacts("fit", "p 1", {}, {}),
+    made = a_record(
+        backbone,
+        subject=subject,
+        control=control,
+        dataset={
+            "stimuli": 9,
+            "responses": 9,
+            "voxels": 4,
+            "responses_key": "r",
+            "rois": {"V1": 2},
+            "noise_ceiling": {"all": 0.6},
+        },
         seed=seed,
-        grid="8",
         features_key=None,
         metrics={"r2": MetricResult("1", R2, {"all": r2, "V1": r2})},
-        versions={"brainbench": "1"},
         cost=Cost(1.5 + seed, 700.0, "cpu"),
     )
-    made = replace(made, **facts)  # type: ignore[arg-type]
+    network = replace(made.backbone, weights_sha256=None, parameters=2_000_000)
+    made = replace(made, **{"backbone": network, **facts, "key": ""})  # type: ignore[arg-type]
     return replace(made, key=hashlib.sha256(repr(made).encode()).hexdigest())
 
 
