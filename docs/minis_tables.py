@@ -34,7 +34,7 @@ def learned() -> str:
                 {
                     "network": f"{family}/mini",
                     "scenes seen": f"{facts['recipe']['images']:,}",
-                    "figure, on 2,000 scenes it never saw": name.replace("_", " "),
+                    "score, on 2,000 scenes it never saw": name.replace("_", " "),
                     "trained": f"{value:.3f}",
                     "untrained": f"{facts['untrained'][name]:.3f}",
                     "chance": f"{facts['held_out'][f'chance_{name}']:.3f}",

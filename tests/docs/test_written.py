@@ -72,3 +72,32 @@ def test_the_committed_board_is_what_its_records_make() -> None:
 def test_the_committed_records_tell_nothing_of_the_machine() -> None:
     for path in (ROOT / "leaderboards/records").glob("*.json"):
         assert not re.search(r"/(home|root|tmp|Users|work)/", path.read_text()), path.name
+
+
+def prose(text: str) -> list[str]:
+    """The lines of a page that can be wrapped: without code, tables, equations, comments and the targets of links."""
+    text = re.sub(r"^ *```.*?^ *```$|<!--.*?-->|^\$\$.*?\$\$$", "", text, flags=re.M | re.S)
+    lines = [re.sub(r"\]\([^)]*\)|https?://\S+", "]", line) for line in text.splitlines()]
+    return [line for line in lines if not line.startswith(("|", "    ", "#"))]
+
+
+PAGES = [
+    ROOT / "README.md",
+    ROOT / "CONTRIBUTING.md",
+    *sorted((ROOT / "docs").rglob("*.md")),
+    *sorted(ROOT.glob("plugins/*/README.md")),
+]
+
+
+def test_prose_is_wrapped_at_100_columns() -> None:
+    long = [
+        f"{page.relative_to(ROOT)}: {line}" for page in PAGES for line in prose(page.read_text()) if len(line) > 100
+    ]
+    assert not long
+
+
+def test_code_and_tables_may_be_longer_and_prose_may_not() -> None:
+    wide = "word " * 30
+    kept = f"one\n```sh\n{wide}\n```\n| {wide} |\n$$ {wide} $$\n<!-- {wide} -->\n# {wide}\n    {wide}\n[two]({wide.replace(' ', '')})"
+    assert [len(line) for line in prose(kept) if line] == [3, 5]
+    assert len(max(prose(f"{kept}\n- {wide}"), key=len)) > 100
