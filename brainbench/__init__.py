@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from brainbench.backbones.packaged_weights import shipped
 from brainbench.cards import BackboneCard, DatasetCard, EncoderCard, MetricCard, Part, Setting, lazy
@@ -44,6 +43,7 @@ from brainbench.types import (
     Weights,
 )
 from brainbench.util.hashing import file_sha256
+from brainbench.util.lazy import attach
 
 if TYPE_CHECKING:
     from brainbench.api.features import features
@@ -140,12 +140,4 @@ __all__ = [
     "square",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    if name in _LATE:
-        return getattr(import_module(_LATE[name]), name)
-    raise AttributeError(f"module 'brainbench' has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+__getattr__, __dir__ = attach(__name__, _LATE, __all__)

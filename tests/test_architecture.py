@@ -5,13 +5,16 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
+from dataclasses import replace
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+from fits import fit
 
 import brainbench
+from brainbench.results.store import write_record
 from brainbench.testing.backbones import HEAVY
 
 ROOT = Path(brainbench.__file__).parent
@@ -149,6 +152,17 @@ def test_no_module_hides_a_name_that_its_package_exports() -> None:
     assert not wrong
 
 
+@pytest.mark.parametrize("package", ["brainbench", "brainbench.plot", "brainbench.testing"])
+def test_late_names_are_listed_alike_for_people_and_for_type_checkers(package: str) -> None:
+    module = import_module(package)
+    tree = ast.parse(Path(str(module.__file__)).read_text())
+    (block,) = [one for one in tree.body if isinstance(one, ast.If) and "TYPE_CHECKING" in ast.dump(one.test)]
+    typed = {a.name: one.module for one in block.body if isinstance(one, ast.ImportFrom) for a in one.names}
+    assert typed == module._LATE
+    assert typed.keys() <= set(module.__all__)
+    assert all(getattr(module, name) is not None for name in module.__all__)
+
+
 def test_no_module_is_over_400_lines() -> None:
     long = [p.name for p in [*MODULES, *plugin_sources()] if len(p.read_text().splitlines()) > 400]
     assert not long
@@ -179,12 +193,32 @@ def test_all_is_complete() -> None:
     ids=" ".join,
 )
 def test_light_commands_import_nothing_heavy(arguments: list[str], tmp_path: Path) -> None:
+    _refuse(arguments, set(HEAVY), tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "heavy"),
+    [
+        (["cite"], set(HEAVY)),
+        (["leaderboard", "--leaderboards", "."], {"torch", "nilearn", "sklearn", "PIL"}),
+    ],
+    ids=["cite", "leaderboard"],
+)
+def test_commands_that_read_records_import_no_more_than_they_need(
+    arguments: list[str], heavy: set[str], tmp_path: Path
+) -> None:
+    write_record(tmp_path, replace(fit("a"), artifacts={}))
+    _refuse([arguments[0], str(tmp_path), *arguments[1:]], heavy, tmp_path)
+
+
+def _refuse(arguments: list[str], heavy: set[str], tmp_path: Path) -> None:
+    """Run a command in a process of its own, which must not import any of ``heavy``."""
     program = (
         "import sys\n"
         "from brainbench.cli import main\n"
         "try:\n    main(sys.argv[1:])\n"
         "except SystemExit as end:\n    assert not end.code, end.code\n"
-        f"heavy = {set(HEAVY)} & sys.modules.keys()\n"
+        f"heavy = {heavy!r} & sys.modules.keys()\n"
         "assert not heavy, heavy\n"
     )
     environment = {"BRAINBENCH_CACHE": str(tmp_path), "PATH": "", "HOME": str(tmp_path)}

@@ -22,6 +22,7 @@ from brainbench.planning.picks import MetricPick, pick_metric
 from brainbench.planning.settings import Assignments
 from brainbench.records import Record
 from brainbench.registry import Registry
+from brainbench.results import artifacts
 from brainbench.results import store as results
 from brainbench.results.arrays import has_predictions, read_arrays, read_ids
 from brainbench.results.store import no_records
@@ -113,7 +114,7 @@ class _Auditor:
         """What is wrong with one record, its artifacts and its figures."""
         yield from self._document(path, record)
         intact = True
-        for name, sha256 in results.artifact_digests(self.folders.results, record).items():
+        for name, sha256 in artifacts.artifact_digests(self.folders.results, record).items():
             if sha256 != record.artifacts[name]:
                 intact = False
                 yield f"{name}: stored sha256 {record.artifacts[name][:16]}, found {(sha256 or 'nothing readable')[:16]}"

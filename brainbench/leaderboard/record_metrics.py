@@ -14,7 +14,7 @@ from brainbench.plugins import blamed
 from brainbench.protocols import RecordsMetric
 from brainbench.records import EncoderFacts, MetricResult, Record
 from brainbench.results.arrays import StoredArrays
-from brainbench.results.store import count_parameters
+from brainbench.results.artifacts import count_parameters
 from brainbench.types import Cell, Score
 
 

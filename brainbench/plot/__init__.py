@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from brainbench.plot.kinds import KINDS, Kind
+from brainbench.util.lazy import attach
 
 if TYPE_CHECKING:
     from brainbench.plot.bars import roi_bars
@@ -28,38 +28,38 @@ if TYPE_CHECKING:
     from brainbench.plot.weights import weights_map
 
 _LATE = {
-    "Caption": "page",
-    "Picture": "page",
-    "Source": "voxels",
-    "Voxels": "voxels",
-    "activation_table": "concepts",
-    "channel_clusters": "clusters",
-    "channel_images": "token_images",
-    "chosen_names": "find_records",
-    "chosen_voxels": "find_records",
-    "cluster_map": "clusters",
-    "correlation_matrix": "correlation",
-    "embedding_map": "token_images",
-    "from_record": "voxels",
-    "layer_colours": "colours",
-    "layer_difference_map": "difference_maps",
-    "layer_map": "maps",
-    "layer_maps": "small_multiples",
-    "layer_paint": "colours",
-    "r2_difference_map": "difference_maps",
-    "r2_map": "maps",
-    "r2_maps": "small_multiples",
-    "roi_bars": "bars",
-    "save": "page",
-    "scale_map": "maps",
-    "selector_histograms": "histograms",
-    "space_map": "space",
-    "together": "subject_mean",
-    "training_curve": "training",
-    "trajectory_map": "trajectories",
-    "transition_matrices": "concepts",
-    "voxels_of": "voxels",
-    "weights_map": "weights",
+    "Caption": "brainbench.plot.page",
+    "Picture": "brainbench.plot.page",
+    "Source": "brainbench.plot.voxels",
+    "Voxels": "brainbench.plot.voxels",
+    "activation_table": "brainbench.plot.concepts",
+    "channel_clusters": "brainbench.plot.clusters",
+    "channel_images": "brainbench.plot.token_images",
+    "chosen_names": "brainbench.plot.find_records",
+    "chosen_voxels": "brainbench.plot.find_records",
+    "cluster_map": "brainbench.plot.clusters",
+    "correlation_matrix": "brainbench.plot.correlation",
+    "embedding_map": "brainbench.plot.token_images",
+    "from_record": "brainbench.plot.voxels",
+    "layer_colours": "brainbench.plot.colours",
+    "layer_difference_map": "brainbench.plot.difference_maps",
+    "layer_map": "brainbench.plot.maps",
+    "layer_maps": "brainbench.plot.small_multiples",
+    "layer_paint": "brainbench.plot.colours",
+    "r2_difference_map": "brainbench.plot.difference_maps",
+    "r2_map": "brainbench.plot.maps",
+    "r2_maps": "brainbench.plot.small_multiples",
+    "roi_bars": "brainbench.plot.bars",
+    "save": "brainbench.plot.page",
+    "scale_map": "brainbench.plot.maps",
+    "selector_histograms": "brainbench.plot.histograms",
+    "space_map": "brainbench.plot.space",
+    "together": "brainbench.plot.subject_mean",
+    "training_curve": "brainbench.plot.training",
+    "trajectory_map": "brainbench.plot.trajectories",
+    "transition_matrices": "brainbench.plot.concepts",
+    "voxels_of": "brainbench.plot.voxels",
+    "weights_map": "brainbench.plot.weights",
 }
 
 __all__ = [
@@ -99,12 +99,4 @@ __all__ = [
     "weights_map",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    if name in _LATE:
-        return getattr(import_module(f"brainbench.plot.{_LATE[name]}"), name)
-    raise AttributeError(f"module 'brainbench.plot' has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return sorted(__all__)
+__getattr__, __dir__ = attach(__name__, _LATE, __all__)

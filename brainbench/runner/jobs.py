@@ -22,6 +22,7 @@ from brainbench.planning.jobs import Job, Plan
 from brainbench.planning.picks import EncoderPick, MetricPick
 from brainbench.plugins import BlamedError, blamed
 from brainbench.records import Failure, MetricResult, Record
+from brainbench.results import artifacts
 from brainbench.results import store as results
 from brainbench.results.arrays import of_fit, of_voxels, read_arrays, stored_inputs, write_arrays
 from brainbench.runner import job_record
@@ -169,9 +170,9 @@ class Run:
         folder = self.folders.results
         try:
             written = write_arrays(folder, job.key, arrays | known, attributes | where)
-            return written | results.write_parameters(folder, job.key, parameters)
+            return written | artifacts.write_parameters(folder, job.key, parameters)
         except OSError:  # the disk said no: leave nothing half-written
-            results.discard(folder, job.key)
+            artifacts.discard(folder, job.key)
             raise
 
     def _rescored(self, job: Job, before: Record | None) -> Record | None:

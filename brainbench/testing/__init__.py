@@ -10,15 +10,20 @@
 
 from __future__ import annotations
 
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from brainbench.testing.backbones import BACKBONE_CHECKS, BackboneCase
 from brainbench.testing.cases import ContractError
 from brainbench.testing.encoders import ENCODER_CHECKS, EncoderCase
+from brainbench.util.lazy import attach
 
 if TYPE_CHECKING:
     from brainbench.testing.contracts import BackboneContract, EncoderContract
+
+_LATE = {
+    "BackboneContract": "brainbench.testing.contracts",
+    "EncoderContract": "brainbench.testing.contracts",
+}
 
 __all__ = [
     "BACKBONE_CHECKS",
@@ -30,8 +35,4 @@ __all__ = [
     "EncoderContract",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    if name in ("BackboneContract", "EncoderContract"):
-        return getattr(import_module("brainbench.testing.contracts"), name)
-    raise AttributeError(f"module 'brainbench.testing' has no attribute {name!r}")
+__getattr__, __dir__ = attach(__name__, _LATE, __all__)

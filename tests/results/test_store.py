@@ -13,7 +13,8 @@ from records import a_record
 
 from brainbench.records import Cost, Record
 from brainbench.results.arrays import StoredArrays, read_arrays, write_arrays
-from brainbench.results.store import count_parameters, read_digests, read_record, write_parameters
+from brainbench.results.artifacts import count_parameters, write_parameters
+from brainbench.results.store import read_digests, read_record
 from brainbench.util.hashing import digest
 
 

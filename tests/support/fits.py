@@ -13,7 +13,8 @@ from records import a_record
 
 from brainbench.records import Cost, Display, Failure, MetricResult, Record
 from brainbench.results.arrays import write_arrays
-from brainbench.results.store import write_parameters, write_record
+from brainbench.results.artifacts import write_parameters
+from brainbench.results.store import write_record
 
 R2 = Display({"all": "R2"}, roi_columns=True)
 COUNT = Display({"count": "images"}, direction="none", digits=0)
