@@ -5,8 +5,9 @@ The text below each field is also its row in the tables of docs/results.md (``py
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from brainbench.util.hashing import digest
 
@@ -180,6 +181,26 @@ class Cost:
     report it."""
 
 
+class RowKey(NamedTuple):
+    """What makes a row of a board: the backbone and the encoder with their changed settings, not the seed and the subject."""
+
+    backbone: str
+    weights: str
+    backbone_settings: str
+    encoder: str
+    encoder_settings: str
+
+    @property
+    def network(self) -> tuple[str, str, str]:
+        """The part that names the backbone."""
+        return (self.backbone, self.weights, self.backbone_settings)
+
+
+def spelled(changed: Mapping[str, Any]) -> str:
+    """Changed settings in one line, by name."""
+    return " ".join(f"{key}={value}" for key, value in sorted(changed.items()))
+
+
 @dataclass(frozen=True)
 class Record:
     """The outcome of one job."""
@@ -218,12 +239,22 @@ class Record:
     """Version of this layout: 1."""
 
     @property
+    def row(self) -> RowKey:
+        """The row of a board that the record belongs to."""
+        backbone, encoder = self.backbone, self.encoder
+        return RowKey(
+            backbone.name,
+            backbone.weights,
+            spelled(backbone.changed),
+            encoder.name if encoder else "",
+            spelled(encoder.changed) if encoder else "",
+        )
+
+    @property
     def cell(self) -> tuple[object, ...]:
         """What the record describes. A later record of the same cell with another key replaces an earlier one."""
-        encoder = (self.encoder.name, str(sorted(self.encoder.changed.items()))) if self.encoder else None
-        data, backbone = self.dataset, self.backbone
-        network = (backbone.name, backbone.weights, str(sorted(backbone.changed.items())))
-        return (data.name, data.version, data.split_hash, data.subject, network, encoder, self.seed, self.grid)
+        data = self.dataset
+        return (data.name, data.version, data.split_hash, data.subject, self.row, self.seed, self.grid)
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON types. ``digest`` is the sha256 of everything else, so that an edited digit is detected."""

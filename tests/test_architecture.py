@@ -5,7 +5,6 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
-from dataclasses import replace
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -207,7 +206,7 @@ def test_light_commands_import_nothing_heavy(arguments: list[str], tmp_path: Pat
 def test_commands_that_read_records_import_no_more_than_they_need(
     arguments: list[str], heavy: set[str], tmp_path: Path
 ) -> None:
-    write_record(tmp_path, replace(fit("a"), artifacts={}))
+    write_record(tmp_path, fit("a", 0.3))
     _refuse([arguments[0], str(tmp_path), *arguments[1:]], heavy, tmp_path)
 
 

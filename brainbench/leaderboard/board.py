@@ -70,18 +70,13 @@ def frame(board: Board) -> pd.DataFrame:
     out = []
     intervals = {column for line in board.lines for column in line.intervals}
     for line in board.lines:
-        key = line.row.key
         facts: dict[str, object] = {
             "dataset": board.edition.dataset,
             "dataset_version": board.edition.version,
             "dataset_settings": board.edition.settings,
             "rank": line.rank,
             "control": line.row.control,
-            "backbone": key.backbone,
-            "weights": key.weights,
-            "backbone_settings": key.backbone_settings,
-            "encoder": key.encoder,
-            "encoder_settings": key.encoder_settings,
+            **line.row.key._asdict(),
         }
         for column in board.columns:
             figure, interval = line.figures[column], line.intervals.get(column)

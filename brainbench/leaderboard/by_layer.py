@@ -75,7 +75,7 @@ def frame(tables: Sequence[LayerTable]) -> pd.DataFrame:
                 "dataset_version": edition.version,
                 "dataset_settings": edition.settings,
                 "control": line.row.control,
-                **vars(line.row.key),
+                **line.row.key._asdict(),
             }
             figures = [(table.own, number, *one) for number, one in enumerate(layers.items(), start=1)]
             for column, number, layer, figure in [*figures, *((c, "", "", line.figures[c]) for c in table.beside)]:

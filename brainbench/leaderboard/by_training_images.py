@@ -11,8 +11,9 @@ import pandas as pd
 
 from brainbench.leaderboard.board import Board, precise
 from brainbench.leaderboard.markdown import SIMULATED
-from brainbench.leaderboard.rows import Edition, RowKey
+from brainbench.leaderboard.rows import Edition
 from brainbench.leaderboard.text_tables import INCOMPLETE, markdown, names
+from brainbench.records import RowKey
 
 ALL = "all"
 
@@ -67,7 +68,7 @@ def frame(curve: Curve) -> pd.DataFrame:
             "dataset_version": curve.edition.version,
             "figure": curve.figure,
             "control": key in curve.controls,
-            **vars(key),
+            **key._asdict(),
         }
         for images in curve.sizes:
             mean, sd = curve.figures[key].get(images, (None, None))

@@ -7,7 +7,6 @@ from typing import Any
 
 from brainbench.leaderboard.board import Board, Line
 from brainbench.leaderboard.intervals import Estimate
-from brainbench.leaderboard.rows import RowKey
 
 SCHEMA = 1
 
@@ -26,8 +25,8 @@ def _edition(board: Board) -> dict[str, Any]:
         "rows": [_line(line, board) for line in board.lines],
         "differences": [
             {
-                "first": _names(rows[d.first]),
-                "second": _names(rows[d.second]),
+                "first": rows[d.first]._asdict(),
+                "second": rows[d.second]._asdict(),
                 "difference": _digits(d.estimate.figure),
                 **_interval(d.estimate),
                 "p": _digits(d.p),
@@ -51,17 +50,7 @@ def _line(line: Line, board: Board) -> dict[str, Any]:
             found |= _interval(line.intervals[column])
         figures[f"{column.metric}.{column.value}"] = found
     facts = {"rank": line.rank, "control": line.row.control, "cells": [line.done, line.expected]}
-    return _names(line.row.key) | facts | {"figures": figures}
-
-
-def _names(key: RowKey) -> dict[str, Any]:
-    return {
-        "backbone": key.backbone,
-        "weights": key.weights,
-        "backbone_settings": key.backbone_settings,
-        "encoder": key.encoder,
-        "encoder_settings": key.encoder_settings,
-    }
+    return line.row.key._asdict() | facts | {"figures": figures}
 
 
 def _interval(one: Estimate) -> dict[str, float]:

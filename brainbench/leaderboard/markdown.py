@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from brainbench.leaderboard.board import Board
-from brainbench.leaderboard.rows import Column, Edition, RowKey
+from brainbench.leaderboard.rows import Column, Edition
 from brainbench.leaderboard.text_tables import INTERVAL, markdown, tables
+from brainbench.records import RowKey
 
 SIMULATED = "Simulated brains, miniature networks: this shows that the tool works, not which model is brain-like."
 NEXT_REAL = "brainbench run --dataset folder --data PATH --backbones all"

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from brainbench.errors import PluginError
-from brainbench.leaderboard.rows import Edition, roi_rank, row_key
+from brainbench.leaderboard.rows import Edition, roi_rank
 from brainbench.pipeline.scores import checked
 from brainbench.planning.picks import MetricPick
 from brainbench.plugins import blamed
@@ -42,7 +42,7 @@ def compute(pick: MetricPick, edition: Edition, results: Path) -> dict[str, Metr
 
 def cell(record: Record, encoder: EncoderFacts, results: Path) -> Cell:
     """A done job as a metric over records sees it."""
-    key, spent = row_key(record), record.cost
+    key, spent = record.row, record.cost
     network = " ".join(filter(None, (key.backbone, key.backbone_settings)))
     fit = " ".join(filter(None, (key.encoder, key.encoder_settings)))
     counts = {

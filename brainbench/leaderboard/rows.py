@@ -5,27 +5,15 @@ from __future__ import annotations
 import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
 
 from brainbench.errors import StoreError
 from brainbench.leaderboard.displays import display
 from brainbench.leaderboard.intervals import Sample
 from brainbench.metrics.bootstrap import unpacked
-from brainbench.records import Display, MetricResult, Record
+from brainbench.records import Display, MetricResult, Record, RowKey, spelled
 
 # As in Table 13, with the areas that it leaves out beside their kin.
 ROI_ORDER = ("V1", "V2", "V3", "hV4", "EBA", "FBA", "OFA", "FFA", "OPA", "PPA", "RSC", "OWFA", "VWFA")
-
-
-@dataclass(frozen=True, order=True)
-class RowKey:
-    """What makes a row: everything but seed and subject."""
-
-    backbone: str
-    weights: str
-    backbone_settings: str
-    encoder: str
-    encoder_settings: str
 
 
 @dataclass(frozen=True)
@@ -107,13 +95,13 @@ def editions(records: Iterable[Record]) -> list[Edition]:
     ordered = sorted(records, key=lambda r: r.key)
     hashes: dict[tuple[str, str, str, str], list[str]] = {}
     for record in ordered:
-        place = (record.dataset.name, record.dataset.version, _spelled(record.dataset.changed), record.dataset.subject)
+        place = (record.dataset.name, record.dataset.version, spelled(record.dataset.changed), record.dataset.subject)
         known = hashes.setdefault(place, [])
         if record.dataset.split_hash and record.dataset.split_hash not in known:
             known.append(record.dataset.split_hash)
     groups: dict[tuple[str, str, str, int], list[Record]] = {}
     for record in ordered:
-        facts, settings = record.dataset, _spelled(record.dataset.changed)
+        facts, settings = record.dataset, spelled(record.dataset.changed)
         known = sorted(hashes[facts.name, facts.version, settings, facts.subject])
         number = known.index(facts.split_hash) if facts.split_hash else 0
         groups.setdefault((facts.name, facts.version, settings, number), []).append(record)
@@ -127,7 +115,7 @@ def rows(edition: Edition) -> list[Row]:
     """Pool the records of an edition; raises StoreError when two records claim one cell."""
     found: dict[RowKey, Row] = {}
     for record in edition.records:
-        key = row_key(record)
+        key = record.row
         row = found.setdefault(key, Row(key, record.backbone.control))
         row.records.append(record)
         cell = (record.dataset.subject, record.seed)
@@ -144,22 +132,6 @@ def rows(edition: Edition) -> list[Row]:
         else:
             row.cells[cell] = {} if record.failure else record.metrics
     return _with_tokens(found)
-
-
-def row_key(record: Record) -> RowKey:
-    """The row a record belongs to."""
-    backbone, encoder = record.backbone, record.encoder
-    return RowKey(
-        backbone.name,
-        backbone.weights,
-        _spelled(backbone.changed),
-        encoder.name if encoder else "",
-        _spelled(encoder.changed) if encoder else "",
-    )
-
-
-def _spelled(changed: Mapping[str, Any]) -> str:
-    return " ".join(f"{key}={value}" for key, value in sorted(changed.items()))
 
 
 def columns(edition: Edition) -> list[Column]:
@@ -235,7 +207,7 @@ def _with_tokens(found: dict[RowKey, Row]) -> list[Row]:
         if row.key.encoder:
             kept.append(row)
             continue
-        partners = [r for r in found.values() if r.key.encoder and _same_backbone(r.key, row.key)]
+        partners = [r for r in found.values() if r.key.encoder and r.key.network == row.key.network]
         for partner in partners:
             partner.tokens += row.tokens
         if not partners:
@@ -243,11 +215,3 @@ def _with_tokens(found: dict[RowKey, Row]) -> list[Row]:
         elif row.failures and not any(p.failures for p in partners):
             partners[0].failures += row.failures
     return sorted(kept, key=lambda r: r.key)
-
-
-def _same_backbone(row: RowKey, alone: RowKey) -> bool:
-    return (row.backbone, row.weights, row.backbone_settings) == (
-        alone.backbone,
-        alone.weights,
-        alone.backbone_settings,
-    )

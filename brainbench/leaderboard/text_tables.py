@@ -9,7 +9,8 @@ import pandas as pd
 
 from brainbench.leaderboard.board import Board, Line
 from brainbench.leaderboard.intervals import Estimate
-from brainbench.leaderboard.rows import Column, RowKey
+from brainbench.leaderboard.rows import Column
+from brainbench.records import RowKey
 
 CEILING = "noise ceiling"
 INTERVAL = "95 % interval"

@@ -68,7 +68,7 @@ def _slug(board: Board, line: Line) -> str:
     """Letters of the names, and a digest of what makes the row, so that no two rows share a file."""
     key, edition = line.row.key, board.edition
     words = re.sub(r"[^a-z0-9]+", "-", f"{edition.dataset} {key.backbone} {key.encoder}".lower()).strip("-")[:60]
-    whole = (edition.dataset, edition.version, edition.settings, *_splits(board), *map(str, vars(key).values()))
+    whole = (edition.dataset, edition.version, edition.settings, *_splits(board), *key)
     return f"{words}-{digest(list(whole))[:8]}"
 
 

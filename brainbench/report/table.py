@@ -37,7 +37,7 @@ class TableRow:
     def text(self) -> str:
         """What a filter looks in."""
         key = self.line.row.key
-        return " ".join(map(str, vars(key).values())).lower()
+        return " ".join(key).lower()
 
 
 def table_rows(board: Board) -> list[TableRow]:
