@@ -37,8 +37,10 @@ def test_a_mask_is_its_indices(palette: bool, tmp_path: Path) -> None:
 @pytest.mark.parametrize("mode", ["RGB", "RGBA", "LA", "1", "I;16"])
 def test_other_modes_are_refused(mode: str, tmp_path: Path) -> None:
     Image.new("L", (3, 2)).convert(mode).save(tmp_path / "a.png")
+    # Older versions of Pillow read sixteen bits as mode I.
+    told = mode.replace(";16", "(;16)?")
     with pytest.raises(
-        DataError, match=rf"mask .*a\.png has mode {mode}, but numbers of classes are meant: give the pal"
+        DataError, match=rf"mask .*a\.png has mode {told}, but numbers of classes are meant: give the pal"
     ):
         open_mask(tmp_path / "a.png")
 

@@ -55,6 +55,15 @@ def commands(command: click.Command, name: str) -> list[tuple[str, click.Command
     return found
 
 
+def shown(parameter: click.Parameter) -> str:
+    """How the page of commands names an option or an argument."""
+    if isinstance(parameter, click.Option):
+        return parameter.opts[0]
+    if isinstance(parameter.type, click.Choice):
+        return "|".join(parameter.type.choices)
+    return parameter.metavar or parameter.human_readable_name
+
+
 def test_every_command_and_option_has_its_place(site: Path) -> None:
     page = text(site, "commands.html")
     for name, command in commands(cli, "brainbench"):
@@ -62,11 +71,7 @@ def test_every_command_and_option_has_its_place(site: Path) -> None:
         assert there, name
         own = "".join(rest.split("Usage: ")[0].split())  # a long list of choices may be broken anywhere
         for parameter in command.params:
-            word = (
-                parameter.opts[0]
-                if isinstance(parameter, click.Option)
-                else parameter.make_metavar(click.Context(command))
-            )
+            word = shown(parameter)
             assert word.replace(" ", "") in own, f"{name} {word}"
 
 

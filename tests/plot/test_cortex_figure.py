@@ -13,6 +13,7 @@ import numpy as np
 import pytest
 from cortices import planted, record, table
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 from nilearn.datasets import fetch_surf_fsaverage
 from PIL import Image
 
@@ -112,21 +113,25 @@ def test_text_is_text_in_svg_and_pdf(tmp_path: Path) -> None:
 )
 def test_pictures_look_as_they_did(kind: str, part: Callable[[], Voxels], tmp_path: Path) -> None:
     figure, name = DRAWN[kind](part()), f"{kind}.png"
+    for text in figure.findobj(Text):
+        text.set_visible(False)
     figure.savefig(tmp_path / name, dpi=40, facecolor="white")
     now, before = seen(tmp_path / name), seen(BASELINES / name)
     assert now.shape == before.shape
-    # Blocks of 4 x 4 pixels: letters may be set otherwise by another matplotlib, areas may not.
+    # matplotlib 3.8 and 3.11 differ by 2.4 at the mean and 21 at the 99th percentile, because panels move by a pixel;
+    # layers in the opposite order are 4 and 46 from the baseline.
     difference = np.abs(now - before)
     told = f"{tmp_path / name} is not {BASELINES / name}: look at both, and copy the new one there if it is the better"
-    assert difference.mean() < 1.5, told
+    assert difference.mean() < 3, told
     assert np.quantile(difference, 0.99) < 30, told
 
 
 def seen(path: Path) -> np.ndarray:
-    """[rows, columns, 3] of 0 .. 255, blurred."""
+    """[rows, columns, 3] of 0 .. 255: the mean of every block of 12 x 12 pixels."""
     with Image.open(path) as file:
-        image = file.convert("RGB")
-    return np.asarray(image.resize((image.width // 4, image.height // 4), Image.Resampling.BOX), np.float64)
+        pixels = np.asarray(file.convert("RGB"), np.float64)
+    rows, columns = (side // 12 for side in pixels.shape[:2])
+    return pixels[: rows * 12, : columns * 12].reshape(rows, 12, columns, 12, 3).mean(axis=(1, 3))
 
 
 def test_a_notebook_shows_it_without_pyplot() -> None:
