@@ -5,7 +5,7 @@ from __future__ import annotations
 from brainbench.fitting.aligned_features import AlignedFeatures
 from brainbench.fitting.blur import blurred
 from brainbench.fitting.channel_align import ChannelAlign, Linear
-from brainbench.fitting.engine import train
+from brainbench.fitting.engine import Training, train
 from brainbench.fitting.fit_state import FitState
 from brainbench.fitting.fitted import FittedModel, fit_model
 from brainbench.fitting.identifiability import layer_likeness
@@ -45,6 +45,7 @@ __all__ = [
     "Standardisation",
     "TokenReader",
     "TopologicalSelectors",
+    "Training",
     "TrainingData",
     "blurred",
     "entropy_penalty",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Generator
 from contextlib import closing
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 
 from brainbench.backbones.checkpoints import state_sha256
 from brainbench.errors import StoreError
@@ -16,6 +16,7 @@ from brainbench.fitting.model import EncoderModel
 from brainbench.fitting.prediction import Validation
 from brainbench.fitting.recipes import Recipe
 from brainbench.fitting.soup import greedy_soup
+from brainbench.fitting.standardisation import Standardisation
 from brainbench.fitting.training_data import Batch, TrainingData
 from brainbench.types import FitContext
 from brainbench.util.hashing import digest
@@ -24,29 +25,51 @@ from brainbench.util.hashing import digest
 _CHECK_EVERY = 20
 _TELL_EVERY_S = 0.25
 
+NOTHING_LEARNED = (
+    "nothing was learned: no epoch predicts the val split better than the mean response, which is predicted instead"
+)
 
-def train(model: EncoderModel, data: TrainingData, recipe: Recipe, context: FitContext) -> list[dict[str, float]]:
-    """Fit ``model`` in place; return its history: step, mean loss and val_r2 of every epoch.
+
+@dataclass(frozen=True)
+class Training:
+    """What comes of a training, beside the model.
+
+    history: step, mean loss and val_r2 of every epoch; units: what the model's predictions are scaled back by; notes: what
+    went otherwise than hoped for.
+    """
+
+    history: list[dict[str, float]]
+    units: Standardisation
+    notes: tuple[str, ...] = ()
+
+
+def train(model: EncoderModel, data: TrainingData, recipe: Recipe, context: FitContext) -> Training:
+    """Fit ``model`` in place, with the number of steps that the recipe has for so many trials.
 
     Loss (appendix E.3): smooth L1 with beta 0.1, plus the model's penalty times its decaying weight. AdamW. The best epochs
     on the val split are kept and greedily averaged. Raises DataError when the loss or the val R2 stops being finite.
+
+    The mean response is a candidate too. If nothing predicts the val split better, the units have a scale of zero: the fit
+    then predicts every voxel's mean over train, and a note says so.
 
     With a folder in ``context`` the fit goes on from the state it finds there, to the same bytes that it would have come to
     undisturbed. A KeyboardInterrupt leaves the state there, and says at which step.
     """
     model.to(context.device)
-    fit = FitState(model, recipe)
+    fit = FitState(model, recipe.for_trials(len(data.train)))
     keeper = _keeper(fit, data, context)
     validation = Validation(model, data, context.device)
     try:
         with closing(data.batches(recipe.batch_size, context.seed, context.device, skip=fit.step)) as batches:
             _run(fit, batches, validation, keeper, context)
-        greedy_soup(model, fit.checkpoints, validation.r2)
+        best = greedy_soup(model, fit.checkpoints, validation.r2)
     except KeyboardInterrupt:
         if keeper is None:
             raise
         raise KeyboardInterrupt(f"the fit is kept at {fit}") from None
-    return fit.history
+    if best > validation.of_the_mean:
+        return Training(fit.history, data.units)
+    return Training(fit.history, data.units.without_scale(), (NOTHING_LEARNED,))
 
 
 def _keeper(fit: FitState, data: TrainingData, context: FitContext) -> FitStore | None:

@@ -30,7 +30,7 @@ class FitState:
     """A model, its optimiser and what was seen of them so far.
 
     step: steps done; losses: of this epoch's steps; history: step, mean loss and val_r2 of every epoch; checkpoints: the best
-    epochs; stale: epochs since the best one.
+    epochs; stale: epochs since the best one, of those after the fit has settled.
     """
 
     def __init__(self, model: EncoderModel, recipe: Recipe) -> None:
@@ -43,12 +43,12 @@ class FitState:
     @property
     def epoch_over(self) -> bool:
         """Whether the val split is to be looked at before the next step."""
-        return bool(self.losses) and (self.step % self.recipe.epoch == 0 or self.step == self.recipe.steps)
+        return bool(self.losses) and (self.step % self.recipe.epoch_steps == 0 or self.step == self.recipe.steps)
 
     @property
     def ended(self) -> bool:
         """Whether there is no next step."""
-        return not self.epoch_over and (self.step >= self.recipe.steps or self.stale >= self.recipe.patience)
+        return not self.epoch_over and (self.step >= self.recipe.steps or 0 < self.recipe.patience <= self.stale)
 
     def descend(self, tokens: Sequence[Tensor], observed: Tensor) -> None:
         """One step of AdamW on one batch."""
@@ -73,7 +73,8 @@ class FitState:
         if not abs(val_r2) < float("inf"):
             raise self._diverged(self.step, f"val R2 {val_r2:g}")
         self.history.append({"step": self.step, "loss": float(torch.stack(self.losses).mean()), "val_r2": val_r2})
-        self.stale = 0 if self.checkpoints.offer(val_r2, self.step, self.model) else self.stale + 1
+        better = self.checkpoints.offer(val_r2, self.step, self.model)
+        self.stale = 0 if better or self.step <= self.recipe.settled else self.stale + 1
         self.losses = []
 
     def snapshot(self) -> Snapshot:

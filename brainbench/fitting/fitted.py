@@ -59,7 +59,12 @@ class FittedModel:
 
 def fit_model(model: EncoderModel, data: TrainingData, recipe: Recipe, context: FitContext) -> FittedModel:
     """Train ``model`` (see ``train``); returns it with everything that its predictions need."""
-    history = train(model, data, recipe, context)
+    training = train(model, data, recipe, context)
     return FittedModel(
-        model=model, reader=data.reader, units=data.units, device=context.device, history=history, notes=data.notes
+        model=model,
+        reader=data.reader,
+        units=training.units,
+        device=context.device,
+        history=training.history,
+        notes=(*data.notes, *training.notes),
     )

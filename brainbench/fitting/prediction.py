@@ -15,6 +15,7 @@ from brainbench.fitting.training_data import TrainingData
 # B x V figures in one block: 32 MB of float32.
 _BLOCK_FIGURES = 1 << 23
 _BLOCK = 64
+_FLOOR = -1.0
 
 
 @contextmanager
@@ -53,10 +54,13 @@ def predictions(
 
 
 class Validation:
-    """R2 on the val split: the mean over the voxels that vary there.
+    """R2 on the val split: the mean over the voxels that vary there, none of them counted below -1.
 
-    Where none does, as with a single response, the sum of squares that errors are compared with is what the train split leads
-    one to expect: the variance over it times the number of val responses.
+    R2 is unbounded below: without a floor one voxel that is nearly still over a few val images would outvote all others, and
+    decide when a fit stops. of_the_mean: that of the mean train response, whatever the image.
+
+    Where no voxel varies, as with a single response, the sum of squares that errors are compared with is what the train split
+    leads one to expect: the variance over it times the number of val responses.
     """
 
     def __init__(self, model: EncoderModel, data: TrainingData, device: str) -> None:
@@ -64,6 +68,10 @@ class Validation:
         known = data.variation if bool(data.variation.any()) else torch.full_like(data.variation, len(data.val))
         self._total = known.to(device)
         self._varies = self._total > 0
+        silence = torch.zeros_like(self._total)
+        for part in np.split(data.val, range(_BLOCK, len(data.val), _BLOCK)):
+            silence += data.observed(part).to(device).square().sum(dim=0)
+        self.of_the_mean = self._score(silence)
 
     def r2(self) -> float:
         """R2 of the model as it stands."""
@@ -72,4 +80,7 @@ class Validation:
         for trials, predicted in blocks:
             observed = data.observed(data.val[trials]).to(self._device)
             residual += (observed - predicted).square_().sum(dim=0)
-        return float((1 - residual[self._varies] / self._total[self._varies]).mean())
+        return self._score(residual)
+
+    def _score(self, residual: Tensor) -> float:
+        return float((1 - residual[self._varies] / self._total[self._varies]).clamp_min(_FLOOR).mean())

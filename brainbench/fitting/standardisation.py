@@ -66,3 +66,7 @@ class Standardisation:
     def undo(self, values: Tensor) -> Tensor:
         """[..., C], standardised -> in the units it came in."""
         return values * self.sd.to(values.device) + self.mean.to(values.device)
+
+    def without_scale(self) -> Standardisation:
+        """One that undoes everything to the mean."""
+        return Standardisation(self.mean, torch.zeros_like(self.sd))

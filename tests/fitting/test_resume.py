@@ -23,7 +23,7 @@ from brainbench.fitting.prediction import Validation
 
 MakeFeatures = Callable[..., Any]
 # 24 steps, six epochs, three of which are kept; the last ones may be no better.
-RECIPE = replace(QUICK, steps=24, epoch_steps=4, lr=0.2, schedule="constant", keep=3, patience=99)
+RECIPE = replace(QUICK, steps=24, epoch=4, lr=0.2, schedule="constant", keep=3, patience=99)
 STEPS = 24
 
 
@@ -78,7 +78,7 @@ class Fit:
 
         model.each_step = step
         context = FitContext(self.seed, "cpu", folder=self.folder, message=self.said.append)
-        history = train(model, self.data, self.recipe, context)
+        history = train(model, self.data, self.recipe, context).history
         return b"".join(t.numpy().tobytes() for t in model.state_dict().values()), history
 
 
@@ -176,7 +176,7 @@ def test_a_kill_during_the_soup_means_the_soup_alone(
 
 
 def test_patience_is_remembered(held: TrainingData, tmp_path: Path) -> None:
-    recipe = replace(RECIPE, lr=1e-30, patience=3)
+    recipe = replace(RECIPE, lr=1e-30, patience=3, penalty=0, blur=0)
     undisturbed = Fit(held, None, recipe).run()
     with pytest.raises(KeyboardInterrupt):
         Fit(held, tmp_path / "fit", recipe).run(interrupted_at(10))

@@ -137,7 +137,7 @@ def test_statistics_and_looks_are_the_same_bytes_however_much_is_held(problem: t
 def test_a_streamed_fit_is_as_good_and_the_same_bytes_again(problem: tuple[Any, Responses]) -> None:
     def fit(stimuli: float) -> tuple[bytes, float]:
         model = LinearModel()
-        history = train(model, data_of(problem, stimuli), replace(QUICK, steps=200), FitContext(0, "cpu"))
+        history = train(model, data_of(problem, stimuli), replace(QUICK, steps=200), FitContext(0, "cpu")).history
         return model.map.weight.detach().numpy().tobytes(), history[-1]["val_r2"]
 
     assert fit(120) == fit(120)

@@ -13,7 +13,7 @@ from torch import Tensor
 from brainbench import Responses
 from brainbench.fitting import FAST, EncoderModel, Linear
 
-QUICK = replace(FAST, epoch_steps=0.2, steps=60, batch_size=16, lr=0.02, dim=1)
+QUICK = replace(FAST, passes=0, epoch=0.2, steps=60, batch_size=16, lr=0.02, dim=1)
 VOXELS = 4
 
 

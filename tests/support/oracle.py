@@ -57,8 +57,11 @@ def factortopy(
     grid: tuple[int, int],
     *,
     mean: bool,
+    scale_penalty: float = 0.0,
 ) -> tuple[Tensor, Tensor]:
-    """(responses [B, V], R) of the model with these parameters, named as in its state. tokens: per layer [B, P, C_l].
+    """(responses [B, V], penalty) of the model with these parameters, named as in its state. tokens: per layer [B, P, C_l].
+
+    The penalty is R and ``scale_penalty`` times the mean squared distance of scales from 1/2.
 
     An axis without a selector is averaged over: layers, space, local and global.
     """
@@ -94,4 +97,4 @@ def factortopy(
     channel = parameters["channel"] / (parameters["channel"].shape[1] if mean else 1)
     responses = read_out(table, grid, space, layer, scale, channel) + parameters["constant"]
     entropy = -(layer * layer.log()).sum(dim=1).mean() / torch.tensor(float(max(layers, 2))).log()
-    return responses, -entropy
+    return responses, -entropy + scale_penalty * (scale - 0.5).square().mean()

@@ -6,15 +6,31 @@ from functools import partial
 
 from brainbench import EncoderCard, Setting, lazy
 
+# None leaves what the recipe has.
 _RECIPE = (
     Setting("recipe", str, "fast", "fast: tuned for few images; paper: every constant as printed", ("fast", "paper")),
-    Setting("steps", int, 0, "most training steps; 0: the recipe's own", minimum=0),
-    Setting("batch_size", int, 0, "trials in one step; 0: the recipe's own", minimum=0),
-    Setting("lr", float, 0.0, "learning rate; 0: the recipe's own", minimum=0),
-    Setting("dim", int, 0, "aligned channels D; 0: the recipe's own", minimum=0),
+    Setting("steps", int, None, "training steps, whatever the number of trials", minimum=1),
+    Setting("passes", float, None, "passes over the train trials; 0: as many as the most steps take", minimum=0),
+    Setting("batch_size", int, None, "trials in one step", minimum=1),
+    Setting("lr", float, None, "learning rate", minimum=0),
+    Setting("dim", int, None, "aligned channels D", minimum=1),
+    Setting("weight_decay", float, None, "AdamW's", minimum=0),
+    Setting("epoch", float, None, "steps between two looks at the val split; below 1: a share of all", minimum=0),
+    Setting(
+        "patience", int, None, "looks without a better one before a settled fit stops; 0: it never does", minimum=0
+    ),
+    Setting("keep", int, None, "best looks kept to be averaged", minimum=1),
     Setting(
         "memory", float, 0.0, "GB of tokens held at once, the rest is read again; 0: half of the machine's", minimum=0
     ),
+)
+_SELECTORS = (
+    Setting("penalty", float, None, "lambda, the weight of the penalty on selectors that decide", minimum=0),
+    Setting("decay", float, None, "steps over which that penalty falls to zero; below 1: a share of all", minimum=0),
+    Setting("scale_penalty", float, None, "weight, within that penalty, of the distance of scales from 1/2", minimum=0),
+    Setting("selector_lr", float, None, "what selectors learn at, as a share of the learning rate", minimum=0),
+    Setting("blur", float, None, "how far local tokens are blurred at first, in places", minimum=0),
+    Setting("blur_steps", float, None, "steps over which that blur falls to zero; below 1: a share of all", minimum=0),
 )
 _PAPER = "Huzheng Yang and James Gee and Jianbo Shi (2024). Brain Decodes Deep Nets. CVPR. arXiv:2312.01280"
 # The pooling fields of F.1 are in the style of the GNet that came with the Natural Scenes Dataset.
@@ -34,7 +50,7 @@ def _factortopy(
         name=name,
         loader=partial(lazy("brainbench.builtin.encoders.factortopy:load"), variant=name),
         summary=summary,
-        settings=(*_RECIPE, _ALIGN),
+        settings=(*_RECIPE, *_SELECTORS, _ALIGN),
         libraries=("torch",),
         default=default,
         demo_steps=300,

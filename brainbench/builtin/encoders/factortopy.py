@@ -131,7 +131,7 @@ class FactorTopyModel(EncoderModel):
         separate: bool = False,
     ) -> None:
         super().__init__(voxels, recipe.dim)
-        self.chosen = variant.selectors
+        self.chosen, self.scale_penalty = variant.selectors, recipe.scale_penalty
         self.grid, self.reduce = grid if "space" in self.chosen else (1, 1), recipe.reduce
         layers = len(channels)
         self.align = ChannelAlign(channels, recipe.dim, generator, separate=separate)
@@ -140,8 +140,9 @@ class FactorTopyModel(EncoderModel):
             if coordinates is None
             else TopologicalSelectors(coordinates, layers, generator, variant.samples, self.chosen)
         )
+        gain = recipe.dim if recipe.reduce == "mean" else 1
         self.channel = nn.Parameter(
-            torch.randn(voxels, recipe.dim, generator=generator) * (INITIAL_SD / sqrt(recipe.dim))
+            torch.randn(voxels, recipe.dim, generator=generator) * (gain * INITIAL_SD / sqrt(recipe.dim))
         )
         self.constant = nn.Parameter(torch.zeros(voxels))
 
@@ -155,10 +156,12 @@ class FactorTopyModel(EncoderModel):
         return lambda tokens: read_out(self._aligned(tokens), self.grid, selection, weights) + self.constant
 
     def loss(self, tokens: Sequence[Tensor], observed: Tensor, penalty: float, blur: float = 0.0) -> Tensor:
-        """Smooth L1 from local tokens blurred over ``blur`` places, plus ``penalty`` times the layer selector's R."""
+        """Smooth L1 from local tokens blurred over ``blur`` places, plus ``penalty`` times what holds selectors undecided."""
         selection = self.selectors()
         aligned = blurred(self._aligned(tokens), self.grid, blur)
         loss = read_out_loss(aligned, self.grid, selection, self._weights(), self.constant, observed)
+        if self.scale_penalty:
+            loss = loss + penalty * self.scale_penalty * (selection.scale - 0.5).square().mean()
         return loss + penalty * entropy_penalty(selection.layer)
 
     def _aligned(self, tokens: Sequence[Tensor]) -> Tensor:

@@ -48,21 +48,27 @@ class GNetViT:
 class GNetViTModel(EncoderModel):
     """Local tokens -> D by channel align -> the voxel's fields over space and layers -> its regression.
 
-    Fields start as averages, 1 / (L H W) everywhere, and are free: nothing keeps them positive or smooth. places: H * W.
+    Fields start as averages, 1 / (L H W) everywhere, and are free: nothing keeps them positive or smooth. They are stored in
+    units of that start: AdamW moves every figure by about the learning rate a step, several times what a field starts at.
+    places: H * W.
     """
 
     def __init__(self, channels: Sequence[int], places: int, voxels: int, recipe: Recipe, generator: Generator) -> None:
         super().__init__(voxels, recipe.dim)
         self.align = ChannelAlign(channels, recipe.dim, generator)
         size = len(channels) * places
-        self.fields = nn.Parameter(torch.full((voxels, size), 1 / size))
+        self.fields = nn.Parameter(torch.ones(voxels, size))
         self.channel = nn.Parameter(torch.randn(voxels, recipe.dim, generator=generator) / sqrt(recipe.dim))
         self.constant = nn.Parameter(torch.zeros(voxels))
 
     def forward(self, tokens: Sequence[Tensor]) -> Tensor:
         """Per layer [B, H*W, C_l] -> responses [B, V]; without gradients."""
-        return pool_out(self.align(tokens), self.fields, self.channel) + self.constant
+        return pool_out(self.align(tokens), self.fields, self._weights()) + self.constant
 
     def loss(self, tokens: Sequence[Tensor], observed: Tensor, penalty: float, blur: float = 0.0) -> Tensor:
         """Smooth L1."""
-        return pool_out_loss(self.align(tokens), self.fields, self.channel, self.constant, observed)
+        return pool_out_loss(self.align(tokens), self.fields, self._weights(), self.constant, observed)
+
+    def _weights(self) -> Tensor:
+        """The sum over layers and places becomes a mean; that the fields are divided, or the weights, is the same."""
+        return self.channel / self.fields.shape[1]

@@ -64,7 +64,12 @@ def test_responses_loss_and_every_gradient_against_listing_1_in_float64(
     tokens = [torch.randn(images, 25, c, generator=generator) for c in channels]
     observed = torch.randn(images, voxels, generator=generator)
     expected, penalty = oracle.factortopy(
-        parameters, coordinates, [t.double() for t in tokens], (4, 6), mean=recipe.reduce == "mean"
+        parameters,
+        coordinates,
+        [t.double() for t in tokens],
+        (4, 6),
+        mean=recipe.reduce == "mean",
+        scale_penalty=recipe.scale_penalty,
     )
     # Responses are in standard deviations.
     assert (model(tokens) - expected).abs().max() <= 1e-6
@@ -170,8 +175,21 @@ def test_without_coordinates_selectors_are_free_and_a_note_says_so(memory_featur
     features, responses, _ = planted(memory_features, voxels=20, images=40)
     blind = load(steps=5).fit(features, replace(responses, coordinates=None), CONTEXT)
     free = load(NO_TOPOLOGY, steps=5).fit(features, responses, CONTEXT)
-    assert blind.notes == ("no coordinates: the selectors are free for every voxel, as in factortopy/no-topology",)
+    assert blind.notes[len(free.notes) :] == (
+        "no coordinates: the selectors are free for every voxel, as in factortopy/no-topology",
+    )
     assert same(blind, free)
+
+
+@pytest.mark.parametrize("reduce", ["mean", "sum"])
+@pytest.mark.parametrize("dim", [4, 128])
+def test_an_untrained_prediction_has_the_stated_sd_however_channels_are_gathered(reduce: Any, dim: int) -> None:
+    generator = torch.Generator().manual_seed(0)
+    recipe = replace(FAST, dim=dim, reduce=reduce)
+    model = FactorTopyModel([9], (4, 4), 2000, torch.randn(2000, 3), recipe, generator, VARIANTS["factortopy/no-space"])
+    # At the start a voxel reads local and global tokens half and half: twins here.
+    tokens = torch.randn(500, 1, 9, generator=generator).expand(500, 17, 9)
+    assert model([tokens]).std().item() == pytest.approx(0.25, rel=0.3)
 
 
 def same(one: Fitted, other: Fitted) -> bool:

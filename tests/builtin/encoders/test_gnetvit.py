@@ -19,9 +19,9 @@ MakeFeatures = Callable[..., Any]
 
 
 def written_out(p: dict[str, Tensor], tokens: list[Tensor]) -> Tensor:
-    """Field by field, in float64: [B, V]."""
+    """Field by field, in float64: [B, V]. Fields are stored as multiples of an average's."""
     places = tokens[0].shape[1]
-    fields = p["fields"].view(len(p["fields"]), len(tokens), places)
+    fields = p["fields"].view(len(p["fields"]), len(tokens), places) / (len(tokens) * places)
     v = torch.zeros(())
     for layer, given in enumerate(tokens):
         v = v + torch.einsum("bpc,dc,vp->bvd", given, p[f"align.layers.{layer}"], fields[:, layer])

@@ -29,8 +29,8 @@ from brainbench_alignedcut.terms import Terms
 
 # Found on the simulated brains of ``demo``: the paper prints the weights of the terms and none of these.
 RECIPE = Recipe(
-    steps=3000, batch_size=32, lr=3e-2, schedule="cosine", dim=128, reduce="sum", penalty=0.0, penalty_steps=0,
-    epoch_steps=50, patience=20, keep=3, weight_decay=0.1,
+    steps=3000, batch_size=32, lr=3e-2, schedule="cosine", dim=128, reduce="sum", penalty=0.0, decay=0,
+    epoch=50, patience=20, keep=3, weight_decay=0.1,
 )  # fmt: skip
 
 
@@ -60,15 +60,15 @@ class AlignedCut:
         )
         generator = torch.Generator().manual_seed(context.seed)
         model = AlignedCutModel(features.channels, data.voxels, self.recipe.dim, self.terms, generator)
-        history = train(model, data, self.recipe, context)
+        training = train(model, data, self.recipe, context)
         notes = () if set(features.grids) == {grid} else (f"local tokens are read on a {grid[0]} x {grid[1]} grid",)
         return AlignedFit(
             model=model,
             reader=data.reader,
-            units=data.units,
+            units=training.units,
             device=context.device,
-            history=history,
-            notes=(*data.notes, *notes),
+            history=training.history,
+            notes=(*data.notes, *training.notes, *notes),
             grid=grid,
         )
 
