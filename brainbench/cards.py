@@ -53,7 +53,7 @@ class Setting:
     type: SettingType
     """``int``, ``float``, ``str`` or ``bool``."""
     default: Any
-    """The value if the user sets none."""
+    """The value if the user sets none; None where the object itself decides."""
     help: str
     """One line for ``brainbench list``."""
     choices: tuple[Any, ...] = ()
@@ -69,9 +69,8 @@ class Setting:
         try:
             value = _convert(text, self.type)
         except (TypeError, ValueError):
-            raise UsageError(
-                f"{owner}.{self.name}={text}: expected {self.type.__name__}, e.g. {self.default}"
-            ) from None
+            example = "" if self.default is None else f", e.g. {self.default}"
+            raise UsageError(f"{owner}.{self.name}={text}: expected {self.type.__name__}{example}") from None
         if self.choices and value not in self.choices:
             raise UsageError(f"{owner}.{self.name}={text}: allowed are {', '.join(map(str, self.choices))}")
         if self.minimum is not None and value < self.minimum:
@@ -233,7 +232,7 @@ class EncoderCard(Card):
     grid: Literal["8", "native"] = "8"
     """The grid of its local tokens: resampled to 8 x 8 (``8``), or as the backbone returns them (``native``)."""
     demo_steps: int | None = None
-    """Default of the setting ``steps`` on simulated data."""
+    """Default of the setting ``steps`` on simulated data, with the default recipe."""
     selectors: tuple[str, ...] = ()
     """The selectors that its fits have, of ``space``, ``layer``, ``scale``, ``channel``."""
     joint: bool = False

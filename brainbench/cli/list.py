@@ -50,5 +50,5 @@ def _row(entry: Entry[Any]) -> list[str]:
     flags = [flag for flag in ("default", "mini", "control", "simulated", "pattern") if getattr(card, flag, False)]
     # What `brainbench data` can do with a dataset.
     flags += [verb for verb, part in (("check", "root"), ("make", "maker")) if getattr(card, part, None)]
-    settings = " ".join(f"{s.name}={s.default}" for s in card.settings)
+    settings = " ".join(s.name if s.default is None else f"{s.name}={s.default}" for s in card.settings)
     return [card.name, entry.plugin.distribution, " ".join(flags) or "-", settings or "-", card.summary or "-"]

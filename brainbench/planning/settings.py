@@ -21,7 +21,8 @@ class Assignments:
     def resolve(self, card: Card, *, simulated: bool = False) -> tuple[dict[str, Any], dict[str, Any]]:
         """(all settings of this card, those of them that somebody changed).
 
-        On simulated data an encoder's ``steps`` default to its card's ``demo_steps``. Raises UsageError on an unknown key
+        On simulated data an encoder's ``steps`` default to its card's ``demo_steps``, unless somebody chose another recipe, or
+        passes over the data instead of steps. Raises UsageError on an unknown key
         or a value that is not allowed.
         """
         return _resolved(card, self._given(card), simulated)
@@ -67,7 +68,8 @@ class Assignments:
 
 def _resolved(card: Card, given: Mapping[str, Any], simulated: bool) -> tuple[dict[str, Any], dict[str, Any]]:
     settings, defaults = card.resolve_settings(given), card.resolve_settings({})
-    if simulated and isinstance(card, EncoderCard) and card.demo_steps is not None:
+    own_length = "passes" in given or settings.get("recipe") != defaults.get("recipe")
+    if simulated and isinstance(card, EncoderCard) and card.demo_steps is not None and not own_length:
         defaults["steps"] = card.demo_steps
         if "steps" not in given:
             settings["steps"] = card.demo_steps

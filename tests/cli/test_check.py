@@ -44,6 +44,19 @@ def test_recovered_stands_beside_expected_and_five_steps_are_not_enough(shell: S
     assert {path.name for path in tmp_path.iterdir()} == {"cache"}
 
 
+@pytest.mark.parametrize(
+    ("given", "steps"), [("", checking.STEPS), ("recipe=fast", None), ("passes=3", None), ("steps=9", 9)]
+)
+def test_a_recipe_that_is_asked_for_keeps_its_own_steps(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch, given: str, steps: int | None
+) -> None:
+    asked: list[tuple[str, ...]] = []
+    monkeypatch.setattr(checking, "_records", lambda request, *_: asked.append(tuple(request.settings)) or [])
+    shell("check factortopy" + (f" --set factortopy.{given}" if given else ""))
+    set_here = [text.split("=")[1] for text in asked[0] if text.startswith("factortopy.steps")]
+    assert [int(text) for text in set_here[-1:]] == ([steps] if steps else [])
+
+
 def test_an_encoder_without_selectors_is_asked_for_its_predictions_alone(shell: Shell) -> None:
     _, out, _ = shell(f"check classtoken {SMALL}")
     assert [line.split("\t")[0] for line in out.splitlines()] == ["figure", "R2 / noise ceiling"]

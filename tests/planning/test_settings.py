@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+from typing import Any
+
 import pytest
 import toy
 
@@ -27,6 +29,22 @@ def test_demo_steps_are_the_default_on_simulated_data_only() -> None:
     assert Assignments([]).resolve(CARD)[0]["steps"] == 0
     assert Assignments([]).resolve(CARD, simulated=True) == ({"steps": 50, "mode": "a", "on": False}, {})
     assert Assignments(["*.steps=9"]).resolve(CARD, simulated=True)[1] == {"steps": 9}
+
+
+def test_demo_steps_are_those_of_the_default_recipe_only() -> None:
+    recipe = Setting("recipe", str, "fast", "", ("fast", "paper"))
+    length = (Setting("steps", int, None, "", minimum=1), Setting("passes", float, None, ""))
+    card = toy.encoder("fit/fast", settings=(recipe, *length), demo_steps=50)
+
+    def resolved(*texts: str) -> tuple[dict[str, Any], dict[str, Any]]:
+        return Assignments(texts).resolve(card, simulated=True)
+
+    assert resolved("fit.recipe=fast") == ({"recipe": "fast", "steps": 50, "passes": None}, {})
+    assert resolved("fit.recipe=paper") == ({"recipe": "paper", "steps": None, "passes": None}, {"recipe": "paper"})
+    assert resolved("fit.recipe=paper", "fit.steps=9")[1] == {"recipe": "paper", "steps": 9}
+    assert resolved("fit.passes=3") == ({"recipe": "fast", "steps": None, "passes": 3.0}, {"passes": 3.0})
+    with pytest.raises(UsageError, match=r"^fit/fast.passes=few: expected float$"):
+        resolved("fit.passes=few")
 
 
 def test_a_comma_list_is_one_variant_a_value() -> None:

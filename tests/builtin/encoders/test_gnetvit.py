@@ -58,7 +58,7 @@ def test_every_voxel_finds_its_own_place_and_layer(memory_features: MakeFeatures
     values = np.stack([layers[v % 2][:, :, v % 3, v // 2] @ weights[:, v] for v in range(5)], axis=1)
     split = np.where(np.arange(500) % 10 == 0, "val", np.where(np.arange(500) % 10 == 1, "test", "train"))
     responses = Responses("1", values.astype(np.float32), np.arange(500), split, "key")
-    encoder = GNETVIT.loader(settings=GNETVIT.resolve_settings({"steps": 300, "dim": 4}))
+    encoder = GNETVIT.loader(settings=GNETVIT.resolve_settings({"steps": 900, "dim": 4}))
     features = memory_features(layers)
     fitted = encoder.fit(features, responses, FitContext(0, "cpu"))
     test = responses.rows("test")
