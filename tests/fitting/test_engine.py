@@ -13,6 +13,7 @@ from torch import Tensor
 
 from brainbench import DataError, FitContext, Responses
 from brainbench.fitting import FittedModel, Linear, TrainingData, fit_model, load_training_data, train
+from brainbench.fitting.engine import NOTHING_LEARNED
 from brainbench.fitting.prediction import Validation, predictions
 
 MakeFeatures = Callable[..., Any]
@@ -140,7 +141,10 @@ def test_one_train_image_gives_its_responses_and_a_note(problem: tuple[Any, Resp
     split[responses.rows("train")[1:]] = "test"
     data = data_of((features, replace(responses, split=split)))
     fitted = fit_model(LinearModel(), data, QUICK, CONTEXT)
-    assert fitted.notes == ("the train split has one image: there is nothing to learn from it but its responses",)
+    assert fitted.notes == (
+        "the train split has one image: there is nothing to learn from it but its responses",
+        NOTHING_LEARNED,
+    )
     only = responses.stimulus[data.train]
     spread = responses.values.std(axis=0)
     np.testing.assert_allclose((fitted.predict(features, only) - responses.values[data.train]) / spread, 0, atol=0.5)
@@ -198,9 +202,7 @@ def test_a_fit_that_learned_nothing_predicts_the_mean_and_says_so(problem: tuple
     noise = replace(responses, values=rng.normal(9, 2, responses.values.shape).astype(np.float32))
     data, model = data_of((features, noise)), LinearModel()
     training = train(model, data, replace(QUICK, lr=0.5, schedule="constant"), CONTEXT)
-    assert training.notes == (
-        "nothing was learned: no epoch predicts the val split better than the mean response, which is predicted instead",
-    )
+    assert training.notes == (NOTHING_LEARNED,)
     fitted = FittedModel(model=model, reader=data.reader, units=training.units, device="cpu", history=training.history)
     means = noise.values[noise.rows("train")].mean(axis=0)
     np.testing.assert_allclose(fitted.predict(features, np.arange(3)), np.tile(means, (3, 1)), rtol=1e-5)
