@@ -46,7 +46,7 @@ from brainbench.util.hashing import file_sha256
 from brainbench.util.lazy import attach
 
 if TYPE_CHECKING:
-    from brainbench.api.features import features
+    from brainbench.api.features import features, features_key
     from brainbench.api.from_module import from_module
     from brainbench.api.reopen import Reopened, reopen
     from brainbench.api.run import run
@@ -67,6 +67,7 @@ _LATE = {
     "ModuleBackbone": "brainbench.backbones.module_backbone",
     "Reopened": "brainbench.api.reopen",
     "features": "brainbench.api.features",
+    "features_key": "brainbench.api.features",
     "from_module": "brainbench.api.from_module",
     "layer_confidence": "brainbench.metrics.layer_profile",
     "layer_place": "brainbench.metrics.layer_profile",
@@ -123,6 +124,7 @@ __all__ = [
     "WeightsError",
     "did_you_mean",
     "features",
+    "features_key",
     "file_sha256",
     "from_module",
     "hookimpl",

@@ -42,12 +42,28 @@ def features(
         WeightsError, PluginError: the backbone cannot give its tokens.
     """
     where = resolve_device(device)
+    return read_tokens(_one(backbone, where), stimuli, grid, where, cache_folders(cache))
+
+
+def features_key(backbone: str, stimuli: Stimuli, *, grid: Grid = "8", device: str = "auto") -> str:
+    """Return the key under which ``features`` caches the tokens of these images. No network is built.
+
+    The key changes with everything that may change the tokens: the images' bytes and their order, the backbone's weights,
+    settings and code, and the versions of its plugin and libraries. The arguments are those of ``features``.
+
+    Raises:
+        UsageError: there is no such backbone, or the name means several.
+    """
+    return TokenRequest(_one(backbone, resolve_device(device)), stimuli, grid).key
+
+
+def _one(backbone: str, device: str) -> AnyBackbone:
     picks = pick_backbones(
-        backbone, installed(), Assignments(()), simulated=True, weights=(), controls=False, device=where
+        backbone, installed(), Assignments(()), simulated=True, weights=(), controls=False, device=device
     )
     if len(picks) != 1:
         raise UsageError(f"{backbone}: one backbone is needed, this means {', '.join(p.display for p in picks)}")
-    return read_tokens(picks[0], stimuli, grid, where, cache_folders(cache))
+    return picks[0]
 
 
 def cache_folders(cache: str | Path | None) -> Folders:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Callable
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -10,13 +11,17 @@ import oracle
 import pytest
 import torch
 
-from brainbench import Features, Responses, UsageError, features, layer_place
+from brainbench import Features, PluginError, Responses, UsageError, features, layer_place
 from brainbench.builtin.datasets.demo import cortex
 from brainbench.builtin.datasets.demo.scenes import scene
 from brainbench.builtin.datasets.planted.card import PLANTED
 from brainbench.builtin.datasets.planted.dataset import load
 from brainbench.builtin.datasets.planted.truth import Truth, plant, signal
 from brainbench.builtin.metrics.hierarchy import hierarchy_fit
+from brainbench.planning.request import Request
+from brainbench.registry import installed
+from brainbench.runner.benchmark import Benchmark
+from brainbench.util.folders import Folders
 
 MakeFeatures = Callable[..., Features]
 SMALL = {"images": 100, "voxels": 300}
@@ -94,6 +99,34 @@ def test_responses_hold_their_ceiling_and_the_truth(responses: Responses) -> Non
     assert {name: int((responses.split == name).sum()) for name in ("train", "val", "test")} == {
         "train": 80, "val": 10, "test": 10,
     }  # fmt: skip
+
+
+def test_a_survey_says_what_the_responses_say_and_runs_no_backbone(
+    responses: Responses, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def run(*_: Any, **__: Any) -> Any:
+        raise AssertionError("a backbone was loaded")
+
+    monkeypatch.setattr("brainbench.runner.features.load_backbone", run)
+    dataset = planted(tmp_path)
+    found = dataset.survey("1")
+    assert found.values.shape == responses.values.shape
+    assert not any(found.values.strides)
+    one, other = (asdict(replace(r, values=np.zeros(1), truth=None)) for r in (found, responses))
+    np.testing.assert_equal(one, other)
+    request = Request(dataset="planted", backbones="pixels", settings=("planted.images=100", "planted.voxels=300"))
+    folders = Folders(tmp_path / "results", tmp_path / "leaderboards", tmp_path)
+    assert Benchmark.open(request, installed(), folders, device="cpu").plan.jobs
+    assert not (tmp_path / "features").exists()
+    with pytest.raises(PluginError, match="a backbone was loaded"):
+        dataset.responses("1")
+
+
+def test_other_tokens_or_settings_are_other_responses(cache: Path) -> None:
+    keys = {planted(cache, name, **settings).survey("1").key for name, settings in (
+        (None, {}), ("pixels", {}), (None, {"seed": 1}), (None, {"ceiling": 0.5}), (None, {"flat": True}),
+    )}  # fmt: skip
+    assert len(keys) == 5
 
 
 def test_the_noise_is_what_the_ceiling_leaves(responses: Responses, cache: Path) -> None:

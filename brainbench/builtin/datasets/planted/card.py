@@ -24,7 +24,7 @@ PLANTED = DatasetCard(
         ),
         Setting("seed", int, 0, "seed of the scenes, the selectors and the noise", minimum=0),
     ),
-    version="1",
+    version="2",
     simulated=True,
     takes_data=True,
     licence="MIT",

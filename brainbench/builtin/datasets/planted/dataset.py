@@ -6,6 +6,8 @@ import hashlib
 import io
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image
 
-from brainbench import Masks, Responses, Stimuli, Surface, features
+from brainbench import Masks, Responses, Stimuli, Surface, features, features_key
 from brainbench.builtin.datasets.demo import brain, cortex, simulate
 from brainbench.builtin.datasets.demo.scenes import CLASSES, scene
 from brainbench.builtin.datasets.demo.store import cached
@@ -48,33 +50,51 @@ class Planted:
         """The scenes, 64 x 64 RGB."""
         return self._stimuli
 
+    def survey(self, subject: str) -> Responses:
+        """All of ``responses`` but the values and the truth, for which the backbone has to run."""
+        whole, some = self._cortex
+        split = np.array(simulate.split(len(self._images), self._settings["seed"]))
+        shape = (len(self._images), len(some))
+        # The values follow from these: which tokens, the settings, and how the card's version makes responses of them.
+        parts = [self.version, features_key(self._backbone, self._stimuli), subject]
+        return Responses(
+            subject=subject,
+            values=np.broadcast_to(np.float32(np.nan), shape),
+            stimulus=np.arange(len(split)),
+            split=split,
+            key=hashlib.sha256(json.dumps(parts).encode()).hexdigest(),
+            coordinates=whole.coordinates[some],
+            rois={name: mask[some] for name, mask in whole.rois.items()},
+            noise_ceiling=self._ceiling(len(some)),
+            surface=Surface(cortex.MESH, whole.hemisphere[some], whole.vertex[some]),
+            notes=(f"Planted responses: the voxels read {self._backbone}'s tokens; no brain was measured.",),
+        )
+
     def responses(self, subject: str) -> Responses:
         """[S, V] z-scored responses, their noise ceiling, and in ``truth`` what the voxels read."""
         tokens = features(self._backbone, self._stimuli, cache=self._cache)
-        rng = np.random.default_rng([self._settings["seed"], 2])
-        whole = cortex.build(np.random.default_rng([self._settings["seed"], 1]))
-        count = self._settings["voxels"] or len(whole.area)
-        some = np.sort(rng.permutation(len(whole.area))[:count])
+        whole, rng = self._cortex[0], self._rng(2)
+        some = self._some(len(whole.area), rng)
         flat, shared = self._settings["flat"], self._settings["align"] == "shared"
         truth = plant(whole, tokens.channels, rng, flat=flat, shared=shared).of(some)
+        values = brain.measure(signal(truth, tokens), self._ceiling(len(some)), self._rng(4))
+        return replace(self.survey(subject), values=values, truth=truth.selectors(tokens.layers))
+
+    @cached_property
+    def _cortex(self) -> tuple[cortex.Cortex, NDArray[np.intp]]:
+        """The whole cortex, and which of its voxels there are."""
+        whole = cortex.build(self._rng(1))
+        return whole, self._some(len(whole.area), self._rng(2))
+
+    def _some(self, voxels: int, rng: np.random.Generator) -> NDArray[np.intp]:
+        return np.sort(rng.permutation(voxels)[: self._settings["voxels"] or voxels])
+
+    def _ceiling(self, voxels: int) -> NDArray[np.float64]:
         middle = self._settings["ceiling"]
-        ceiling = np.clip(rng.uniform(middle - 0.1, middle + 0.1, len(some)), 0.01, 0.99)
-        values = brain.measure(signal(truth, tokens), ceiling, rng)
-        selectors = truth.selectors(tokens.layers)
-        split = np.array(simulate.split(len(self._images), self._settings["seed"]))
-        return Responses(
-            subject=subject,
-            values=values,
-            stimulus=np.arange(len(values)),
-            split=split,
-            key=_key(values, ceiling, some, selectors.layer, selectors.space, selectors.scale),
-            coordinates=whole.coordinates[some],
-            rois={name: mask[some] for name, mask in whole.rois.items()},
-            noise_ceiling=ceiling,
-            surface=Surface(cortex.MESH, whole.hemisphere[some], whole.vertex[some]),
-            notes=(f"Planted responses: the voxels read {self._backbone}'s tokens; no brain was measured.",),
-            truth=selectors,
-        )
+        return np.clip(self._rng(3).uniform(middle - 0.1, middle + 0.1, voxels), 0.01, 0.99)
+
+    def _rng(self, stream: int) -> np.random.Generator:
+        return np.random.default_rng([self._settings["seed"], stream])
 
     def masks(self, subject: str) -> Masks:
         """uint8 [64, 64] per scene, 0 background and then the object categories."""
@@ -100,10 +120,3 @@ def _draw(folder: Path, images: int, seed: int) -> None:
     scenes = [scene(seed + 1_000_000, index) for index in range(images)]
     np.save(folder / "images.npy", np.stack([s.image for s in scenes]))
     np.save(folder / "masks.npy", np.stack([s.mask for s in scenes]))
-
-
-def _key(*arrays: Any) -> str:
-    total = hashlib.sha256()
-    for array in arrays:
-        total.update(np.ascontiguousarray(array).tobytes())
-    return total.hexdigest()
