@@ -3,7 +3,17 @@
 from __future__ import annotations
 
 from brainbench.datasets.arrays import expect_shape, open_npy
-from brainbench.datasets.images import Images, list_images, open_image, open_rgb, read_images, to_rgb
+from brainbench.datasets.images import (
+    Images,
+    canonical,
+    list_images,
+    open_image,
+    open_rgb,
+    other_files,
+    read_images,
+    to_rgb,
+)
+from brainbench.datasets.index_columns import has_index
 from brainbench.datasets.ledger import Fact, Ledger, cache_refuses, content_digest
 from brainbench.datasets.masks import VOID, MaskFiles, check_masks, mask_fact, open_mask, read_masks
 from brainbench.datasets.planting import planted, small_images, write_images
@@ -15,7 +25,7 @@ from brainbench.datasets.spelling import near_miss
 from brainbench.datasets.spheres import icosphere, write_cortex
 from brainbench.datasets.splits import SPLITS, automatic_split, given_split, read_split, refuse_empty, units
 from brainbench.datasets.surfaces import Cortex, find_cortex, read_cortex, synthetic_cortex
-from brainbench.datasets.tables import Row, read_numbers, read_rows
+from brainbench.datasets.tables import NumberTable, Row, number_table, read_number_table, read_numbers, read_rows
 from brainbench.util.files import drafted, locked
 
 __all__ = [
@@ -29,11 +39,13 @@ __all__ = [
     "MaskFiles",
     "Measured",
     "NpySource",
+    "NumberTable",
     "Row",
     "Source",
     "ZScored",
     "automatic_split",
     "cache_refuses",
+    "canonical",
     "canonical_roi",
     "ceiling_of_ncsnr",
     "check_masks",
@@ -42,6 +54,7 @@ __all__ = [
     "expect_shape",
     "find_cortex",
     "given_split",
+    "has_index",
     "icosphere",
     "in_blocks",
     "list_images",
@@ -49,14 +62,17 @@ __all__ = [
     "mask_fact",
     "ncsnr_of_repeats",
     "near_miss",
+    "number_table",
     "open_image",
     "open_mask",
     "open_npy",
     "open_rgb",
+    "other_files",
     "planted",
     "read_cortex",
     "read_images",
     "read_masks",
+    "read_number_table",
     "read_numbers",
     "read_rois",
     "read_rows",

@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import os
+import unicodedata
+from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
+from PIL import Image, PngImagePlugin
 
 from brainbench.datasets.ledger import Fact, Ledger, content_digest
 from brainbench.errors import DataError
 
-SUFFIXES = (".png", ".jpg", ".jpeg")
+SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff")
+_FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")
+_ANIMATED = ("WEBP", "GIF", "TIFF")
 _GREY = (128, 128, 128, 255)
 
 
@@ -29,11 +35,56 @@ class Images:
 
 
 def list_images(folder: Path) -> list[str]:
-    """File names of the png, jpg and jpeg images in ``folder``, sorted as text; DataError if there are none."""
-    names = sorted(p.name for p in folder.iterdir() if p.suffix.lower() in SUFFIXES and not p.name.startswith("."))
+    """Names of the images in ``folder`` and the folders below it (``concept/name.png``), sorted as text.
+
+    Raises DataError if there are none, for a name that is not UTF-8, and for two names that differ in Unicode form alone.
+    """
+    names = [name for name in _files(folder) if name.lower().endswith(SUFFIXES)]
     if not names:
-        raise DataError(f"no images in {folder}: it must hold png, jpg or jpeg files")
-    return names
+        other = other_files(folder)
+        there = f"; there is {other[0]}" if other else ""
+        raise DataError(f"no images in {folder}: it must hold png, jpg or jpeg files (or webp, gif, bmp, tif){there}")
+    twins = Counter(map(canonical, names))
+    for name in names:
+        if twins[canonical(name)] > 1:
+            raise DataError(
+                f"{folder} holds several files named {canonical(name)!r}, in different Unicode forms: keep one"
+            )
+    return sorted(names)
+
+
+def other_files(folder: Path) -> list[str]:
+    """Names of the files in ``folder``, and below it, that are not read as images; sorted as text."""
+    return sorted(name for name in _files(folder) if not name.lower().endswith(SUFFIXES))
+
+
+def canonical(name: str) -> str:
+    """A file's name in Unicode's NFC, as most programs write it; macOS and its zip files write NFD."""
+    return unicodedata.normalize("NFC", name)
+
+
+def _files(folder: Path) -> Iterator[str]:
+    visited = set[str]()
+    for place, folders, names in os.walk(folder, followlinks=True):
+        visited.add(os.path.realpath(place))
+        folders[:] = [
+            name
+            for name in folders
+            if not name.startswith((".", "__MACOSX")) and os.path.realpath(Path(place, name)) not in visited
+        ]
+        inner = Path(place).relative_to(folder)
+        for name in names:
+            if name.startswith("."):
+                continue
+            found = (inner / name).as_posix()
+            try:
+                found.encode()
+            except UnicodeEncodeError:
+                shown = os.fsencode(found).decode(errors="backslashreplace")
+                raise DataError(
+                    f"{folder}: the name of {shown} is not UTF-8 (it may be of an old Windows archive): rename the file"
+                ) from None
+            yield found
 
 
 def read_images(folder: Path, names: tuple[str, ...], ledger: Ledger) -> Images:
@@ -51,18 +102,32 @@ def _look(path: Path) -> Fact:
 
 
 def open_rgb(path: Path) -> Image.Image:
-    """One image as RGB: see ``to_rgb``. DataError if it is damaged or neither png nor jpeg."""
-    return to_rgb(open_image(path))
+    """One image as RGB: see ``to_rgb``. DataError if it is damaged or of a format that is not read."""
+    image = open_image(path)
+    if image.mode == "F":
+        raise DataError(f"image {path} holds decimal numbers: save it with 8 or 16 bits a channel")
+    return to_rgb(image)
 
 
 def open_image(path: Path) -> Image.Image:
-    """One fully decoded image, as stored (an orientation tag is left alone, as stimulus software does)."""
+    """One fully decoded image, as stored (an orientation tag is left alone, as stimulus software does).
+
+    Raises DataError if it cannot be decoded, and for a gif, webp or tif of several frames.
+    """
+    # Editing histories in a text chunk are often larger than Pillow's default allows; its limit for all chunks together stays.
+    PngImagePlugin.MAX_TEXT_CHUNK = PngImagePlugin.MAX_TEXT_MEMORY
     try:
-        with Image.open(path, formats=("PNG", "JPEG")) as image:
+        with Image.open(path, formats=_FORMATS) as image:
+            frames = getattr(image, "n_frames", 1) if image.format in _ANIMATED else 1
+            if frames > 1:
+                raise DataError(f"image {path} holds {frames} frames: save the one that was shown")
             image.load()
             return image.copy()
+    except DataError:
+        raise
     except Exception as problem:  # a damaged file makes decoders raise nearly anything
-        raise DataError(f"image {path} cannot be decoded as png or jpeg ({problem}): replace or remove it") from problem
+        kinds = "png or jpeg (or webp, gif, bmp, tif)"
+        raise DataError(f"image {path} cannot be decoded as {kinds} ({problem}): replace or remove it") from problem
 
 
 def to_rgb(image: Image.Image) -> Image.Image:

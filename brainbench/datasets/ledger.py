@@ -52,8 +52,15 @@ class Ledger:
         return [self._facts[key][1] for key in keys]
 
     def digest(self, path: Path) -> str:
-        """sha256 of the bytes of one file."""
-        return str(self.examine("file", [path], _file_digest)[0]["digest"])
+        """sha256 of the bytes of one file; of a folder, such as a zarr array, of the names and bytes of all its files."""
+        if not path.is_dir():
+            return str(self.examine("file", [path], _file_digest)[0]["digest"])
+        files = sorted(file for file in path.rglob("*") if file.is_file())
+        facts = self.examine("file", files, _file_digest)
+        lines = (
+            f"{file.relative_to(path).as_posix()} {fact['digest']}" for file, fact in zip(files, facts, strict=True)
+        )
+        return content_digest("\n".join(lines).encode())
 
     def save(self) -> None:
         """Write the facts if there are new ones; StoreError if the cache folder cannot be written."""

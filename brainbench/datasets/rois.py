@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Iterable
 from pathlib import Path
 
@@ -19,6 +20,7 @@ _ALIASES = {
 
 def canonical_roi(name: str) -> str:
     """The name under which an ROI is scored: V4 is hV4; V1v and V1d are V1, likewise V2 and V3; others stay."""
+    name = unicodedata.normalize("NFC", name)
     return _ALIASES.get(name.casefold(), name)
 
 
@@ -39,6 +41,7 @@ def read_rois(path: Path, voxels: int) -> dict[str, np.ndarray]:
     for row in read_rows(path, ("voxel", "roi")):
         voxel = row.number("voxel")
         if not 0 <= voxel < voxels:
-            raise DataError(f"{row.where}: no voxel {voxel}; the responses have voxels 0 to {voxels - 1}")
+            hint = " (voxels are counted from 0)" if voxel == voxels else ""
+            raise DataError(f"{row.where}: no voxel {voxel}; the responses have voxels 0 to {voxels - 1}{hint}")
         members.append((voxel, row["roi"]))
     return roi_masks(members, voxels)

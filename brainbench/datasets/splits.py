@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
+from brainbench.datasets.images import canonical
 from brainbench.datasets.tables import read_rows
 from brainbench.errors import DataError, did_you_mean
 
@@ -80,15 +81,16 @@ def read_split(path: Path, ids: Sequence[str], known: Collection[str]) -> np.nda
     ``known``: the images that may be named. Raises DataError for another name, another word, or an image in two splits.
     """
     given: dict[str, str] = {}
+    names = set(map(canonical, known))
     for row in read_rows(path, ("image", "split")):
         image, split = row["image"], row["split"]
-        if image not in known:
-            raise DataError(f"{row.where}: no image {image!r}{did_you_mean(image, known)}; name one of images/")
+        if image not in names:
+            raise DataError(f"{row.where}: no image {image!r}{did_you_mean(image, names)}; name one of images/")
         if split not in SPLITS:
             raise DataError(f"{row.where}: split {split!r}{did_you_mean(split, SPLITS)}; allowed are train, val, test")
         if given.setdefault(image, split) != split:
             raise DataError(f"{row.where}: {image} is in {given[image]} and in {split}; give it one line")
-    return np.array([given.get(image, "") for image in ids], dtype="<U5")
+    return np.array([given.get(canonical(image), "") for image in ids], dtype="<U5")
 
 
 def _take(digests: Sequence[str], unit: np.ndarray, among: np.ndarray, size: int, seed: int) -> np.ndarray:

@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-import csv
-from collections.abc import Iterator, Sequence
+import unicodedata
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from brainbench.datasets.index_columns import has_index, is_nameless
+from brainbench.datasets.separators import Line, is_number, table_lines
 from brainbench.datasets.spelling import near_miss
 from brainbench.errors import DataError
 
 
 @dataclass(frozen=True)
 class Row:
-    """One line of a table. where: file and line, for messages; cells: text by column, stripped."""
+    """One line of a table. where: file and line, for messages; cells: text by column, stripped and in Unicode's NFC."""
 
     where: str
     cells: dict[str, str]
@@ -31,12 +33,21 @@ class Row:
             raise DataError(f"{self.where}: {column} is {self.cells[column]!r}, expected a whole number") from None
 
 
+@dataclass(frozen=True)
+class NumberTable:
+    """A table of numbers. values: [rows, columns] float32; indexed: whether a first column, an index, was left out."""
+
+    values: np.ndarray
+    indexed: bool
+
+
 def read_rows(path: Path, columns: Sequence[str], optional: Sequence[str] = ()) -> list[Row]:
     """The lines of a table with a header; other columns than those named are left alone.
 
-    Raises DataError for a missing or misspelt column, an empty cell in ``columns`` and a line of another length.
+    Cells are separated by commas, semicolons or tabs. Raises DataError for a missing or misspelt column, an empty cell in
+    ``columns`` and a line of another length.
     """
-    lines = _lines(path)
+    lines = table_lines(path, columns or optional[:1])
     _, header = next(lines, (1, []))
     missing = [column for column in columns if column not in header]
     if missing:
@@ -54,7 +65,7 @@ def _row(path: Path, number: int, header: list[str], cells: list[str], columns: 
     where = f"{path}, line {number}"
     if len(cells) != len(header):
         raise DataError(f"{where}: {len(cells)} cells, but the header has {len(header)}")
-    row = Row(where, dict(zip(header, cells, strict=True)))
+    row = Row(where, {name: unicodedata.normalize("NFC", cell) for name, cell in zip(header, cells, strict=True)})
     for column in columns:
         if not row[column]:
             raise DataError(f"{where}: {column} is empty; fill it in or delete the line")
@@ -62,23 +73,65 @@ def _row(path: Path, number: int, header: list[str], cells: list[str], columns: 
 
 
 def read_numbers(path: Path) -> np.ndarray:
-    """A table of numbers [rows, columns], float32; a first line without any number is a header and is skipped.
+    """A table of numbers [rows, columns], float32, as ``number_table`` reads it."""
+    return read_number_table(path).values
 
-    Raises DataError naming line and column of a cell that is not a number, and for lines of different lengths.
+
+def read_number_table(path: Path) -> NumberTable:
+    """A text table of numbers, separated by commas, semicolons, tabs or spaces; see ``number_table``."""
+    return number_table(path, table_lines(path))
+
+
+def number_table(path: Path, lines: Iterable[Line]) -> NumberTable:
+    """A table of numbers from its lines; path: for messages.
+
+    A first line without any number is a header, and so is one that names an index. A first column that is an index is left out
+    (see ``has_index``). Decimals may have a comma where it does not separate cells. Raises DataError naming line and column of
+    a cell that is not a number, and for lines of different lengths.
     """
     rows: list[np.ndarray] = []
+    header: list[str] | None = None
     width = 0
-    for number, cells in _lines(path):
-        if not width:
-            width = len(cells)
-            if not any(_is_number(cell) for cell in cells):
-                continue
+    for number, cells in _decimal_points(path, lines):
+        if not rows and header is None and _is_header(cells):
+            header, width = cells, len(cells)
+            continue
+        if not rows and header is not None and len(cells) == width + 1 > 2:
+            # R leaves the name of the row names out.
+            header, width = ["", *header], width + 1
+        width = width or len(cells)
         if len(cells) != width:
             raise DataError(f"{path}, line {number}: {len(cells)} cells, but the first line has {width}")
         rows.append(_numbers(path, number, cells))
     if not rows:
         raise DataError(f"{path} holds no numbers: expected one line a stimulus, one column a voxel")
-    return np.stack(rows)
+    values = np.stack(rows)
+    indexed = width > 1 and has_index(path, header, values[:, 0])
+    return NumberTable(values[:, 1:] if indexed else values, indexed)
+
+
+def _is_header(cells: list[str]) -> bool:
+    numbers = [is_number(cell) for cell in cells]
+    return not any(numbers) or (len(cells) > 1 and is_nameless(cells[0]) and all(numbers[1:]))
+
+
+def _decimal_points(path: Path, lines: Iterable[Line]) -> Iterator[Line]:
+    """The lines with decimal commas, ``0,5``, as points; DataError where both occur, since ``1,234`` could be a thousand."""
+    comma = point = False
+    for number, cells in lines:
+        point = point or any("." in cell and is_number(cell) for cell in cells)
+        pointed = [_pointed(cell) for cell in cells] if any("," in cell for cell in cells) else cells
+        comma = comma or pointed != cells
+        if comma and point:
+            raise DataError(
+                f"{path}, line {number}: the table has decimal commas and decimal points: save it with one of them"
+            )
+        yield number, pointed
+
+
+def _pointed(cell: str) -> str:
+    pointed = cell.replace(",", ".")
+    return pointed if is_number(pointed) else cell
 
 
 def _numbers(path: Path, number: int, cells: list[str]) -> np.ndarray:
@@ -86,28 +139,8 @@ def _numbers(path: Path, number: int, cells: list[str]) -> np.ndarray:
         with np.errstate(over="ignore"):
             return np.array([float(cell) for cell in cells]).astype(np.float32)
     except ValueError:
-        column = next(i for i, cell in enumerate(cells) if not _is_number(cell))
+        column = next(i for i, cell in enumerate(cells) if not is_number(cell))
         message = f"{path}, line {number}, column {column + 1}: {cells[column]!r} is not a number"
-        raise DataError(f"{message}; write nan where there is no value") from None
-
-
-def _is_number(cell: str) -> bool:
-    try:
-        float(cell)
-    except ValueError:
-        return False
-    return True
-
-
-def _lines(path: Path) -> Iterator[tuple[int, list[str]]]:
-    tabs = path.suffix.lower() == ".tsv"
-    # utf-8-sig: spreadsheets like to put a byte order mark before the first column's name.
-    try:
-        with path.open(encoding="utf-8-sig", newline="") as file:
-            reader = csv.reader(file, delimiter="\t" if tabs else ",")
-            for cells in reader:
-                if cells:
-                    yield reader.line_num, [cell.strip() for cell in cells]
-    except (OSError, UnicodeDecodeError, csv.Error) as problem:
-        word = "tab" if tabs else "comma"
-        raise DataError(f"{path} cannot be read as a {word}-separated utf-8 table: {problem}") from problem
+        names = column == 0 and cells[0] and all(map(is_number, cells[1:])) and len(cells) > 1
+        hint = "delete that column (stimuli.csv can name the images)" if names else "write nan where there is no value"
+        raise DataError(f"{message}; {hint}") from None

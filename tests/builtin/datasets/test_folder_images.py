@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from brainbench.datasets.images import list_images, open_rgb
+from brainbench.datasets.images import list_images, open_rgb, other_files
 from brainbench.datasets.rois import canonical_roi
 
 
@@ -57,9 +57,11 @@ def test_palette(tmp_path: Path, transparency: int | bytes | None) -> None:
 
 
 def test_images_are_found_by_suffix_in_any_case(tmp_path: Path) -> None:
-    for name in ("b.JPG", "a.png", "c.jpeg", "._a.png", "notes.txt", "d.gif"):
+    (tmp_path / "f").mkdir()
+    for name in ("b.JPG", "a.png", "c.jpeg", "._a.png", "notes.txt", "d.gif", "e.webp", "f/a.bmp", "f/b.TIFF", "g.svg"):
         (tmp_path / name).touch()
-    assert list_images(tmp_path) == ["a.png", "b.JPG", "c.jpeg"]
+    assert list_images(tmp_path) == ["a.png", "b.JPG", "c.jpeg", "d.gif", "e.webp", "f/a.bmp", "f/b.TIFF"]
+    assert other_files(tmp_path) == ["g.svg", "notes.txt"]
 
 
 @pytest.mark.parametrize(

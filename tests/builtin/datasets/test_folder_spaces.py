@@ -307,7 +307,7 @@ BAD_VOLUMES: dict[str, tuple[Spoil, str]] = {
     "truncated gzip": (broken_gzip, r"responses\.nii\.gz cannot be read as NIfTI"),
     "responses of another shape": (
         lambda root: volume_responses(root, (5, 4, 4, 30)),
-        r"responses\.nii has shape \(5, 4, 4, 30\), expected \(5, 4, 3, 'stimuli'\)",
+        r"responses\.nii is on another grid \(5 x 4 x 4 .*\) than mask\.nii\.gz \(5 x 4 x 3 .*resample mask\.nii\.gz",
     ),
     "too few volumes": (lambda root: volume_responses(root, (*SHAPE, 29)), r"responses\.nii has 29 rows"),
     "no mask": (
@@ -335,7 +335,7 @@ BAD_VOLUMES: dict[str, tuple[Spoil, str]] = {
     ),
     "roi of another shape": (
         lambda root: write_nifti(root / "rois/V1.nii.gz", np.ones((5, 4, 4))),
-        r"rois/V1\.nii\.gz has shape \(5, 4, 4\), but mask\.nii\.gz \(5, 4, 3\)",
+        r"V1\.nii\.gz is on another grid \(5 x 4 x 4 .* than mask\.nii\.gz \(5 x 4 x 3 .*resample V1\.nii\.gz",
     ),
     "roi of a surface": (
         lambda root: write_mgh(root / "rois/lh.V1.mgz", np.ones(60)),
@@ -355,7 +355,7 @@ BAD_VOLUMES: dict[str, tuple[Spoil, str]] = {
             write_nifti(root / "rois.nii.gz", np.ones((5, 4, 4))),
             write_table(root / "rois.csv", "value,roi", "1,V1"),
         ),
-        r"rois\.nii\.gz has shape \(5, 4, 4\)",
+        r"rois\.nii\.gz is on another grid \(5 x 4 x 4 ",
     ),
     "endless coordinates": (
         lambda root: np.save(root / "coordinates.npy", np.full((np.load(root / "responses.npy").shape[1], 3), np.nan)),

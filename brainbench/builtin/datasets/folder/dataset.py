@@ -18,7 +18,7 @@ from brainbench.builtin.datasets.folder.about import About, read_about
 from brainbench.builtin.datasets.folder.ceiling import estimated_ceiling
 from brainbench.builtin.datasets.folder.subject import Subject
 from brainbench.builtin.datasets.folder.subjects import Read, read_subjects
-from brainbench.datasets import Ledger, Measured, ZScored, content_digest, screen, survey
+from brainbench.datasets import Ledger, Measured, Source, ZScored, content_digest, screen, survey
 
 
 class FolderDataset:
@@ -64,7 +64,8 @@ class FolderDataset:
         if one.voxels is None or one.split is None:
             return None
         stimulus, average = one.seen.rows, self._settings["repeats"] == "average"
-        split, source, notes = one.split[stimulus], one.voxels.source, [*one.notes]
+        source: Source = one.voxels.source
+        split, notes = one.split[stimulus], [*one.notes]
         if self._settings["zscore"] == "session":
             source = ZScored(source, one.seen.session)
             notes.append(f"responses z-scored per voxel in each of {len(one.seen.sessions)} sessions")

@@ -6,13 +6,14 @@ At the top of the folder, or per subject under ``subjects/<name>/`` or ``sub-<na
 from __future__ import annotations
 
 import re
+import unicodedata
 from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
 from brainbench import DataError
-from brainbench.datasets import near_miss
+from brainbench.builtin.datasets.folder.unread import refuse_unread_names
 
 
 def _each(stem: str, *suffixes: str) -> tuple[str, ...]:
@@ -20,17 +21,21 @@ def _each(stem: str, *suffixes: str) -> tuple[str, ...]:
 
 
 SIDES = {"left": "lh", "right": "rh"}
-RESPONSES = _each("responses", "npy", "csv", "tsv", "parquet", "h5", "hdf5", "nii", "nii.gz")
-SIDED_RESPONSES = _each("responses", "mgh", "mgz", "gii", "npy")
-SIDED_MASK = _each("mask", "mgh", "mgz", "gii")
-ORDER = (*_each("stimuli", "csv", "tsv"), *_each("events", "csv", "tsv"))
+_TEXT = ("csv", "tsv", "csv.gz", "tsv.gz")
+ARRAYS = ("npy", "npz", *_TEXT, "txt", "parquet", "feather", "xlsx", "h5", "hdf5", "mat", "zarr")
+VOLUMES = ("nii", "nii.gz")
+GIFTI = ("gii", "func.gii", "shape.gii", "label.gii")
+RESPONSES = _each("responses", *ARRAYS, *VOLUMES)
+SIDED_RESPONSES = _each("responses", "mgh", "mgz", "gii", "func.gii", "shape.gii", "npy")
+SIDED_MASK = _each("mask", "mgh", "mgz", *GIFTI)
+ORDER = (*_each("stimuli", *_TEXT), *_each("events", *_TEXT))
 COORDINATES = ("coordinates.npy",)
-ROIS = _each("rois", "csv", "tsv")
-ROI_VOLUME = _each("rois", "nii", "nii.gz")
-CEILING = _each("noise_ceiling", "npy", "csv", "tsv")
-SPLITS = _each("splits", "csv", "tsv")
-MASK = _each("mask", "nii", "nii.gz")
-VERTICES = _each("vertices", "csv", "tsv")
+ROIS = _each("rois", *_TEXT)
+ROI_VOLUME = _each("rois", *VOLUMES)
+CEILING = _each("noise_ceiling", "npy", *_TEXT)
+SPLITS = _each("splits", *_TEXT)
+MASK = _each("mask", *VOLUMES)
+VERTICES = _each("vertices", *_TEXT)
 MATRICES = ("dissimilarities.npy",)
 
 # What is about voxels, and so means nothing without responses.
@@ -47,7 +52,7 @@ _KNOWN = (
     *(f"{side}.{name}" for side in SIDES.values() for name in SIDED_MASK),
     *_PER_SESSION,
 )
-_HOLDS = "images/ (png, jpg, jpeg) and, as far as there are any, stimuli.csv, responses.npy, responses.csv, coordinates.npy ..."
+_HOLDS = "images/ (png, jpg ...) and, as far as there are any, stimuli.csv, responses.npy, responses.csv, coordinates.npy ..."
 
 
 @dataclass(frozen=True)
@@ -108,7 +113,7 @@ class Layout:
                 raise DataError(f"{place} holds both {beside[0].name} and ses-* folders: keep the one that is meant")
             _refuse_gap([folder.name for folder in folders])
             for folder in folders:
-                _refuse_near_miss(folder, _PER_SESSION)
+                refuse_unread_names(folder, _PER_SESSION)
             return {folder.name: Layout((folder,)) for folder in folders}
         return {}
 
@@ -151,20 +156,24 @@ def layouts(root: Path) -> dict[str, Layout]:
     """
     if not root.is_dir():
         raise DataError(f"no folder {root}: --data names a folder that holds {_HOLDS}")
-    _refuse_near_miss(root, _KNOWN)
+    refuse_unread_names(root, _KNOWN)
     bids = _folders(root, "sub-")
     if not (root / "subjects").is_dir():
         for folder in bids:
-            _refuse_near_miss(folder, _KNOWN)
-        return {p.name.removeprefix("sub-"): Layout((p, root)) for p in bids} or {"1": Layout((root,))}
+            refuse_unread_names(folder, _KNOWN)
+        return {_subject(p): Layout((p, root)) for p in bids} or {"1": Layout((root,))}
     if bids:
         raise DataError(f"{root} holds both subjects/ and {bids[0].name}: keep the one that is meant")
     folders = _folders(root / "subjects", "")
     if not folders:
         raise DataError(f"{root / 'subjects'} is empty: it must hold one folder a subject; without it, leave it out")
     for folder in folders:
-        _refuse_near_miss(folder, _KNOWN)
-    return {p.name.removeprefix("sub-"): Layout((p, root)) for p in folders}
+        refuse_unread_names(folder, _KNOWN)
+    return {_subject(p): Layout((p, root)) for p in folders}
+
+
+def _subject(folder: Path) -> str:
+    return unicodedata.normalize("NFC", folder.name).removeprefix("sub-")
 
 
 def natural(name: str) -> list[tuple[int, str]]:
@@ -188,10 +197,3 @@ def _refuse_gap(names: list[str]) -> None:
             raise DataError(
                 f"ses-{missing} is missing between ses-{before} and ses-{after}: add it, or number the others anew"
             )
-
-
-def _refuse_near_miss(folder: Path, known: tuple[str, ...]) -> None:
-    # BIDS puts a .json beside a table, which is not read.
-    slip = near_miss((p.name for p in folder.iterdir() if p.suffix != ".json"), known)
-    if slip:
-        raise DataError(f"{folder / slip[0]} would not be read: did you mean {slip[1]!r}? Rename it")

@@ -7,7 +7,7 @@ from pathlib import Path
 from brainbench import DataError
 from brainbench.builtin.datasets.folder.layout import Layout
 from brainbench.builtin.datasets.folder.stimuli import Seen
-from brainbench.datasets import VOID, Ledger, MaskFiles, list_images, read_masks, read_rows
+from brainbench.datasets import VOID, Ledger, MaskFiles, canonical, list_images, read_masks, read_rows
 
 
 def find_masks(layout: Layout, seen: Seen, ledger: Ledger) -> MaskFiles | None:
@@ -20,21 +20,27 @@ def find_masks(layout: Layout, seen: Seen, ledger: Ledger) -> MaskFiles | None:
         return None
     _refuse_others(folder, layout.images())
     classes = _read_classes(Layout((folder,)).find("classes.csv", "classes.tsv") or folder / "classes.csv")
-    paths = [folder / f"{Path(name).stem}.png" for name in seen.ids]
+    there = {_stem(str(path.relative_to(folder))): path for path in folder.rglob("*.png")}
+    paths = [there.get(_stem(name), folder / f"{_stem(name)}.png") for name in seen.ids]
     return read_masks(paths, seen.images.sizes, classes, ledger)
 
 
 def _refuse_others(folder: Path, images: Path) -> None:
     if folder.parent != images.parent:  # everybody's masks, one subject's images
         return
-    stems = {Path(name).stem for name in list_images(images)}
-    there = sorted(path for path in folder.glob("*.png") if not path.name.startswith("."))
-    others = [path for path in there if path.stem not in stems]
+    stems = set(map(_stem, list_images(images)))
+    there = sorted(path for path in folder.rglob("*.png") if not path.name.startswith("."))
+    others = [path for path in there if _stem(str(path.relative_to(folder))) not in stems]
     if others:
         raise DataError(
             f"mask {others[0]} is of no image in {images} ({len(others)} of {len(there)} masks are): add the image or "
             "remove the mask"
         )
+
+
+def _stem(name: str) -> str:
+    """``concept/picture.jpg`` -> ``concept/picture``."""
+    return canonical(Path(name).with_suffix("").as_posix())
 
 
 def _read_classes(path: Path) -> tuple[str, ...]:

@@ -17,13 +17,15 @@ class Matrix:
     """The figures of one file. shape: (R rows, V columns).
 
     blocks: all rows in order, in pieces [b, V] of at most so many rows, the file read once and never whole; whole: all of them
-    as [R, V] float32 mapped from the file, where they lie in it like that.
+    as [R, V] float32 mapped from the file, if the file stores them like that; indexed: whether a first column, an index, was left
+    out of it.
     """
 
     path: Path
     shape: tuple[int, int]
     blocks: Callable[[int], Iterator[np.ndarray]]
     whole: np.ndarray | None = None
+    indexed: bool = False
 
     def columns(self, wanted: np.ndarray) -> Matrix:
         """These columns alone, in this order."""
@@ -31,10 +33,30 @@ class Matrix:
         return replace(self, shape=shape, whole=None, blocks=lambda size: (b[:, wanted] for b in self.blocks(size)))
 
 
-def held(path: Path, values: np.ndarray) -> Matrix:
+def held(path: Path, values: np.ndarray, indexed: bool = False) -> Matrix:
     """A matrix of values that were read whole, [R, V]."""
     rows, voxels = values.shape
-    return Matrix(path, (rows, voxels), lambda size: (values[start : start + size] for start in range(0, rows, size)))
+    return Matrix(
+        path,
+        (rows, voxels),
+        lambda size: (values[start : start + size] for start in range(0, rows, size)),
+        indexed=indexed,
+    )
+
+
+def two_axes(path: Path, shape: tuple[int, ...]) -> tuple[int, int]:
+    """(R, V), or DataError for another number of axes and an empty array."""
+    if len(shape) != 2:
+        raise DataError(f"{path} has shape {shape}, expected two axes: stimuli x voxels")
+    if 0 in shape:
+        raise DataError(f"{path} is an empty array of shape {shape}")
+    return shape[0], shape[1]
+
+
+def damaged(path: Path, kind: str, problem: Exception) -> DataError:
+    """What to say of a file that a library cannot read."""
+    brief = (str(problem) or type(problem).__name__).splitlines()[0]
+    return DataError(f"{path} cannot be read as {kind} ({brief}): it may be truncated; copy or save it again")
 
 
 @dataclass(frozen=True)

@@ -10,40 +10,48 @@ from typing import Any
 import numpy as np
 
 from brainbench import DataError
+from brainbench.builtin.datasets.folder.grids import Grid, turn
 from brainbench.builtin.datasets.folder.matrices import Matrix, held
 
 _PACKED = (".gz", ".mgz")
 _BLOCK = 2**24  # figures of a volume read at once
 
 
-def read_volume(path: Path) -> tuple[np.ndarray, np.ndarray]:
-    """([X, Y, Z] values, [4, 4] affine to mm) of a NIfTI or MGH volume.
+def read_volume(path: Path) -> tuple[np.ndarray, Grid]:
+    """([X, Y, Z] values, where they are) of a NIfTI or MGH volume, also of one stored as [X, Y, Z, 1].
 
     Raises DataError for a damaged file, another number of axes, and surface data.
     """
-    data, affine = _open(path)
+    data, grid = _open(path)
     _refuse_surface(path, data)
-    if len(data.shape) != 3:
+    if len(data.shape) < 3 or any(length != 1 for length in data.shape[3:]):
         raise DataError(f"{path} has shape {data.shape}, expected one volume of three axes")
-    return _figures(path, data, ...), affine
+    return _figures(path, data, ...).reshape(data.shape[:3]), grid
 
 
-def volume_rows(path: Path, mask: np.ndarray) -> Matrix:
+def read_grid(path: Path) -> Grid:
+    """Where the voxels of a volume are, from its header."""
+    return _open(path)[1]
+
+
+def volume_rows(path: Path, mask: np.ndarray, grid: Grid) -> Matrix:
     """Responses in a 4-D volume, the last axis one stimulus a volume, as [R, V]: V voxels of ``mask`` [X, Y, Z], in C order.
 
-    Raises DataError for a damaged file and for volumes of another shape than the mask.
+    grid: where the mask's voxels are. Raises DataError for a damaged file and for volumes on another grid.
     """
-    data, _ = _open(path)
+    data, own = _open(path)
     _refuse_surface(path, data)
     shape = data.shape
-    if len(shape) != 4 or shape[:3] != mask.shape:
+    if len(shape) < 4 or any(length != 1 for length in shape[3:-1]):
         raise DataError(f"{path} has shape {shape}, expected {(*mask.shape, 'stimuli')}: volumes of the mask's shape")
-    rows = shape[3]
+    orientation = grid.orientation_of(own, moved=grid)
+    rows = shape[-1]
 
     def blocks(size: int) -> Iterator[np.ndarray]:
         data, step = _open(path)[0], min(size, max(1, _BLOCK // mask.size))
         for start in range(0, rows, step):
-            yield _figures(path, data, (..., slice(start, min(start + step, rows))))[mask].T
+            block = _figures(path, data, (..., slice(start, min(start + step, rows))))
+            yield turn(block.reshape(*shape[:3], -1), orientation)[mask].T
 
     return Matrix(path, (rows, int(mask.sum())), blocks)
 
@@ -82,8 +90,8 @@ def surface_rows(path: Path) -> Matrix:
     return Matrix(path, (rows, vertices), blocks)
 
 
-def _open(path: Path) -> tuple[Any, np.ndarray]:
-    """The figures of a NIfTI or MGH file, which nibabel reads where they are indexed, and the affine."""
+def _open(path: Path) -> tuple[Any, Grid]:
+    """The values of a NIfTI or MGH file, which nibabel reads where they are indexed, and where its voxels are."""
     from nibabel.arrayproxy import ArrayProxy
     from nibabel.freesurfer.mghformat import MGHHeader
     from nibabel.loadsave import load
@@ -101,10 +109,12 @@ def _open(path: Path) -> tuple[Any, np.ndarray]:
             shape = tuple(int(size) for size in header.get_data_shape())
             spec = (shape, header.get_data_dtype(), header.get_data_offset())
             data: Any = ArrayProxy(str(path), spec, **options)  # type: ignore[no-untyped-call]
-            affine = header.get_affine()
+            affine, placed = header.get_affine(), bool(header["goodRASFlag"])
         else:
             image: Any = load(path, **options)
             data, affine = image.dataobj, image.affine
+            codes = [image.header[code] for code in ("sform_code", "qform_code") if code in image.header]
+            placed = not codes or any(int(code) for code in codes)
     except Exception as problem:  # a damaged file makes readers raise nearly anything
         raise _damaged(path, problem) from problem
     needed, stored = data.offset + math.prod(data.shape) * data.dtype.itemsize, path.stat().st_size
@@ -112,7 +122,7 @@ def _open(path: Path) -> tuple[Any, np.ndarray]:
         raise DataError(f"{path} is truncated: {stored} of {needed} bytes are there; copy or save it again")
     if 0 in data.shape:
         raise DataError(f"{path} is empty: its shape is {data.shape}")
-    return data, np.asarray(affine)
+    return data, Grid(path, tuple(data.shape[:3]), np.asarray(affine), placed)
 
 
 def _refuse_surface(path: Path, data: Any) -> None:

@@ -34,11 +34,20 @@ def read_responses(layout: Layout, sessions: Sequence[Session], space: Space | N
     refuse_uneven(tuple(found))
     # What is read of a volume depends on its mask.
     files += [ledger.digest(space.path)] if isinstance(space, Volume) else []
+    files += [f"turned {path.name}" for path in turned(layout, space)]
     source = MatrixSource(content_digest("\n".join([*files, *_columns_key(space)]).encode()), tuple(found))
     if space and source.shape[1] != space.voxels:
         both = f"{space.path} says {space.voxels} voxels, but {source.where} has {source.shape[1]}"
         raise DataError(f"{both}: make them agree (vertices.csv can name those of a mesh that were measured)")
     return source
+
+
+def turned(layout: Layout, space: Space | None) -> list[Path]:
+    """Volumes of responses whose axes run otherwise than the mask's."""
+    if not isinstance(space, Volume):
+        return []
+    paths = [path for part in (layout.sessions() or {"": layout}).values() for path in part.responses()]
+    return [path for path in paths if path.name.endswith((".nii", ".nii.gz")) and space.turns(path)]
 
 
 def _columns_key(space: Space | None) -> list[str]:
@@ -60,7 +69,7 @@ def _open(paths: tuple[Path, ...], space: Space | None) -> tuple[Matrix, ...]:
     if not isinstance(space, Volume):
         beside = f"but {space.path.name} is of a surface" if space else f"and needs {' or '.join(MASK)} beside it"
         raise DataError(f"{path} is a volume, {beside}: the mask says which of it are voxels")
-    return (volume_rows(path, space.mask),)
+    return (volume_rows(path, space.mask, space.grid),)
 
 
 def _side(path: Path, hemisphere: str, space: Vertices | None) -> Matrix:
@@ -81,6 +90,9 @@ def _check_rows(matrix: Matrix, session: Session) -> None:
     rows, columns = matrix.shape
     if rows != len(session.rows):
         hint = "; it looks transposed: save it as stimuli x voxels" if columns == len(session.rows) else ""
-        if matrix.path.suffix in (".csv", ".tsv") and rows == len(session.rows) + 1:
+        if (
+            matrix.path.name.endswith((".csv", ".tsv", ".txt", ".csv.gz", ".tsv.gz", ".xlsx"))
+            and rows == len(session.rows) + 1
+        ):
             hint = "; a first line of numbers is a row, not a header"
         raise DataError(f"{matrix.path} has {rows} rows (shape {matrix.shape}), but there are {session.source}{hint}")

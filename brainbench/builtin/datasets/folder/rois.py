@@ -13,7 +13,7 @@ from brainbench.builtin.datasets.folder.neuroimaging import read_surface_data
 from brainbench.builtin.datasets.folder.space import Space, Volume
 from brainbench.datasets import canonical_roi, read_rois, read_rows
 
-_SUFFIXES = (".nii.gz", ".nii", ".mgz", ".mgh", ".gii")
+_SUFFIXES = (".nii.gz", ".nii", ".mgz", ".mgh", ".label.gii", ".shape.gii", ".func.gii", ".gii")
 
 
 def read_regions(layout: Layout, voxels: int, space: Space | None) -> dict[str, np.ndarray]:
@@ -29,6 +29,13 @@ def read_regions(layout: Layout, voxels: int, space: Space | None) -> dict[str, 
         canonical = canonical_roi(name)
         found[canonical] = found.get(canonical, np.zeros(voxels, bool)) | mask
     return found
+
+
+def turned_rois(layout: Layout, space: Space | None) -> list[Path]:
+    """Volumes of ROIs whose axes run otherwise than the mask's."""
+    labels = layout.find(*ROI_VOLUME)
+    paths = [*([labels] if labels else []), *layout.roi_masks()]
+    return [path for path in paths if space.turns(path)] if isinstance(space, Volume) else []
 
 
 def _labelled(labels: Path, table: Path | None, space: Space | None) -> dict[str, np.ndarray]:

@@ -8,8 +8,9 @@ from pathlib import Path
 import numpy as np
 
 from brainbench import DataError, Surface
+from brainbench.builtin.datasets.folder.grids import Grid, turn
 from brainbench.builtin.datasets.folder.layout import MASK, SIDED_MASK, VERTICES, Layout
-from brainbench.builtin.datasets.folder.neuroimaging import read_surface_data, read_volume
+from brainbench.builtin.datasets.folder.neuroimaging import read_grid, read_surface_data, read_volume
 from brainbench.datasets import Cortex, find_cortex, read_cortex, read_rows
 
 MESHES = {"fsaverage5": 10_242}  # the mesh that comes with nilearn, and its vertices a side
@@ -17,11 +18,15 @@ MESHES = {"fsaverage5": 10_242}  # the mesh that comes with nilearn, and its ver
 
 @dataclass(frozen=True)
 class Volume:
-    """The V voxels of ``mask``, bool [X, Y, Z], in C order; affine: [4, 4], from indices to mm."""
+    """The V voxels of ``mask``, bool [X, Y, Z], in C order. grid: the mask's, which all other volumes must be on."""
 
-    path: Path
+    grid: Grid
     mask: np.ndarray
-    affine: np.ndarray
+
+    @property
+    def path(self) -> Path:
+        """The mask's file."""
+        return self.grid.path
 
     @property
     def voxels(self) -> int:
@@ -31,17 +36,19 @@ class Volume:
     @property
     def coordinates(self) -> np.ndarray:
         """[V, 3] float32 in mm."""
-        points: np.ndarray = np.argwhere(self.mask) @ self.affine[:3, :3].T + self.affine[:3, 3]
+        affine = self.grid.affine
+        points: np.ndarray = np.argwhere(self.mask) @ affine[:3, :3].T + affine[:3, 3]
         return points.astype(np.float32)
 
     def values(self, path: Path) -> np.ndarray:
-        """[V] values of another volume at these voxels; DataError unless it has the mask's shape."""
-        volume, _ = read_volume(path)
-        if volume.shape != self.mask.shape:
-            raise DataError(
-                f"{path} has shape {volume.shape}, but {self.path.name} {self.mask.shape}: resample it to that"
-            )
-        return np.asarray(volume[self.mask])
+        """[V] values of another volume at these voxels, turned if its axes run otherwise; DataError if it is on another grid."""
+        volume, grid = read_volume(path)
+        return np.asarray(turn(volume, self.grid.orientation_of(grid, moved=grid))[self.mask])
+
+    def turns(self, path: Path) -> bool:
+        """Whether the volume has the same voxels in another order, by its affine."""
+        grid = read_grid(path)
+        return self.grid.orientation_of(grid, moved=grid) is not None
 
 
 @dataclass(frozen=True)
@@ -102,10 +109,10 @@ def read_space(layout: Layout, mesh: str | None) -> Space | None:
             f"{layout.places[0]} holds {' and '.join(given)}: keep the one that says which voxels there are"
         )
     if mask:
-        volume, affine = read_volume(mask)
+        volume, grid = read_volume(mask)
         chosen = _chosen(volume)
         _refuse_empty(mask, chosen)
-        return Volume(mask, chosen, affine)
+        return Volume(grid, chosen)
     cortex, where = _cortex(layout, mesh)
     if sides:
         return _of_masks(sides, cortex, where)

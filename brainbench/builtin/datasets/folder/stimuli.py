@@ -10,7 +10,7 @@ import numpy as np
 
 from brainbench import DataError, Stimuli, did_you_mean
 from brainbench.builtin.datasets.folder.layout import ORDER, Layout, natural
-from brainbench.datasets import SPLITS, Images, Ledger, Row, list_images, read_images, read_rows
+from brainbench.datasets import SPLITS, Images, Ledger, Row, canonical, list_images, other_files, read_images, read_rows
 
 _NOTHING = "n/a"  # BIDS' word for an empty cell
 
@@ -72,12 +72,13 @@ def read_seen(layout: Layout, ledger: Ledger) -> Seen:
     for name, place in (layout.sessions() or {"": layout}).items():
         table = place.find(*ORDER) or layout.find(*ORDER)
         if table is None:
-            order.append((name, there, f"{len(there)} images in {folder}"))
+            order.append((name, there, f"{len(there)} images in {folder}{_more(folder, there)}"))
             surprising = there != sorted(there, key=natural)
         else:
             lines = known.read(table)
             order.append((name, lines, f"{len(lines)} lines in {table}"))
     ids = tuple(dict.fromkeys(image for _, lines, _ in order for image in lines))
+    other = other_files(folder)
     position = {image: index for index, image in enumerate(ids)}
     return Seen(
         ids=ids,
@@ -85,16 +86,32 @@ def read_seen(layout: Layout, ledger: Ledger) -> Seen:
         groups=tuple(known.groups.get(image, "") for image in ids),
         split=np.array([known.splits.get(image, "") for image in ids], "<U5") if known.splits else None,
         sessions=tuple(Session(name, np.array([position[i] for i in lines]), source) for name, lines, source in order),
-        notes=("images taken in plain file-name order (10.png before 2.png); stimuli.csv can give another",)
-        * surprising,
+        notes=(
+            *("images taken in plain file-name order (10.png before 2.png); stimuli.csv can give another",)
+            * surprising,
+            *(f"{_counted(other)} in {folder.name}/ not read as images",) * bool(other),
+        ),
     )
+
+
+def _more(folder: Path, there: list[str]) -> str:
+    """What a count of images may have missed, in words."""
+    below, other = sum("/" in name for name in there), other_files(folder)
+    said = [f"{below} of them in folders below it"] * bool(below) + [f"not counting {_counted(other)}"] * bool(other)
+    return f" ({'; '.join(said)})" if said else ""
+
+
+def _counted(other: list[str]) -> str:
+    kinds = ", ".join(sorted({Path(name).suffix or name for name in other}))
+    return f"{len(other)} {'file' if len(other) == 1 else 'files'} of another kind ({kinds})"
 
 
 class _Order:
     """Reads tables of one subject. groups, splits: image -> what they say of it."""
 
     def __init__(self, folder: Path, there: list[str]) -> None:
-        self._folder, self._there, self._known = folder, there, set(there)
+        self._folder, self._there = folder, there
+        self._known = {canonical(name): name for name in there}
         self.groups: dict[str, str] = {}
         self.splits: dict[str, str] = {}
 
@@ -102,10 +119,10 @@ class _Order:
         """Image names line by line; lines on which nothing was shown ("n/a") are passed over."""
         order = []
         for row, name in _shown(table):
-            image = name.removeprefix(f"{self._folder.name}/")
-            if image not in self._known:
-                near = did_you_mean(image, self._there)
-                raise DataError(f"{row.where}: no image {image!r} in {self._folder}{near}")
+            image = self._file(name)
+            if image is None:
+                near = did_you_mean(name, self._known)
+                raise DataError(f"{row.where}: no image {name!r} in {self._folder}{near}")
             group, split = (_cell(row.cells.get(column, "")) for column in ("group", "split"))
             if split and split not in SPLITS:
                 near = did_you_mean(split, SPLITS)
@@ -117,6 +134,12 @@ class _Order:
         if not order:
             raise DataError(f"{table} names no image: write one line a response row, or leave the file out")
         return order
+
+    def _file(self, name: str) -> str | None:
+        """The image that a cell means: a path from ``images/`` or from the folder it is in, of whatever system."""
+        path = name.replace("\\", "/").removeprefix("./")
+        meant = (name, path, path.removeprefix(f"{self._folder.name}/"))
+        return next((self._known[one] for one in meant if one in self._known), None)
 
 
 def _shown(table: Path) -> Iterator[tuple[Row, str]]:

@@ -81,7 +81,7 @@ def read_subject(
         matrix=read_matrix(layout, list(places), name, len(seen.ids)),
         voxels=voxels,
         split=split,
-        notes=(*seen.notes, *notes),
+        notes=(*seen.notes, *(voxels.notes if voxels else ()), *notes),
         digest=_digest(layout, seen, masks, voxels, ledger),
     )
 

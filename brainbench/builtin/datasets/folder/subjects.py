@@ -9,6 +9,7 @@ from brainbench import DataError
 from brainbench.builtin.datasets.folder.dissimilarities import count_matrices
 from brainbench.builtin.datasets.folder.layout import MATRICES, VOXEL_FILES, Layout, layouts
 from brainbench.builtin.datasets.folder.subject import Subject, read_subject
+from brainbench.builtin.datasets.folder.unread import refuse_unread_responses
 from brainbench.datasets import Ledger, list_images, read_rows
 
 Read = Subject | DataError
@@ -86,7 +87,10 @@ def _refuse_strays(root: Path, places: Mapping[str, Layout], subjects: Mapping[s
             raise DataError(f"{message}: put each subject's responses into subjects/<name>/")
     found = [places[name].find(*names) for name in subjects for names in VOXEL_FILES]
     lonely = [path for path in found if path]
-    if lonely and not owners:
+    if owners:
+        return
+    refuse_unread_responses(root)
+    if lonely:
         raise DataError(
             f"{root} holds {lonely[0].name} but neither responses.npy nor other responses, which it is about"
         )
