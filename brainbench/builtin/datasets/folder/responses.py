@@ -12,6 +12,7 @@ from brainbench.builtin.datasets.folder.matrices import Matrix, MatrixSource, re
 from brainbench.builtin.datasets.folder.neuroimaging import surface_rows, volume_rows
 from brainbench.builtin.datasets.folder.space import Space, Vertices, Volume
 from brainbench.builtin.datasets.folder.stimuli import Session
+from brainbench.builtin.datasets.folder.unread import refuse_unread_responses
 from brainbench.datasets import Ledger, content_digest
 
 
@@ -25,6 +26,7 @@ def read_responses(layout: Layout, sessions: Sequence[Session], space: Space | N
     for session in sessions:
         paths = places[session.name].responses()
         if not paths:
+            refuse_unread_responses(places[session.name].places[0])
             raise DataError(f"no responses in {places[session.name].places[0]}: each session needs a file of its own")
         sides = _open(paths, space)
         for side in sides:

@@ -20,22 +20,26 @@ def open_text(path: Path) -> Matrix:
 
 def open_workbook(path: Path) -> Matrix:
     """The one sheet of an Excel file, or the one named ``responses``. Raises DataError with the pip line without openpyxl."""
-    import pandas as pd
-
     try:
-        with pd.ExcelFile(path, engine="openpyxl") as book:
-            sheets = [str(name) for name in book.sheet_names]
-            sheet = "responses" if "responses" in sheets else sheets[0]
-            if len(sheets) > 1 and sheet != "responses":
-                raise DataError(f"{path} has sheets {', '.join(sheets)}: name the one of stimuli x voxels 'responses'")
-            frame = book.parse(sheet, header=None)
-    except DataError:
-        raise
+        from openpyxl import load_workbook
     except ImportError as problem:
         raise DataError(f"{path} needs openpyxl: pip install openpyxl, or save the table as csv") from problem
+    try:
+        book = load_workbook(path, read_only=True, data_only=True)
+        try:
+            name = "responses" if "responses" in book.sheetnames else book.sheetnames[0]
+            if len(book.sheetnames) > 1 and name != "responses":
+                sheets = ", ".join(book.sheetnames)
+                raise DataError(f"{path} has sheets {sheets}: name the one of stimuli x voxels 'responses'")
+            rows = [*book[name].iter_rows(values_only=True)]
+        finally:
+            book.close()
+    except DataError:
+        raise
     except Exception as problem:  # a damaged file makes readers raise nearly anything
         raise damaged(path, "an Excel workbook", problem) from problem
-    cells = [["" if value != value else str(value) for value in row] for row in frame.itertuples(index=False)]
+    lines = (["" if value is None else str(value).strip() for value in row] for row in rows)
+    cells = [line for line in lines if any(line)]
     return _of_numbers(path, number_table(path, enumerate(cells, 1)))
 
 

@@ -34,7 +34,7 @@ _ARRAYS = (
 )
 _TABLES = (".csv", ".tsv", ".txt", ".csv.gz", ".tsv.gz", ".json")
 _MEASURED = re.compile(r"respons|beta|bold|voxel|fmri|spike|firing|neural|activ|statmap", re.IGNORECASE)
-_BIDS = re.compile(r"_(bold|statmap|betas?)\.", re.IGNORECASE)
+_BIDS = re.compile(r"^sub-.*_(bold|statmap|betas?)\.", re.IGNORECASE)
 # Folders whose files are read, or are about other things.
 _ELSEWHERE = {"images", "stimuli", "masks", "rois", "surface", "results", "leaderboards"}
 
