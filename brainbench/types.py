@@ -94,7 +94,7 @@ class Masks:
     """Per-pixel classes of the stimuli."""
 
     classes: tuple[str, ...]
-    """Class names; a pixel's value is an index into them."""
+    """Class names; a pixel's value is an index into them, or 255 for no class."""
     load: Callable[[int], np.ndarray]
     """Loads the mask of the stimulus at an index, uint8 [H, W]."""
 

@@ -14,7 +14,7 @@ from fits import fit
 
 import brainbench
 from brainbench.results.store import write_record
-from brainbench.testing.backbones import HEAVY
+from brainbench.testing.cases import HEAVY
 
 ROOT = Path(brainbench.__file__).parent
 # The rooms of the house, from the ground up: a folder imports what stands on lower floors, and nothing of its own floor.

@@ -120,4 +120,4 @@ def test_what_new_writes_passes_its_own_tests_and_the_check(
     shell(sys.executable, "-m", "ruff", "format", "--no-cache", "--check", source)
     if kind == "backbone":
         rows = json.loads(brainbench("check", f"{name}/small", "--json").stdout)
-        assert all(row["good"] for row in rows)
+        assert all(row["passed"] for row in rows)

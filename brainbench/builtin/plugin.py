@@ -8,20 +8,7 @@ from brainbench.builtin.datasets.demo.card import DEMO
 from brainbench.builtin.datasets.folder.card import FOLDER
 from brainbench.builtin.datasets.planted.card import PLANTED
 from brainbench.builtin.encoders.cards import CLASSTOKEN, FACTORTOPY, GNETVIT, PATCHTOKEN
-from brainbench.builtin.metrics.cards import (
-    CONFIDENCE,
-    CONSISTENCY,
-    COST,
-    GRID,
-    HIERARCHY,
-    LAYERS,
-    PEARSON,
-    R2,
-    RECOVERY,
-    RSA,
-    RSSD,
-    TRUST,
-)
+from brainbench.builtin.metrics.cards import METRICS
 
 
 @hookimpl
@@ -39,7 +26,7 @@ def register_encoders() -> list[EncoderCard]:
 @hookimpl
 def register_metrics() -> list[MetricCard]:
     """Brain scores, what layer maps say and whether they can be trusted, recovery, similarity, and what records tell."""
-    return [R2, PEARSON, HIERARCHY, CONFIDENCE, LAYERS, TRUST, GRID, RECOVERY, RSA, RSSD, CONSISTENCY, COST]
+    return METRICS
 
 
 @hookimpl

@@ -12,10 +12,13 @@ if TYPE_CHECKING:
     from brainbench.registry import Registry
 
 
-@click.command(short_help="Does a backbone or an encoder do what it has to?")
+@click.command(short_help="Does a backbone, encoder, metric or dataset do what it has to?")
 @click.argument("name")
 @click.option(
-    "--data", default="random", show_default=True, metavar="BACKBONE", help="Whose tokens the planted brains read."
+    "--data",
+    metavar="BACKBONE|PATH",
+    help="Of an encoder: the backbone whose tokens the planted brains read [default: random]. Of a dataset: its folder; "
+    "without one, it is simulated if it can be.",
 )
 @click.option("--seeds", default=3, show_default=True, metavar="N", help="How many seeds; medians are shown.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda.")
@@ -23,14 +26,14 @@ if TYPE_CHECKING:
     "--set", "settings", multiple=True, metavar="NAME.key=value", help="A setting of the encoder or of planted."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON list instead of a table.")
-def check(name: str, data: str, seeds: int, device: str, settings: tuple[str, ...], as_json: bool) -> int:
-    """Check NAME: a backbone (also a glob, e.g. '*/mini'), or an encoder. Exit 0 when all is good, 1 otherwise.
+def check(name: str, data: str | None, seeds: int, device: str, settings: tuple[str, ...], as_json: bool) -> int:
+    """Check NAME: a backbone (also a glob, e.g. '*/mini'), an encoder, a metric or a dataset. Exit 0 if all passes, else 1.
 
     A backbone is loaded untrained and asked for tokens: shapes, determinism, independence of the batch, what its card says,
-    no network, and so on; seconds for a small one. The options are for encoders.
+    no network, and so on; seconds for a small one. A metric scores made-up inputs of every kind; a dataset is opened and read.
 
     An encoder is fitted to simulated brains whose voxels read a network's tokens through known selectors; what it recovered
-    is printed beside what is expected. A few minutes.
+    is printed beside what is expected. A few minutes. --seeds, --device and --set are for encoders.
     """
     import os
 
@@ -39,19 +42,20 @@ def check(name: str, data: str, seeds: int, device: str, settings: tuple[str, ..
 
     registry = installed()
     if name in {entry.name for entry in registry.encoders}:
-        return _encoder(name, data, seeds, settings, device, registry, as_json)
-    return _backbones(name, registry, as_json)
+        return _encoder(name, data or "random", seeds, settings, device, registry, as_json)
+    return _conforms(name, data, registry, as_json)
 
 
-def _backbones(names: str, registry: Registry, as_json: bool) -> int:
+def _conforms(names: str, data: str | None, registry: Registry, as_json: bool) -> int:
     from dataclasses import asdict
+    from pathlib import Path
 
-    from brainbench.commands.check import check_backbones
+    from brainbench.commands.check import check_named
 
-    found = list(check_backbones(names, registry))
-    rows = [[f.name, f.check, "good" if f.good else "off", f.seen] for f in found]
+    found = list(check_named(names, Path(data) if data else None, registry))
+    rows = [[f.name, f.check, "pass" if f.passed else "fail", f.seen] for f in found]
     _print(["name", "check", "verdict", "seen"], rows, [asdict(f) for f in found], as_json)
-    return 0 if all(f.good for f in found) else 1
+    return 0 if all(f.passed for f in found) else 1
 
 
 def _encoder(
@@ -64,7 +68,7 @@ def _encoder(
 
     with progress.reporter() as report:
         found = check_encoder(name, data, seeds, settings, device, registry, report)
-    rows = [[f.figure, f"{f.recovered:.3f}", f.expected, "good" if f.within else "off"] for f in found]
+    rows = [[f.figure, f"{f.recovered:.3f}", f.expected, "pass" if f.within else "fail"] for f in found]
     _print(["figure", "recovered", "expected", "verdict"], rows, [asdict(f) for f in found], as_json)
     return 0 if all(f.within for f in found) else 1
 

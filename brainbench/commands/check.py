@@ -1,4 +1,4 @@
-"""Does a backbone do what it has to, does an encoder find what was planted? What is behind ``brainbench check``."""
+"""Does a plugin's object do what it has to, does an encoder find what was planted? The work of ``brainbench check``."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
+from typing import Any
 
 from brainbench.errors import PluginError, UsageError, did_you_mean
 from brainbench.planning.picks import UNTRAINED
@@ -14,46 +15,69 @@ from brainbench.planning.request import Request
 from brainbench.planning.settings import Assignments
 from brainbench.plugins import describe
 from brainbench.records import Record
-from brainbench.registry import Registry
+from brainbench.registry import PUBLISHED, Registry
 from brainbench.runner import Run
 from brainbench.runner.benchmark import Benchmark
-from brainbench.testing import BACKBONE_CHECKS, BackboneCase, ContractError
+from brainbench.testing import (
+    BACKBONE_CHECKS,
+    DATASET_CHECKS,
+    METRIC_CHECKS,
+    BackboneCase,
+    ContractError,
+    DatasetCase,
+    MetricCase,
+)
 from brainbench.util.folders import Folders, default_cache
 from brainbench.util.progress import Reporter
 
 
 @dataclass(frozen=True)
 class Verdict:
-    """One check of one backbone: whether it was passed, and what was seen."""
+    """One check of a backbone, metric or dataset: whether it was passed, and what was seen."""
 
     name: str
     check: str
-    good: bool
+    passed: bool
     seen: str
 
 
-def check_backbones(names: str, registry: Registry) -> Iterator[Verdict]:
-    """Run every check of the conformance kit on these backbones (names and globs), as their library initialises them.
+def check_named(names: str, data: Path | None, registry: Registry) -> Iterator[Verdict]:
+    """Run every check of the conformance kit on what these names and globs mean: metrics, datasets, or else backbones.
 
-    Raises UsageError on a name that is neither a backbone nor an encoder.
+    Backbones are checked as their library initialises them. data: the folder of a dataset that needs one; without it the
+    dataset is simulated, if it can be. Raises UsageError on a name that nothing has.
     """
+    if names in {entry.name for entry in registry.metrics}:
+        yield from _verdicts(names, MetricCase(registry.metrics.get(names).card), METRIC_CHECKS)
+        return
+    if names in {entry.name for entry in registry.datasets}:
+        yield from _verdicts(names, DatasetCase(registry.datasets.get(names).card, data=data), DATASET_CHECKS)
+        return
     try:
         entries = registry.backbones.select(names.replace(UNTRAINED, ""))
     except UsageError:
-        if near := did_you_mean(names, [entry.name for entry in registry.encoders]):
+        others = [entry.name for shelf in registry.shelves() if shelf is not registry.backbones for entry in shelf]
+        if near := did_you_mean(names, others):
             raise UsageError(f"unknown name {names!r}{near}; `brainbench list` shows them all") from None
+        family = names.split("/")[0]
+        for shelf in registry.shelves():
+            if family in PUBLISHED[shelf.kind]:
+                shelf.get(names)
         raise
     for entry in entries:
-        case = BackboneCase(entry.card)
-        for check, passes in BACKBONE_CHECKS.items():
-            try:
-                good, seen = True, passes(case)
-            except ContractError as error:
-                good, seen = False, str(error)
-            # A plugin may raise anything.
-            except Exception as error:
-                good, seen = False, describe(error)
-            yield Verdict(entry.name, check, good, " ".join(seen.split()))
+        yield from _verdicts(entry.name, BackboneCase(entry.card), BACKBONE_CHECKS)
+
+
+def _verdicts(name: str, case: Any, checks: Mapping[str, Callable[[Any], str]]) -> Iterator[Verdict]:
+    for check, found in checks.items():
+        try:
+            passed, seen = True, found(case)
+        except ContractError as error:
+            passed, seen = False, str(error)
+        # A plugin may raise anything.
+        except Exception as error:
+            passed, seen = False, describe(error)
+        yield Verdict(name, check, passed, " ".join(seen.split()))
 
 
 @dataclass(frozen=True)

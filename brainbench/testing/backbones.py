@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import subprocess
-import sys
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property
@@ -21,17 +19,11 @@ from brainbench.errors import PluginError
 from brainbench.pipeline.extractor import check_tokens
 from brainbench.protocols import Backbone, JointBackbone
 from brainbench.registry import installed
-from brainbench.testing.cases import expect, no_network, untouched_random_state
+from brainbench.testing.cases import expect, light_listing, no_network, untouched_random_state
 from brainbench.types import Tokens, Weights
 
 # Of the largest token of a layer: other sizes of a batch run other kernels.
 TOLERANCE = 1e-3
-# What a plugin may not import before one of its networks is built.
-HEAVY = (
-    *("torch", "timm", "open_clip", "transformers", "diffusers", "torchvision", "segment_anything", "mmengine", "mmcv"),
-    *("mmpretrain", "himalaya", "numpy", "pandas", "sklearn", "scipy", "h5py", "zarr", "nilearn", "PIL"),
-    "huggingface_hub",
-)
 SIZES = ((90, 61), (64, 64), (33, 120))
 
 
@@ -296,26 +288,8 @@ def quiet(case: BackboneCase) -> str:
 
 def light(case: BackboneCase) -> str:
     """Importing the plugin, to list its cards, imports nothing heavy and calls no other machine."""
-    owners = [plugin for plugin in installed().plugins if case.card in plugin.cards.get("backbones", ())]
-    if not owners:
-        return "not from an installed plugin"
-    done = subprocess.run(
-        [sys.executable, "-c", _LISTING, owners[0].name, *HEAVY], capture_output=True, text=True, check=False
-    )
-    expect(done.returncode == 0, f"importing the plugin {owners[0].name}: {done.stderr.strip().splitlines()[-1:]}")
-    return f"{owners[0].name} imports nothing heavy"
+    return light_listing(case.card, "backbones")
 
-
-_LISTING = """
-import socket, sys
-def refuse(*arguments, **_): sys.exit(f"calls {arguments[:1]}")
-socket.getaddrinfo = socket.create_connection = refuse
-from importlib.metadata import entry_points
-point = next(p for p in entry_points(group="brainbench") if p.name == sys.argv[1])
-point.load().register_backbones()
-heavy = sorted(set(sys.argv[2:]) & sys.modules.keys())
-sys.exit(f"imports {', '.join(heavy)}" if heavy else 0)
-"""
 
 Check = Callable[[BackboneCase], str]
 BACKBONE_CHECKS: Mapping[str, Check] = {

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import random
 import socket
+import subprocess
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
@@ -11,7 +13,16 @@ from typing import Any
 import numpy as np
 import torch
 
+from brainbench.cards import Card
+from brainbench.registry import installed
+
 _NOWHERE = 81_724_365
+# What a plugin may not import before one of its networks is built.
+HEAVY = (
+    *("torch", "timm", "open_clip", "transformers", "diffusers", "torchvision", "segment_anything", "mmengine", "mmcv"),
+    *("mmpretrain", "himalaya", "numpy", "pandas", "sklearn", "scipy", "h5py", "zarr", "nilearn", "PIL"),
+    "huggingface_hub",
+)
 
 
 class ContractError(AssertionError):
@@ -70,3 +81,33 @@ def no_network(during: str) -> Iterator[None]:
     finally:
         socket.getaddrinfo, socket.create_connection = lookup, connect
     expect(not asked, f"{during} calls {', '.join(asked)}")
+
+
+def light_listing(card: Card, kind: str) -> str:
+    """Raise ContractError if importing the plugin of a card, to list it, imports a heavy library or opens a connection.
+
+    kind: of the card, ``backbones`` ...; the import runs in a process of its own.
+    """
+    owners = [plugin for plugin in installed().plugins if card in plugin.cards.get(kind, ())]
+    if not owners:
+        return "not from an installed plugin"
+    done = subprocess.run(
+        [sys.executable, "-c", _LISTING, owners[0].name, f"register_{kind}", *HEAVY],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    expect(done.returncode == 0, f"importing the plugin {owners[0].name}: {done.stderr.strip().splitlines()[-1:]}")
+    return f"{owners[0].name} imports nothing heavy"
+
+
+_LISTING = """
+import socket, sys
+def refuse(*arguments, **_): sys.exit(f"calls {arguments[:1]}")
+socket.getaddrinfo = socket.create_connection = refuse
+from importlib.metadata import entry_points
+point = next(p for p in entry_points(group="brainbench") if p.name == sys.argv[1])
+getattr(point.load(), sys.argv[2])()
+heavy = sorted(set(sys.argv[3:]) & sys.modules.keys())
+sys.exit(f"imports {', '.join(heavy)}" if heavy else 0)
+"""

@@ -14,7 +14,7 @@ import brainbench.registry
 from brainbench import ModuleBackbone, square
 from brainbench.cli import main
 from brainbench.commands import check as checking
-from brainbench.testing import BACKBONE_CHECKS
+from brainbench.testing import BACKBONE_CHECKS, DATASET_CHECKS, METRIC_CHECKS
 
 SMALL = "--seeds 1 --set planted.images=100 --set planted.voxels=100 --set *.steps=5"
 Shell = Callable[[str], tuple[int, str, str]]
@@ -67,7 +67,7 @@ def test_all_within_is_exit_0(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(checking, "BOUNDS", (easy,))
     code, out, _ = shell(f"check classtoken {SMALL}")
     assert code == 0
-    assert out.splitlines()[1].split("\t")[2:] == ["anything", "good"]
+    assert out.splitlines()[1].split("\t")[2:] == ["anything", "pass"]
 
 
 @pytest.mark.parametrize(
@@ -75,6 +75,8 @@ def test_all_within_is_exit_0(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> 
     [
         ("check factortopi", "did you mean 'factortopy'"),
         ("check clipp/mini", "unknown backbone 'clipp/mini'"),
+        ("check peerson", "did you mean 'pearson'"),
+        ("check demoo", "did you mean 'demo'"),
         ("check none/*", "no backbone matches 'none/*'"),
         ("check factortopy --data randon", "did you mean 'random'"),
         ("check factortopy --set planted.image=3", "did you mean 'images'"),
@@ -93,7 +95,7 @@ def test_a_backbone(shell: Shell) -> None:
     assert code == 0
     assert {row["name"] for row in rows} == {"pixels", "random"}
     assert [row["check"] for row in rows if row["name"] == "random"] == list(BACKBONE_CHECKS)
-    assert all(row["good"] for row in rows)
+    assert all(row["passed"] for row in rows)
 
 
 def test_a_backbone_that_is_not_as_it_should_be(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -104,4 +106,28 @@ def test_a_backbone_that_is_not_as_it_should_be(shell: Shell, monkeypatch: pytes
     monkeypatch.setattr(brainbench.registry, "installed", lambda: registry)
     code, out, _ = shell("check toy/net")
     assert code == 1
-    assert "toy/net\tcard\toff\tthe card says layers 3, the network has 1" in out
+    assert "toy/net\tcard\tfail\tthe card says layers 3, the network has 1" in out
+
+
+@pytest.mark.parametrize(("name", "checks"), [("pearson", METRIC_CHECKS), ("folder", DATASET_CHECKS)])
+def test_a_metric_and_a_dataset(shell: Shell, name: str, checks: dict[str, object]) -> None:
+    code, out, _ = shell(f"check {name}")
+    rows = [line.split("\t")[:3] for line in out.splitlines()[1:]]
+    assert rows == [[name, check, "pass"] for check in checks]
+    assert code == 0
+
+
+def test_a_dataset_is_read_from_the_folder_that_is_named(shell: Shell, tmp_path: Path) -> None:
+    code, out, _ = shell(f"check folder --data {tmp_path / 'nowhere'}")
+    assert code == 1
+    assert "folder\tsubjects\tfail\t" in out
+    assert "nowhere" in out
+
+
+def test_a_name_of_a_plugin_that_is_not_there_says_what_to_install(
+    shell: Shell, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(brainbench.registry, "installed", toy.registry)
+    code, _, err = shell("check miou")
+    assert code == 2
+    assert "unknown metric 'miou'; it comes with: pip install brainbench-plugin-alignedcut" in err

@@ -202,3 +202,6 @@ COST = MetricCard(
     digits=2,
     own_table=True,
 )
+
+# What the built-in plugin registers.
+METRICS = [value for value in list(globals().values()) if isinstance(value, MetricCard)]
