@@ -95,7 +95,7 @@ def factortopy(variant: str, scale: Scale, generator: Generator) -> EncoderModel
             return model
         # tanh of a normal variable of deviation 0.9 is about uniform.
         last = model.selectors.space[-1].weight.normal_(generator=generator)
-        last *= 0.9 / model.selectors.space(model.selectors.encoding).std()
+        last *= 0.9 / model.selectors.space(model.selectors.codes, model.selectors.basis).std()
     return model
 
 

@@ -61,7 +61,7 @@ def model_of(scale: Scale, *, start: bool = False) -> FactorTopyModel:
             last.data.copy_(torch.randn(last.shape, generator=generator))
         # tanh of a logistic variable of scale 1/2 is uniform: as many voxels read one part of the image as another.
         with torch.no_grad():
-            space, head = model.selectors.space(model.selectors.encoding), model.selectors.space[-1]
+            space, head = model.selectors.space(model.selectors.codes, model.selectors.basis), model.selectors.space[-1]
             gain = (pi / sqrt(12)) / space.std(dim=0)
             head.bias.copy_(-space.mean(dim=0) * gain)
             head.weight.mul_(gain[:, None])
@@ -79,7 +79,7 @@ def data_of(scale: Scale, seed: int = 1) -> tuple[list[Tensor], Tensor]:
 
 def plain_selection(model: FactorTopyModel) -> tuple[Tensor, Tensor, Tensor]:
     """The three MLPs as torch would run them."""
-    x, heads = model.selectors.encoding, {}
+    x, heads = model.selectors.codes @ model.selectors.basis, {}
     for name, mlp in model.selectors.named_children():
         hidden = F.gelu(F.linear(x, mlp[0].weight, mlp[0].bias))
         hidden = F.gelu(F.linear(hidden, mlp[2].weight, mlp[2].bias))

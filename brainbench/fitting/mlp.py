@@ -31,9 +31,14 @@ class Mlp(nn.Sequential):
         super().__init__(first, nn.GELU(), second, nn.GELU(), last)
         self._work: Tensor | None = None
 
-    def forward(self, x: Tensor) -> Tensor:
-        """[V, inputs] -> [V, outputs]."""
+    def forward(self, x: Tensor, basis: Tensor | None = None) -> Tensor:
+        """[V, inputs] -> [V, outputs]; with a basis [r, inputs], x is [V, r] and the inputs are their product.
+
+        That product is never made: the first layer's weights are multiplied by the basis instead, once for all voxels.
+        """
         parameters = [p for layer in (self[0], self[2], self[4]) for p in (layer.weight, layer.bias)]
+        if basis is not None:
+            parameters[0] = parameters[0] @ basis.t()
         work = self._workspace(x) if torch.is_grad_enabled() else None
         result: Tensor = _Mlp.apply(x, work, *parameters)
         return result

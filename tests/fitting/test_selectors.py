@@ -8,6 +8,7 @@ import torch
 from scipy.stats import entropy
 
 from brainbench.fitting import FreeSelectors, TopologicalSelectors, entropy_penalty, positional_encoding
+from brainbench.fitting.selectors import factored
 
 
 def coordinates(voxels: int = 20) -> torch.Tensor:
@@ -32,6 +33,14 @@ def test_encoding_does_not_depend_on_unit_or_origin() -> None:
 
 def test_encoding_of_a_single_voxel_is_finite() -> None:
     assert positional_encoding(coordinates(1)).isfinite().all()
+
+
+@pytest.mark.parametrize("voxels", [1, 20, 3000])
+def test_a_factored_encoding_is_the_encoding_and_thinner(voxels: int) -> None:
+    encoding = positional_encoding(coordinates(voxels))
+    codes, basis = factored(encoding)
+    assert codes.shape[1] == len(basis) <= min(voxels, 100)
+    assert (codes.double() @ basis.double() - encoding).abs().max() < 1e-5
 
 
 @pytest.mark.parametrize("topology", [True, False])

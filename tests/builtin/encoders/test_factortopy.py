@@ -82,7 +82,7 @@ def test_responses_loss_and_every_gradient_against_listing_1_in_float64(
     for name, gradient in zip(names, gradients, strict=True):
         # A bias of one number is a sum that may cancel: it is measured with the weights of its layer.
         largest = max(truths[n].abs().max() for n in (name, name.replace(".bias", ".weight")))
-        assert (gradient - truths[name]).abs().max() <= 1e-5 * largest, name
+        assert (gradient - truths[name]).abs().max() <= 2e-5 * largest, name
 
 
 @pytest.mark.parametrize("name", VARIANTS)
