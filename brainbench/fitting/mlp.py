@@ -36,9 +36,9 @@ class Mlp(nn.Sequential):
 
         That product is never made: the first layer's weights are multiplied by the basis instead, once for all voxels.
         """
-        parameters = [p for layer in (self[0], self[2], self[4]) for p in (layer.weight, layer.bias)]
+        parameters: list[Tensor] = [p for layer in (self[0], self[2], self[4]) for p in layer.parameters()]
         if basis is not None:
-            parameters[0] = parameters[0] @ basis.t()
+            parameters[0] = torch.mm(parameters[0], basis.t())
         work = self._workspace(x) if torch.is_grad_enabled() else None
         result: Tensor = _Mlp.apply(x, work, *parameters)
         return result
