@@ -27,7 +27,7 @@ from brainbench import Stimuli
 from brainbench.planning.backbones import pick_backbones
 from brainbench.planning.picks import BackbonePick
 from brainbench.planning.settings import Assignments
-from brainbench.planning.tokens import TokenRequest
+from brainbench.planning.tokens import token_request
 from brainbench.registry import installed
 from brainbench.runner import FeatureReader, load_backbone
 from brainbench.util.folders import Folders
@@ -67,7 +67,7 @@ class Extraction:
         assert isinstance(self.pick, BackbonePick)
         (folder / "pictures").mkdir()
         stimuli = pictures(folder / "pictures", images)
-        self.request = TokenRequest(self.pick, stimuli, "8")
+        self.request = token_request(self.pick, stimuli, "8")
         self.folders = Folders(folder, folder, folder / "cache")
         self.reader = FeatureReader(self.folders, device, Silent())
         self.images, self.batch, self.device = images, batch, device

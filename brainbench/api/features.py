@@ -12,7 +12,7 @@ from brainbench.errors import BrainbenchError, DataError, PluginError, UsageErro
 from brainbench.planning.backbones import pick_backbones
 from brainbench.planning.picks import AnyBackbone
 from brainbench.planning.settings import Assignments
-from brainbench.planning.tokens import TokenRequest
+from brainbench.planning.tokens import token_request
 from brainbench.plugins import BlamedError, describe
 from brainbench.registry import installed
 from brainbench.runner import FeatureReader
@@ -54,7 +54,7 @@ def features_key(backbone: str, stimuli: Stimuli, *, grid: Grid = "8", device: s
     Raises:
         UsageError: there is no such backbone, or the name means several.
     """
-    return TokenRequest(_one(backbone, resolve_device(device)), stimuli, grid).key
+    return token_request(_one(backbone, resolve_device(device)), stimuli, grid).key
 
 
 def _one(backbone: str, device: str) -> AnyBackbone:
@@ -77,7 +77,7 @@ def cache_folders(cache: str | Path | None) -> Folders:
 
 def read_tokens(pick: AnyBackbone, stimuli: Stimuli, grid: Grid, device: str, folders: Folders) -> Features:
     """The tokens of a backbone for these images; raises PluginError when it cannot give them, DataError without an image."""
-    request = TokenRequest(pick, replace(stimuli, open=partial(_opened, stimuli)), grid)
+    request = token_request(pick, replace(stimuli, open=partial(_opened, stimuli)), grid)
     try:
         return FeatureReader(folders, device, Silent()).read(request)
     except BlamedError as error:

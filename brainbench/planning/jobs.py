@@ -24,7 +24,7 @@ from brainbench.planning.picks import (
 )
 from brainbench.planning.request import Request
 from brainbench.planning.settings import Assignments
-from brainbench.planning.tokens import TokenRequest
+from brainbench.planning.tokens import TokenRequest, token_request
 from brainbench.registry import Registry
 from brainbench.types import Grid
 
@@ -183,7 +183,7 @@ def _job(
     data: OpenDataset,
     images: int = 0,
 ) -> Job:
-    tokens, responses = TokenRequest(backbone, data.readable(subject), grid), data.survey(subject, images)
+    tokens, responses = token_request(backbone, data.readable(subject), grid), data.survey(subject, images)
     source: dict[str, Any] = {"dataset": data.card.name, "version": data.dataset.version, "subject": subject}
     if responses is not None:
         source |= {"responses": responses.key, "split": responses.split_hash}

@@ -35,7 +35,7 @@ class TokenRequest:
         """What went into the key."""
         return self._identity[1]
 
-    @property
+    @cached_property
     def networks(self) -> tuple[NetworkRequest, ...]:
         """The same of each network that runs for the backbone."""
         return tuple(NetworkRequest(network, self.stimuli, self.grid) for network in self.backbone.networks)
@@ -48,9 +48,21 @@ class NetworkRequest(TokenRequest):
     backbone: BackbonePick
 
     @cached_property
+    def networks(self) -> tuple[NetworkRequest, ...]:
+        """Itself."""
+        return (self,)
+
+    @cached_property
     def reading(self) -> str:
         """Equal for requests that one pass of the network over the images can serve."""
         card = self.backbone.card
         weights = keys.weights_facts(card, self.backbone.weights)
         network = repr(card.joint or card.name)
         return digest([network, weights, dict(self.backbone.settings), self.stimuli.key])
+
+
+def token_request(backbone: AnyBackbone, stimuli: Stimuli, grid: Grid) -> TokenRequest:
+    """Return the request of a backbone: that of its network, or of the several that are taken as one."""
+    if isinstance(backbone, BackbonePick):
+        return NetworkRequest(backbone, stimuli, grid)
+    return TokenRequest(backbone, stimuli, grid)
