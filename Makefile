@@ -1,11 +1,22 @@
 # The verbs of development; run inside an active virtual environment.
-.PHONY: install test lint types docs site tables pictures board format clean
+.PHONY: install test test-quick test-oldest lint types docs site tables pictures board format clean
 
 install:  ## everything, editable
 	pip install -e . -e ".[test]" $(addprefix -e ,$(wildcard plugins/*))
 
 test:  ## the whole test run
 	pytest
+
+test-quick:  ## what is not marked slow: between two edits
+	pytest -m "not slow"
+
+test-oldest:  ## the whole test run with the lowest versions that every pyproject.toml allows, in an environment of its own
+	rm -rf build/oldest
+	python3.11 -m venv build/oldest
+	build/oldest/bin/pip install --quiet uv
+	build/oldest/bin/uv pip install --quiet --python build/oldest/bin/python --resolution lowest-direct \
+		-e . -e ".[test]" $(addprefix -e ./,$(wildcard plugins/*))
+	. build/oldest/bin/activate && pytest
 
 lint:  ## style and common errors
 	ruff check .

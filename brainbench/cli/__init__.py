@@ -71,8 +71,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         click.echo(f"brainbench: {' '.join(str(error).split())}", err=True)
         sys.exit(2)
     except (click.Abort, KeyboardInterrupt) as stop:
-        # click hides what was interrupted behind its own exception.
-        where = f"{stop.__cause__ or stop}"
+        # click raises an exception of its own for the one that stopped the run; before 8.2 it does not name it as the cause.
+        where = f"{stop.__cause__ or stop.__context__ or stop}"
         kept = "; ".join(["interrupted", *([where] if where else []), "what was finished is kept"])
         click.echo(f"brainbench: {kept}, the same command goes on from there", err=True)
         sys.exit(INTERRUPTED)

@@ -23,7 +23,7 @@ ENGINE = (
 STEPS = 60
 # Two networks, each with one job of its tokens alone and one fit a subject; 200 images are four chunks or seven batches.
 JOBS, FITS, BATCHES = 6, 4, 14
-PATIENCE_S = 60
+PATIENCE_S = 300
 
 
 class Process:

@@ -18,6 +18,8 @@ from tools.train_minis.objective import Objective, Recipe
 from tools.train_minis.ship import ship
 from tools.train_minis.stream import HELD_OUT, TRAIN, Stream, demo_digests
 
+pytestmark = pytest.mark.slow
+
 FAMILIES = ("imagenet", "clip", "mae", "mocov3", "dinov2", "sam", "sd")
 
 
