@@ -27,6 +27,7 @@ def _card(name: str, kind: str, summary: str, *more: Setting, selectors: tuple[s
         libraries=("himalaya",),
         citation=HIMALAYA,
         selectors=selectors,
+        rereads=True,
     )
 
 
