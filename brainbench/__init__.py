@@ -25,6 +25,7 @@ from brainbench.protocols import (
     JointBackbone,
     Metric,
     RecordsMetric,
+    Restoring,
     Surveyed,
 )
 from brainbench.types import (
@@ -48,6 +49,7 @@ from brainbench.util.lazy import attach
 if TYPE_CHECKING:
     from brainbench.api.features import features, features_key
     from brainbench.api.from_module import from_module
+    from brainbench.api.predict import predict
     from brainbench.api.reopen import Reopened, reopen
     from brainbench.api.run import run
     from brainbench.backbones.checkpoints import load_state, load_strict
@@ -73,6 +75,7 @@ _LATE = {
     "layer_place": "brainbench.metrics.layer_profile",
     "load_state": "brainbench.backbones.checkpoints",
     "load_strict": "brainbench.backbones.checkpoints",
+    "predict": "brainbench.api.predict",
     "read_outputs": "brainbench.backbones.module_backbone",
     "reopen": "brainbench.api.reopen",
     "resamples": "brainbench.metrics.bootstrap",
@@ -111,6 +114,7 @@ __all__ = [
     "RecordsMetric",
     "Reopened",
     "Responses",
+    "Restoring",
     "Score",
     "Selectors",
     "Setting",
@@ -133,6 +137,7 @@ __all__ = [
     "lazy",
     "load_state",
     "load_strict",
+    "predict",
     "read_outputs",
     "reopen",
     "resamples",

@@ -235,6 +235,9 @@ class EncoderCard(Card):
     """Default of the setting ``steps`` on simulated data, with the default recipe."""
     selectors: tuple[str, ...] = ()
     """The selectors that its fits have, of ``space``, ``layer``, ``scale``, ``channel``."""
+    rereads: bool = False
+    """Its fits read the tokens of the images that they were fitted to again whenever they predict. ``brainbench predict``
+    then needs the dataset too."""
     joint: bool = False
     """Accepts a joint backbone (``A+B``), which has the layers of several networks. Their grids may differ."""
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 from brainbench.types import (
     Cell,
+    Device,
     Features,
     FitContext,
     Masks,
@@ -98,6 +99,20 @@ class Encoder(Protocol):
 
     def fit(self, features: Features, responses: Responses, context: FitContext) -> Fitted:
         """Fit on the train split and select on val. Must not read the test split."""
+        ...
+
+
+@runtime_checkable
+class Restoring(Protocol):
+    """An encoder that can turn the parameters of one of its fits back into a fit, as ``brainbench predict`` needs."""
+
+    def restore(self, parameters: Mapping[str, Tensor], features: Features, device: Device) -> Fitted:
+        """Return the fit whose ``parameters()`` these are. It predicts what the fit predicted, to within 1e-5.
+
+        features: the same backbone's tokens of any images, or, if the encoder's card says ``rereads``, of the images that it
+        was fitted to. The selectors may be None and the history empty. Raises DataError if the parameters are not those of this
+        encoder, or not of these layers.
+        """
         ...
 
 

@@ -20,7 +20,7 @@ from brainbench.types import Features, Grid, Stimuli
 from brainbench.util.files import storage
 from brainbench.util.folders import Folders, default_cache
 from brainbench.util.memory import resolve_device
-from brainbench.util.progress import Silent
+from brainbench.util.progress import Reporter, Silent
 
 
 def features(
@@ -75,11 +75,13 @@ def cache_folders(cache: str | Path | None) -> Folders:
     return folders
 
 
-def read_tokens(pick: AnyBackbone, stimuli: Stimuli, grid: Grid, device: str, folders: Folders) -> Features:
+def read_tokens(
+    pick: AnyBackbone, stimuli: Stimuli, grid: Grid, device: str, folders: Folders, report: Reporter | None = None
+) -> Features:
     """The tokens of a backbone for these images; raises PluginError when it cannot give them, DataError without an image."""
     request = token_request(pick, replace(stimuli, open=partial(_opened, stimuli)), grid)
     try:
-        return FeatureReader(folders, device, Silent()).read(request)
+        return FeatureReader(folders, device, report or Silent()).read(request)
     except BlamedError as error:
         if isinstance(error.cause, BrainbenchError):
             raise error.cause from error

@@ -60,17 +60,8 @@ def reopen(
         WeightsError, PluginError: the backbone cannot give its tokens.
     """
     path = Path(record)
-    found = read_record(path)
-    if found.status != "done" or found.encoder is None:
-        raise UsageError(f"{path}: nothing was fitted there; choose a record with an encoder")
-    name = f"{found.key}.safetensors"
-    parameters = path.parent / name
-    if name not in found.artifacts:
-        raise UsageError(
-            f"{path}: no parameters were kept beside it; run the same command again with --keep all --fresh"
-        )
-    if not parameters.is_file() or file_sha256(parameters) != found.artifacts[name]:
-        raise StoreError(f"{parameters} is gone or damaged; run the same command again with --fresh")
+    found, parameters = finished_fit(path)
+    assert found.encoder is not None
     folders = cache_folders(cache)
     request = Request(
         backbones=found.backbone.name,
@@ -80,7 +71,7 @@ def reopen(
         data=None if data is None else Path(data),
         subjects=found.dataset.subject,
         weights=tuple(weights),
-        settings=tuple(_settings(found)),
+        settings=tuple(settings_of(found)),
         controls=False,
     )
     benchmark = Benchmark.open(request, installed(), folders, device=device)
@@ -99,12 +90,35 @@ def reopen(
     return Reopened(shown, opened.dataset.masks(job.subject), others(shown), parameters, others)
 
 
-def _settings(record: Record) -> Iterator[str]:
-    """``--set`` texts of everything that a record says was set; settings of one backbone among several bear its name."""
+def finished_fit(path: Path) -> tuple[Record, Path]:
+    """Return the record of a fit and the file of its parameters; raises StoreError or UsageError if they are not there whole."""
+    found = read_record(path)
+    if found.failure is not None:
+        raise UsageError(f"{path}: this job failed ({found.failure.type}: {found.failure.message}); run it again")
+    if found.status != "done" or found.encoder is None:
+        raise UsageError(f"{path}: nothing was fitted there; choose a record with an encoder")
+    name = f"{found.key}.safetensors"
+    if name not in found.artifacts:
+        raise UsageError(
+            f"{path}: no parameters were kept beside it; run the same command again with --keep all --fresh"
+        )
+    parameters = path.parent / name
+    if not parameters.is_file() or file_sha256(parameters) != found.artifacts[name]:
+        raise StoreError(f"{parameters} is gone or damaged; run the same command again with --fresh")
+    return found, parameters
+
+
+def settings_of(record: Record) -> Iterator[str]:
+    """``--set`` texts of everything that a record says was set."""
+    yield from backbone_settings(record)
+    if record.encoder:
+        yield from (f"{record.encoder.name}.{key}={value}" for key, value in record.encoder.changed.items())
+    yield from (f"{record.dataset.name}.{key}={value}" for key, value in record.dataset.changed.items())
+
+
+def backbone_settings(record: Record) -> Iterator[str]:
+    """``--set`` texts of the backbone's settings; those of one backbone among several bear its name."""
     members = [name.removesuffix(UNTRAINED) for name in record.backbone.name.split(JOIN)]
     for key, value in record.backbone.settings.items():
         own = [name for name in members if len(members) > 1 and key.startswith(f"{name}.")]
         yield from [f"{key}={value}"] if own else [f"{name}.{key}={value}" for name in members]
-    if record.encoder:
-        yield from (f"{record.encoder.name}.{key}={value}" for key, value in record.encoder.changed.items())
-    yield from (f"{record.dataset.name}.{key}={value}" for key, value in record.dataset.changed.items())

@@ -16,6 +16,7 @@ from brainbench.cli.list import list_
 from brainbench.cli.new import new
 from brainbench.cli.plot import plot
 from brainbench.cli.plugins import plugins
+from brainbench.cli.predict import predict
 from brainbench.cli.report import report
 from brainbench.cli.run import run
 from brainbench.cli.weights import weights
@@ -54,7 +55,7 @@ def cli(context: click.Context) -> None:
         click.echo(context.get_help())
 
 
-for command in (run, list_, plugins, check, new, data, leaderboard, plot, report, cite, weights, cache):
+for command in (run, list_, plugins, check, new, data, leaderboard, plot, predict, report, cite, weights, cache):
     cli.add_command(command)
 
 

@@ -89,7 +89,11 @@ def _files(folder: Path) -> Iterator[str]:
 
 def read_images(folder: Path, names: tuple[str, ...], ledger: Ledger) -> Images:
     """Decode every image once; DataError naming the first that cannot be decoded."""
-    paths = tuple(folder / name for name in names)
+    return read_files(tuple(folder / name for name in names), ledger)
+
+
+def read_files(paths: tuple[Path, ...], ledger: Ledger) -> Images:
+    """``read_images`` of files that may lie in several folders."""
     facts = ledger.examine("image", paths, _look)
     sizes = tuple((int(fact["width"]), int(fact["height"])) for fact in facts)
     return Images(paths, tuple(str(fact["digest"]) for fact in facts), sizes)

@@ -7,7 +7,7 @@ from brainbench.fitting.blur import blurred
 from brainbench.fitting.channel_align import ChannelAlign, Linear
 from brainbench.fitting.engine import Training, train
 from brainbench.fitting.fit_state import FitState
-from brainbench.fitting.fitted import FittedModel, fit_model
+from brainbench.fitting.fitted import FittedModel, fit_model, restore_model
 from brainbench.fitting.identifiability import layer_likeness
 from brainbench.fitting.losses import smooth_l1
 from brainbench.fitting.model import EncoderModel
@@ -60,6 +60,7 @@ __all__ = [
     "positional_encoding",
     "read_out",
     "read_out_loss",
+    "restore_model",
     "smooth_l1",
     "train",
 ]

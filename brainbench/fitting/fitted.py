@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from torch import Tensor
 
+from brainbench.errors import DataError
 from brainbench.fitting.aligned_features import AlignedFeatures
 from brainbench.fitting.engine import train
 from brainbench.fitting.model import EncoderModel
@@ -68,3 +69,24 @@ def fit_model(model: EncoderModel, data: TrainingData, recipe: Recipe, context: 
         history=training.history,
         notes=(*data.notes, *training.notes),
     )
+
+
+def restore_model(
+    make: Callable[[int], EncoderModel], parameters: Mapping[str, Tensor], features: Features, device: str
+) -> FittedModel:
+    """Return the fit whose ``FittedModel.parameters`` these are.
+
+    make: number of voxels -> a model to load the state into; features: of the layers that it was fitted to. Raises DataError if
+    the parameters are not those of such a model on such layers.
+    """
+    state = {name.removeprefix("model."): t for name, t in parameters.items() if name.startswith("model.")}
+    try:
+        units = Standardisation(parameters["responses.mean"], parameters["responses.sd"])
+        reader = TokenReader.restored(features.layers, parameters)
+        model = make(len(units.mean))
+        model.load_state_dict(state)
+    except (KeyError, RuntimeError) as problem:
+        reason = " ".join(str(problem).split())
+        shape = f"{len(features.layers)} layers of {', '.join(map(str, features.channels))} channels"
+        raise DataError(f"the parameters are not those of this encoder on {shape}: {reason[:300]}") from problem
+    return FittedModel(model=model.to(device), reader=reader, units=units, device=device, history=())

@@ -39,7 +39,7 @@ def encode(
     _check_history(fitted.history, name)
     test, voxels = responses.rows("test"), responses.values.shape[1]
     shown = responses.stimulus[test]
-    values = _predicted(fitted, features, shown, voxels, name)
+    values = predicted(fitted, features, shown, voxels, name)
     observed = np.asarray(responses.values[test], dtype=np.float32)
     ids = tuple(stimuli.ids[i] for i in shown.tolist())
     unmeasured = np.array(stimuli.unmeasured, int)
@@ -47,7 +47,7 @@ def encode(
         fitted,
         Predictions(values, observed, ids),
         _checked(fitted.selectors, voxels, name),
-        _predicted(fitted, features, unmeasured, voxels, name) if len(unmeasured) else None,
+        predicted(fitted, features, unmeasured, voxels, name) if len(unmeasured) else None,
         fitted.aligned(features) if isinstance(fitted, Aligning) else None,
     )
 
@@ -62,8 +62,8 @@ def _check_history(history: Sequence[Mapping[str, float]], name: str) -> None:
                 )
 
 
-def _predicted(fitted: Fitted, features: Features, stimuli: np.ndarray, voxels: int, name: str) -> np.ndarray:
-    """[n, V] float32."""
+def predicted(fitted: Fitted, features: Features, stimuli: np.ndarray, voxels: int, name: str) -> np.ndarray:
+    """Predictions [n, V] float32 of a fit of the encoder ``name``; PluginError if they are of a wrong shape or not finite."""
     values, expected = np.asarray(fitted.predict(features, stimuli)), (len(stimuli), voxels)
     if values.shape != expected:
         raise PluginError(f"{name}: predict() gave {list(values.shape)}, expected {list(expected)}")

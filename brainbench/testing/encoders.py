@@ -8,9 +8,10 @@ from typing import Any
 
 import numpy as np
 import torch
+from safetensors.torch import load, save
 
 from brainbench.cards import EncoderCard
-from brainbench.protocols import Encoder, Fitted
+from brainbench.protocols import Encoder, Fitted, Restoring
 from brainbench.registry import installed
 from brainbench.testing.cases import expect, no_network, untouched_random_state
 from brainbench.types import FitContext, Responses
@@ -133,6 +134,17 @@ def parameters(case: EncoderCase) -> str:
     return f"{sum(value.numel() for value in found.values())} figures"
 
 
+def restored(case: EncoderCase) -> str:
+    """What was stored predicts what the fit predicted, to within 1e-5."""
+    encoder = case.load()
+    if not isinstance(encoder, Restoring):
+        return "no restore(): `brainbench predict` cannot use its fits"
+    stored = load(save({name: tensor.contiguous() for name, tensor in case.fitted.parameters().items()}))
+    again = case.predicted(encoder.restore(stored, ToyFeatures(), "cpu"))
+    expect(np.allclose(again, case.predicted(case.fitted), atol=1e-5), "a restored fit predicts something else")
+    return "the same predictions"
+
+
 def selectors(case: EncoderCase) -> str:
     """The selectors that the card names, and no other; layer weights sum to 1."""
     found = case.fitted.selectors
@@ -165,5 +177,5 @@ def quiet(case: EncoderCase) -> str:
 Check = Callable[[EncoderCase], Any]
 ENCODER_CHECKS: Mapping[str, Check] = {
     check.__name__.replace("_", " "): check
-    for check in (predictions, same_seed, test_split, parameters, selectors, history, quiet)
+    for check in (predictions, same_seed, test_split, parameters, restored, selectors, history, quiet)
 }

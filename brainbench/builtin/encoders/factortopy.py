@@ -31,6 +31,7 @@ from brainbench.fitting import (
     one_grid,
     read_out,
     read_out_loss,
+    restore_model,
 )
 
 # Standard deviation of an untrained voxel's prediction, in units of its responses. Not smaller: selectors would settle, all
@@ -86,27 +87,34 @@ class FactorTopy:
 
         Raises DataError when coordinates, tokens or responses cannot be used, or when the fit diverges.
         """
-        grid = one_grid(features)
+        one_grid(features)
         data = load_training_data(
             features, responses, ("local", "global"), memory=self.recipe.memory, device=context.device
         )
-        generator = torch.Generator().manual_seed(context.seed)
         coordinates = _coordinates(responses, data.voxels) if self.variant.topology else None
-        model = FactorTopyModel(
-            features.channels,
-            grid,
-            data.voxels,
-            coordinates,
-            self.recipe,
-            generator,
-            self.variant,
-            separate=self.separate,
-        )
+        model = self._model(features, data.voxels, coordinates, context.seed)
         fitted = fit_model(model, data, self.recipe, context)
         return replace(
             fitted,
             selectors=model.selected(features.layers, data.tokens_of(_some(data), context.device)),
             notes=(*fitted.notes, *((NO_COORDINATES,) if self.variant.topology and coordinates is None else ())),
+        )
+
+    def restore(self, parameters: Mapping[str, Tensor], features: Features, device: str) -> FittedModel:
+        """Return the fit with these parameters, for features of the same layers; raises DataError if they are not its own."""
+        coordinates = parameters.get("model.selectors.coordinates")
+        return restore_model(lambda voxels: self._model(features, voxels, coordinates), parameters, features, device)
+
+    def _model(self, features: Features, voxels: int, coordinates: Tensor | None, seed: int = 0) -> FactorTopyModel:
+        return FactorTopyModel(
+            features.channels,
+            one_grid(features),
+            voxels,
+            coordinates,
+            self.recipe,
+            torch.Generator().manual_seed(seed),
+            self.variant,
+            separate=self.separate,
         )
 
 

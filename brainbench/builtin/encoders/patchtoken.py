@@ -20,6 +20,7 @@ from brainbench.fitting import (
     fit_model,
     load_training_data,
     one_grid,
+    restore_model,
 )
 
 
@@ -36,11 +37,18 @@ class PatchToken:
 
     def fit(self, features: Features, responses: Responses, context: FitContext) -> FittedModel:
         """Fit on train, choose on val. Raises DataError when tokens or responses cannot be used, or when the fit diverges."""
-        height, width = one_grid(features)
+        one_grid(features)
         data = load_training_data(features, responses, ("local",), memory=self.recipe.memory, device=context.device)
-        generator = torch.Generator().manual_seed(context.seed)
-        model = PatchTokenModel(features.channels, height * width, data.voxels, self.recipe, generator)
-        return fit_model(model, data, self.recipe, context)
+        return fit_model(self._model(features, data.voxels, context.seed), data, self.recipe, context)
+
+    def restore(self, parameters: Mapping[str, Tensor], features: Features, device: str) -> FittedModel:
+        """Return the fit with these parameters, for features of the same layers; raises DataError if they are not its own."""
+        return restore_model(lambda voxels: self._model(features, voxels), parameters, features, device)
+
+    def _model(self, features: Features, voxels: int, seed: int = 0) -> PatchTokenModel:
+        height, width = one_grid(features)
+        generator = torch.Generator().manual_seed(seed)
+        return PatchTokenModel(features.channels, height * width, voxels, self.recipe, generator)
 
 
 class PatchTokenModel(EncoderModel):

@@ -23,8 +23,9 @@ CARD = {card.name: card for card in CARDS}
 N, TEST = 120, 20
 
 
-def load(name: str, **settings: Any) -> Encoder:
-    encoder: Encoder = CARD[name].loader(settings=CARD[name].resolve_settings({"pool": 2, **settings}))
+def load(name: str, **settings: Any) -> Any:
+    encoder = CARD[name].loader(settings=CARD[name].resolve_settings({"pool": 2, **settings}))
+    assert isinstance(encoder, Encoder)
     return encoder
 
 
@@ -189,3 +190,27 @@ def test_constant_tokens_and_voxels_do_no_harm(
 def test_the_plugin_is_light() -> None:
     code = "import sys, brainbench_ridge.plugin; sys.exit(bool({'torch', 'himalaya', 'numpy'} & set(sys.modules)))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize("name", CARD)
+def test_blocks_do_not_show(name: str, problem: tuple[Features, Responses], monkeypatch: pytest.MonkeyPatch) -> None:
+    features, responses = problem
+    stimulus = np.repeat(np.arange(N), [1, 2, 3, 2] * (N // 4))
+    responses = Responses("1", responses.values[stimulus], stimulus, responses.split[stimulus], "key")
+    few: dict[str, Any] = {"draws": 5} if name == "ridge/banded" else {}
+    whole = fit(name, (features, responses), **few)
+    monkeypatch.setattr("brainbench_ridge.kernels.BLOCK", 16 * 7)
+    monkeypatch.setattr("brainbench_ridge.kernels._CHUNK", 3)
+    monkeypatch.setattr("brainbench_ridge.responses._BLOCK", 8 * 11)
+    monkeypatch.setattr("brainbench_ridge.encoder._VOXELS", 3)
+    blocks = fit(name, (features, responses), **few)
+    asked = np.arange(90, N)
+    np.testing.assert_allclose(blocks.predict(features, asked), whole.predict(features, asked), rtol=2e-3, atol=2e-3)
+    np.testing.assert_allclose(blocks.layers[1].sd, whole.layers[1].sd, rtol=1e-6)
+    np.testing.assert_allclose(blocks.mean, responses.values[responses.split != "test"].mean(axis=0), rtol=1e-5)
+
+
+def test_parameters_of_other_layers_are_told(problem: tuple[Features, Responses]) -> None:
+    parameters = fit("ridge", problem).parameters()
+    with pytest.raises(DataError, match="not those of a ridge on 3 layers of 4, 4, 4 channels pooled to 1 x 1"):
+        load("ridge", pool=1).restore(parameters, problem[0], "cpu")

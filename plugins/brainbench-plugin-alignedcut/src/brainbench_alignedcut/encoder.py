@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -18,10 +18,9 @@ from brainbench.fitting import (
     AlignedFeatures,
     FittedModel,
     Recipe,
-    Standardisation,
-    TokenReader,
+    fit_model,
     load_training_data,
-    train,
+    restore_model,
 )
 from brainbench_alignedcut.grids import common_grid, on_grid
 from brainbench_alignedcut.model import AlignedCutModel
@@ -60,17 +59,13 @@ class AlignedCut:
         )
         generator = torch.Generator().manual_seed(context.seed)
         model = AlignedCutModel(features.channels, data.voxels, self.recipe.dim, self.terms, generator)
-        training = train(model, data, self.recipe, context)
+        fitted = fit_model(model, data, self.recipe, context)
         notes = () if set(features.grids) == {grid} else (f"local tokens are read on a {grid[0]} x {grid[1]} grid",)
-        return AlignedFit(
-            model=model,
-            reader=data.reader,
-            units=training.units,
-            device=context.device,
-            history=training.history,
-            notes=(*data.notes, *training.notes, *notes),
-            grid=grid,
-        )
+        return AlignedFit(**vars(replace(fitted, notes=(*fitted.notes, *notes))), grid=grid)
+
+    def restore(self, parameters: Mapping[str, Tensor], features: Features, device: str) -> AlignedFit:
+        """The fit with these parameters, for features of the same layers; raises DataError if they are not its own."""
+        return restored(parameters, features, device)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,24 +98,24 @@ def restore(path: Path, features: Features, device: str = "cpu") -> AlignedFit:
         raise DataError(
             f"{path}: cannot be read ({' '.join(str(error).split())}); give the .safetensors file beside a record of alignedcut"
         ) from None
-    if "model.draws" not in stored:
-        raise DataError(f"{path}: the parameters of another encoder; give those of a fit of alignedcut")
-    state = {name.removeprefix("model."): t for name, t in stored.items() if name.startswith("model.")}
-    channels = tuple(state[f"align.layers.{i}"].shape[1] for i in range(sum("align" in name for name in state)))
+    try:
+        return restored(stored, features, device)
+    except DataError as error:
+        raise DataError(f"{path}: {error}") from None
+
+
+def restored(parameters: Mapping[str, Tensor], features: Features, device: str) -> AlignedFit:
+    """The fit with these parameters; raises DataError when they are of another encoder, or of other layers than these."""
+    if "model.draws" not in parameters:
+        raise DataError("the parameters of another encoder; give those of a fit of alignedcut")
+    aligns = (parameters[f"model.align.layers.{i}"] for i in range(sum("model.align" in name for name in parameters)))
+    channels = tuple(align.shape[1] for align in aligns)
     if channels != tuple(features.channels):
         raise DataError(
-            f"{path}: a fit to {len(channels)} layers of {', '.join(map(str, channels))} channels, these features have "
+            f"a fit to {len(channels)} layers of {', '.join(map(str, channels))} channels, these features have "
             f"{len(features.channels)} of {', '.join(map(str, features.channels))}; give the features it was fitted to"
         )
-    voxels, dim = state["regression.weight"].shape
-    model = AlignedCutModel(channels, voxels, dim, Terms())
-    model.load_state_dict(state)
-    height, width = stored["grid"].tolist()
-    return AlignedFit(
-        model=model.to(device),
-        reader=TokenReader.restored(features.layers, stored),
-        units=Standardisation(stored["responses.mean"], stored["responses.sd"]),
-        device=device,
-        history=(),
-        grid=(height, width),
-    )
+    dim = parameters["model.regression.weight"].shape[1]
+    fitted = restore_model(lambda voxels: AlignedCutModel(channels, voxels, dim, Terms()), parameters, features, device)
+    height, width = parameters["grid"].tolist()
+    return AlignedFit(**vars(fitted), grid=(height, width))

@@ -88,7 +88,8 @@ class PooledLayer:
 class Moments:
     """Mean and standard deviation of the columns of values [n, C] that come piece by piece.
 
-    A row counts as often as it has trials. Summed in float64 as distances from the first row, so that a constant column has a deviation of exactly zero.
+    A row counts as often as it has trials. Summed in float64 as distances from the first row, so that a constant column has a
+    deviation of exactly zero.
     """
 
     def __init__(self) -> None:
