@@ -71,8 +71,10 @@ def predict(
     assert found.encoder is not None
     masks = _roi_masks(path, found) if rois else None
     entry = installed().encoders.get(found.encoder.name)
+    # None: left to the encoder, as it is by default.
+    settings = {name: value for name, value in found.encoder.settings.items() if value is not None}
     with blamed(entry.plugin, "load"):
-        encoder = entry.card.loader(settings=entry.card.resolve_settings(found.encoder.settings))
+        encoder = entry.card.loader(settings=entry.card.resolve_settings(settings))
     if not isinstance(encoder, Restoring):
         raise PluginError(
             f"{entry.plugin}: {entry.name} cannot predict from a record, because it has no restore(); ask its author for one"

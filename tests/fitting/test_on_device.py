@@ -108,10 +108,10 @@ def test_tokens_and_responses_are_held_on_the_device_if_they_fit(
         assert tokens[0].is_cuda
         assert observed.is_cuda
         assert device.waits == waited
-        history = train(LinearModel(), data, QUICK, FitContext(0, "cuda"))
+        history = train(LinearModel(), data, QUICK, FitContext(0, "cuda")).history
     on_cpu = load_training_data(features, responses, ("global",))
     np.testing.assert_array_equal(data.observed(data.val).numpy(), on_cpu.observed(data.val).numpy())
-    expected = train(LinearModel(), on_cpu, QUICK, FitContext(0, "cpu"))
+    expected = train(LinearModel(), on_cpu, QUICK, FitContext(0, "cpu")).history
     assert history[-1]["val_r2"] == pytest.approx(expected[-1]["val_r2"], abs=1e-4)
 
 
@@ -135,7 +135,7 @@ def test_only_steps_see_the_model_in_training_mode(memory_features: MakeFeatures
     data = load_training_data(features, responses, ("global",))
     with torch.random.fork_rng():
         torch.manual_seed(0)
-        fitted = fit_model(model, data, replace(QUICK, steps=6, epoch_steps=2, keep=3), FitContext(0, "cpu"))
+        fitted = fit_model(model, data, replace(QUICK, steps=6, epoch=2, keep=3), FitContext(0, "cpu"))
     assert model.evaluated >= 3
     assert (model.training, model.dropout.training, model.frozen.training) == (True, True, False)
     seen = model.norm.num_batches_tracked.clone()
