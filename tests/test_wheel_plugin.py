@@ -103,7 +103,10 @@ def test_it_runs_and_is_among_all(brainbench: Shell, place: Path) -> None:
     assert re.search(r"\| classtoken steps=20 .*\| +1/1 \|$", rows[0])
 
 
-@pytest.mark.parametrize(("kind", "name"), [("backbone", "fresh"), ("encoder", "freshfit")])
+@pytest.mark.parametrize(
+    ("kind", "name"),
+    [("backbone", "fresh"), ("encoder", "freshfit"), ("metric", "freshscore"), ("dataset", "freshdata")],
+)
 def test_what_new_writes_passes_its_own_tests_and_the_check(
     kind: str, name: str, brainbench: Shell, shell: Shell, place: Path
 ) -> None:
@@ -118,6 +121,7 @@ def test_what_new_writes_passes_its_own_tests_and_the_check(
     assert re.search(r"^\d+ passed", passed.splitlines()[-1])
     shell(sys.executable, "-m", "ruff", "check", "--no-cache", source)
     shell(sys.executable, "-m", "ruff", "format", "--no-cache", "--check", source)
-    if kind == "backbone":
-        rows = json.loads(brainbench("check", f"{name}/small", "--json").stdout)
+    if kind != "encoder":
+        card = f"{name}/small" if kind == "backbone" else name
+        rows = json.loads(brainbench("check", card, "--json").stdout)
         assert all(row["passed"] for row in rows)

@@ -8,13 +8,13 @@ import click
 
 
 @click.command(short_help="Write a plugin to start from.")
-@click.argument("kind", type=click.Choice(["backbone", "encoder"]))
+@click.argument("kind", type=click.Choice(["backbone", "encoder", "metric", "dataset"]))
 @click.argument("name")
 @click.option(
     "--into", default=".", type=click.Path(path_type=Path), metavar="DIR", help="Where to write it; default: here."
 )
 def new(kind: str, name: str, into: Path) -> None:
-    """Write a plugin distribution with a working backbone or encoder, brainbench-plugin-NAME, to put your own into.
+    """Write a plugin distribution with a working backbone, encoder, metric or dataset, brainbench-plugin-NAME, to change.
 
     It installs, passes `brainbench check` and its own tests as it is.
     """

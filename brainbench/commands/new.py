@@ -12,7 +12,7 @@ from brainbench.registry import Registry
 from brainbench.util.files import storage
 
 TEMPLATES = Path(__file__).parent / "templates"
-KINDS = ("backbone", "encoder")
+KINDS = ("backbone", "encoder", "metric", "dataset")
 
 
 def write_plugin(kind: str, name: str, into: Path, registry: Registry) -> Path:
@@ -22,17 +22,19 @@ def write_plugin(kind: str, name: str, into: Path, registry: Registry) -> Path:
     """
     if not re.fullmatch(r"[a-z][a-z0-9_]*", name) or keyword.iskeyword(name):
         raise UsageError(f"{name}: a plugin's name is lower-case letters, digits and _, as in mymodel2")
-    shelf = registry.backbones if kind == "backbone" else registry.encoders
-    for entry in shelf:
+    for entry in next(shelf for shelf in registry.shelves() if shelf.kind == f"{kind}s"):
         if entry.card.family == name:
             raise UsageError(f"{name}: {entry.plugin.distribution} has {kind}s of this name; choose another")
     place = into / f"brainbench-plugin-{name}"
     if place.exists():
         raise StoreError(f"{place}: is there already; nothing was written")
     with storage(into):
-        for template in sorted((TEMPLATES / kind).rglob("*.txt")):
-            relative = str(template.relative_to(TEMPLATES / kind)).removesuffix(".txt")
-            target = place / relative.replace("test_package", f"test_{name}").replace("package", f"brainbench_{name}")
-            target.parent.mkdir(parents=True, exist_ok=True)
-            target.write_text(Template(template.read_text()).substitute(name=name))
+        for folder in (TEMPLATES / "common", TEMPLATES / kind):
+            for template in sorted(folder.rglob("*.txt")):
+                relative = str(template.relative_to(folder)).removesuffix(".txt")
+                target = place / relative.replace("test_package", f"test_{name}").replace(
+                    "package", f"brainbench_{name}"
+                )
+                target.parent.mkdir(parents=True, exist_ok=True)
+                target.write_text(Template(template.read_text()).substitute(name=name))
     return place

@@ -4,10 +4,12 @@ import ast
 import tomllib
 from pathlib import Path
 
+import click
 import pytest
 import toy
 
 from brainbench import StoreError, UsageError
+from brainbench.cli.new import new
 from brainbench.commands.new import KINDS, write_plugin
 
 REGISTRY = toy.registry([toy.backbone("taken/small")])
@@ -49,3 +51,18 @@ def test_nothing_is_overwritten(tmp_path: Path) -> None:
     with pytest.raises(StoreError, match="is there already; nothing was written"):
         write_plugin("backbone", "mine", tmp_path, REGISTRY)
     assert (place / "README.md").read_text() == "mine"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_name_is_taken_by_a_card_of_its_kind(tmp_path: Path, kind: str) -> None:
+    registry = toy.registry()
+    shelf = next(shelf for shelf in registry.shelves() if shelf.kind == f"{kind}s")
+    taken = next(iter(shelf)).card.family
+    with pytest.raises(UsageError, match=f"{taken}: .* has {kind}s of this name; choose another"):
+        write_plugin(kind, taken, tmp_path, registry)
+
+
+def test_the_command_offers_every_kind() -> None:
+    (choice,) = [parameter.type for parameter in new.params if parameter.name == "kind"]
+    assert isinstance(choice, click.Choice)
+    assert list(choice.choices) == list(KINDS)
