@@ -63,13 +63,13 @@ def verify(card: BackboneCard, path: Path) -> None:
         if is_shipped(card.source):
             remedy = "install the plugin again"
         raise WeightsError(
-            f"{card.name}: {path} is damaged or another file, its sha256 does not begin with {expected}; {remedy}"
+            f"{card.name}: {path} is damaged or a different file: its sha256 does not begin with {expected}; {remedy}"
         )
 
 
 def _fetched(card: BackboneCard) -> Path:
     if is_shipped(card.source):
-        raise WeightsError(f"{card.name}: {place(card)} is not there; it comes with the plugin: install it again")
+        raise WeightsError(f"{card.name}: {place(card)} is missing; it is part of the plugin: reinstall it")
     try:
         return _from_url(card) if _is_url(card) else _from_hub(card)
     # Which HTTP library raises depends on the version of huggingface_hub.
@@ -77,8 +77,8 @@ def _fetched(card: BackboneCard) -> Path:
         reason = (str(error) or type(error).__name__).splitlines()[0]
         command = f"put {card.source} there" if _is_url(card) else f"run `brainbench weights fetch {card.name}`"
         raise WeightsError(
-            f"{card.name}: the weights ({place(card)}) are not there and could not be downloaded ({reason}); {command} where"
-            f" there is a network, or give --weights {card.name}={'FOLDER' if card.snapshot else 'FILE'}, or ask for"
+            f"{card.name}: the weights ({place(card)}) are missing and could not be downloaded ({reason}); {command} with"
+            f" a network, or give --weights {card.name}={'FOLDER' if card.snapshot else 'FILE'}, or ask for"
             f" {card.name}@untrained"
         ) from None
 

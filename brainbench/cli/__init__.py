@@ -74,7 +74,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except (click.Abort, KeyboardInterrupt) as stop:
         # click raises an exception of its own for the one that stopped the run; before 8.2 it does not name it as the cause.
         where = f"{stop.__cause__ or stop.__context__ or stop}"
-        kept = "; ".join(["interrupted", *([where] if where else []), "what was finished is kept"])
-        click.echo(f"brainbench: {kept}, the same command goes on from there", err=True)
+        kept = "; ".join(["interrupted", *([where] if where else []), "finished jobs are kept"])
+        click.echo(f"brainbench: {kept}. Run the same command again to resume.", err=True)
         sys.exit(INTERRUPTED)
     sys.exit(code if isinstance(code, int) else 0)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import click
 
 
-@click.group(invoke_without_command=True, short_help="What is cached, and why something was not a hit.")
+@click.group(invoke_without_command=True, short_help="Show what is cached, and why something was not a hit.")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON list instead of a table.")
 @click.pass_context
 def cache(context: click.Context, as_json: bool) -> None:
-    """Show the cached features, and why each was or was not a hit when it was last asked for.
+    """Show the cached features, and why each was or was not a hit at its last lookup.
 
-    The cache lies in $BRAINBENCH_CACHE, else in ~/.cache/brainbench.
+    The cache is in $BRAINBENCH_CACHE or, if that is not set, in ~/.cache/brainbench.
     """
     if context.invoked_subcommand:
         return

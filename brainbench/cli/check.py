@@ -12,28 +12,29 @@ if TYPE_CHECKING:
     from brainbench.registry import Registry
 
 
-@click.command(short_help="Does a backbone, encoder, metric or dataset do what it has to?")
+@click.command(short_help="Check that a backbone, encoder, metric or dataset fulfils its contract.")
 @click.argument("name")
 @click.option(
     "--data",
     metavar="BACKBONE|PATH",
-    help="Of an encoder: the backbone whose tokens the planted brains read [default: random]. Of a dataset: its folder; "
-    "without one, it is simulated if it can be.",
+    help="For an encoder: the backbone whose tokens the planted brains read [default: random]. For a dataset: its folder; "
+    "without one, the dataset is simulated if possible.",
 )
-@click.option("--seeds", default=3, show_default=True, metavar="N", help="How many seeds; medians are shown.")
+@click.option("--seeds", default=3, show_default=True, metavar="N", help="Number of seeds; medians are shown.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda.")
 @click.option(
     "--set", "settings", multiple=True, metavar="NAME.key=value", help="A setting of the encoder or of planted."
 )
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON list instead of a table.")
 def check(name: str, data: str | None, seeds: int, device: str, settings: tuple[str, ...], as_json: bool) -> int:
-    """Check NAME: a backbone (also a glob, e.g. '*/mini'), an encoder, a metric or a dataset. Exit 0 if all passes, else 1.
+    """Check NAME: a backbone (also a glob, e.g. '*/mini'), an encoder, a metric or a dataset. Exits 0 if every check passes.
 
-    A backbone is loaded untrained and asked for tokens: shapes, determinism, independence of the batch, what its card says,
-    no network, and so on; seconds for a small one. A metric scores made-up inputs of every kind; a dataset is opened and read.
+    A backbone is loaded untrained and asked for tokens. The checks include shapes, determinism, independence of the batch,
+    agreement with the card, and no use of the network. A small backbone takes seconds. A metric scores made-up inputs of
+    every kind; a dataset is opened and read.
 
-    An encoder is fitted to simulated brains whose voxels read a network's tokens through known selectors; what it recovered
-    is printed beside what is expected. A few minutes. --seeds, --device and --set are for encoders.
+    An encoder is fitted to simulated brains whose voxels read a network's tokens through known selectors. The table compares
+    what it recovered with what is expected. This takes a few minutes. --seeds, --device and --set are for encoders.
     """
     import os
 
@@ -69,7 +70,7 @@ def _encoder(
     with progress.reporter() as report:
         found = check_encoder(name, data, seeds, settings, device, registry, report)
     rows = [[f.figure, f"{f.recovered:.3f}", f.expected, "pass" if f.within else "fail"] for f in found]
-    _print(["figure", "recovered", "expected", "verdict"], rows, [asdict(f) for f in found], as_json)
+    _print(["score", "recovered", "expected", "verdict"], rows, [asdict(f) for f in found], as_json)
     return 0 if all(f.within for f in found) else 1
 
 

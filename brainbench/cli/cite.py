@@ -7,13 +7,13 @@ from pathlib import Path
 import click
 
 
-@click.command(short_help="What to cite for the boards of some records.")
+@click.command(short_help="List what to cite for the boards of a results folder.")
 @click.argument("results", default="results", type=click.Path(path_type=Path))
 @click.option("--bibtex", is_flag=True, help="Print BibTeX: brainbench and the papers.")
 def cite(results: Path, bibtex: bool) -> None:
-    """Print what stands behind the boards of RESULTS: papers, weights with sha256 and licence, data, libraries.
+    """Print the papers, weights (with sha256 and licence), data and libraries behind the boards of RESULTS.
 
-    Weights, data and versions are what the records say; papers are known for what is installed, and the rest is named.
+    Weights, data and versions come from the records, papers from the installed plugins. What is not installed is named.
     """
     from brainbench.commands.cite import behind
     from brainbench.registry import installed

@@ -22,19 +22,19 @@ def data(context: click.Context) -> None:
         click.echo(context.get_help())
 
 
-@data.command(short_help="What is there, what is missing, and the command that runs it.")
+@data.command(short_help="Print what is present and missing, and the command that runs it.")
 @click.argument("path", type=click.Path(path_type=Path))
-@click.option("--as", "name", metavar="NAME", help="Which dataset it is.  [default: whose layout it has]")
+@click.option("--as", "name", metavar="NAME", help="The dataset.  [default: the one whose layout it has]")
 @click.option(
     "--set", "settings", multiple=True, metavar="NAME.key=value", help="A setting of the dataset, as for run."
 )
 @click.option("--subjects", metavar="1,2", help="Subjects' names.  [default: all]")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON object instead of tables.")
 def check(path: Path, name: str | None, settings: tuple[str, ...], subjects: str | None, as_json: bool) -> int:
-    """Read the dataset in PATH as a run would, and print what is there and what a run will take.
+    """Read the dataset in PATH as a run would, and print what is present, what is missing and what a run needs.
 
-    Ends with the command that runs it. What is wrong is a line each on standard error, and exit 2. Nothing is written but what
-    was found out about files, in the cache.
+    The last line is the command that runs it. Each problem is one line on standard error, and the exit code is 2. Findings
+    about files are stored in the cache; nothing else is written.
     """
     import os
 
@@ -59,7 +59,7 @@ def check(path: Path, name: str | None, settings: tuple[str, ...], subjects: str
 
 
 class _Make(click.Command):
-    """Lists below the options what every dataset that can be made may be told."""
+    """Lists, below the options, the settings of every dataset that can be simulated."""
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
         from brainbench.commands.data_make import makers
@@ -70,12 +70,12 @@ class _Make(click.Command):
                 formatter.write_dl([(f"{s.name}={s.default}", s.help) for s in entry.card.maker_settings])
 
 
-@data.command(cls=_Make, short_help="Write a small simulated directory in a dataset's layout.")
+@data.command(cls=_Make, short_help="Write a small simulated dataset in a dataset's layout.")
 @click.argument("name")
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
 @click.option("--set", "settings", multiple=True, metavar="key=value", help="A size or a seed; see below.")
 def make(name: str, folder: Path, settings: tuple[str, ...]) -> None:
-    """Write a simulated directory, in the layout of the dataset NAME, to DIR: to try things before the real data are there.
+    """Write a simulated dataset in the layout of NAME to DIR, to try things before you have the real data.
 
     DIR must be new or empty.
     """
@@ -103,7 +103,7 @@ def _show(found: Inspection) -> None:
     cache = f"features {_size(disk.features)}, prepared responses {_size(disk.responses)}"
     rows = [
         ("disk", f"{dataset}to the cache: {cache}; results {_size(disk.results)}"),
-        ("free", f"{_size(disk.cache_free)} where the cache lies{_too_little(disk)}"),
+        ("free", f"{_size(disk.cache_free)} on the disk of the cache{_too_little(disk)}"),
         ("memory", f"at most {_size(memory.run)} for data and fit, of {_size(memory.machine)}"),
     ]
     click.echo()
@@ -136,7 +136,7 @@ def _files(parts: tuple[Part, ...]) -> Iterator[tuple[str, str]]:
             yield part.what, f"{part.place.name}, {_size(part.size / 1e6)}{detail}"
         elif part.needed:
             yield part.what, f"MISSING: {part.place}{source}"
-    # Of what nobody needs, one line: a screen is small.
+    # Optional files that are missing share one line, to fit on a screen.
     spared = [f"{part.what} ({part.place.name})" for part in parts if not part.there and not part.needed]
     if spared:
         yield "not there", f"optional: {'; '.join(spared)}"
@@ -173,7 +173,7 @@ def _measured(subject: Subject, told: DatasetFacts) -> Iterator[tuple[str, str]]
     sizes = ", ".join(f"{name} {size:,}" for name, size in told.split_sizes.items())
     yield "split", f"{sizes} rows; hash {(told.split_hash or '')[:12]}"
     if subject.noise_ceiling is None:
-        yield "noise ceiling", "none: this dataset gives none, and scores stand without it"
+        yield "noise ceiling", "none: scores are not compared with a ceiling"
     else:
         words = zip(("least", "quarter", "median", "three quarters", "most"), subject.noise_ceiling, strict=True)
         yield "noise ceiling", ", ".join(f"{word} {value:.3f}" for word, value in words)

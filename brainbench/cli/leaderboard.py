@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from brainbench.util.folders import Folders
 
 
-@click.command(short_help="Build the boards again from records, or verify them.")
+@click.command(short_help="Rebuild the boards from records, or verify them.")
 @click.argument("results", default="results", type=click.Path(path_type=Path))
 @click.option(
     "--leaderboards",
@@ -19,30 +19,30 @@ if TYPE_CHECKING:
     show_default=True,
     type=click.Path(path_type=Path),
     metavar="DIR",
-    help="Where boards go.",
+    help="Folder for boards.",
 )
 @click.option("--dataset", metavar="NAME", help="Only this dataset's board.  [default: all]")
 @click.option(
     "--metrics",
     metavar="NAMES",
-    help="Names and globs: of metrics in the records, or computed from them (rssd, consistency, cost).  "
+    help="Names and globs of metrics in the records, or computed from them (rssd, consistency, cost).  "
     "[default: all in the records]",
 )
 @click.option(
     "--beside",
     type=click.Choice(["paper"]),
-    help="Put published tables, unranked, below each board: those of Brain Decodes Deep Nets.",
+    help="Add published tables below each board, unranked: those of Brain Decodes Deep Nets.",
 )
 @click.option(
     "--verify",
     is_flag=True,
-    help="Write nothing: score the stored predictions again and say what differs, also on the boards.",
+    help="Write nothing: score the stored predictions again, and list what differs from records and boards.",
 )
 @click.option(
     "--data",
     type=click.Path(path_type=Path),
     metavar="PATH",
-    help="For --verify: where the dataset lies, as for `brainbench run`.",
+    help="For --verify: path of the dataset, as for `brainbench run`.",
 )
 def leaderboard(
     results: Path,
@@ -53,10 +53,10 @@ def leaderboard(
     verify: bool,
     data: Path | None,
 ) -> int:
-    """Build the leaderboards again from the records in RESULTS; the same records give the same bytes.
+    """Rebuild the leaderboards from the records in RESULTS. The same records give the same bytes.
 
-    With --verify: digests of records and of what lies beside them, every figure that the stored predictions can give
-    (equal on the machine they were made on, within 1e-6 on others), and the boards, byte for byte. Exit 1 when something differs.
+    --verify compares the digests of records and stored files, every score that the stored predictions can give (equal on the
+    machine that made them, within 1e-6 on others), and the boards, byte for byte. It exits with 1 if something differs.
     """
     from brainbench.leaderboard import published
     from brainbench.leaderboard.shown_metrics import MetricRequest, installed_computed

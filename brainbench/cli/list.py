@@ -15,13 +15,13 @@ _COMMON = " ".join(f"{s.name}={s.default}" for s in BackboneCard(name="any", loa
 KINDS = ("backbones", "encoders", "metrics", "datasets")
 
 
-@click.command("list", short_help="What is installed, with every setting.")
+@click.command("list", short_help="List what is installed, with every setting.")
 @click.argument("kind", type=click.Choice(KINDS), required=False)
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON list with every fact and setting.")
 def list_(kind: str | None, as_json: bool) -> None:
     """List what is installed: backbones, encoders, metrics or datasets (all four without an argument).
 
-    The name in the first column is what the options of `brainbench run` take.
+    The options of `brainbench run` take the names in the first column.
     """
     from brainbench.registry import describe_card, installed
 

@@ -11,7 +11,7 @@ import click
 @click.argument("kind", type=click.Choice(["backbone", "encoder", "metric", "dataset"]))
 @click.argument("name")
 @click.option(
-    "--into", default=".", type=click.Path(path_type=Path), metavar="DIR", help="Where to write it; default: here."
+    "--into", default=".", type=click.Path(path_type=Path), metavar="DIR", help="Folder to write it to; default: here."
 )
 def new(kind: str, name: str, into: Path) -> None:
     """Write a plugin distribution with a working backbone, encoder, metric or dataset, brainbench-plugin-NAME, to change.

@@ -8,14 +8,14 @@ import click
 
 from brainbench.plot.kinds import KINDS
 
-_HELP = """Draw what voxels read of the backbone NAME: onto a flat map and the inflated cortex, or, without a mesh, by ROI.
+_HELP = """Plot what voxels read from the backbone NAME, on a flat map and the inflated cortex or, without a mesh, by ROI.
 
-For layers and r2, NAME may be several, e.g. clip/mini,mae/mini or '*/mini': small maps side by side.
+For layers and r2, NAME may be a list or a glob, e.g. clip/mini,mae/mini or '*/mini', which gives small maps side by side.
 
 \b
 {kinds}
 
-The records must have been made with --keep all, as they are unless you said otherwise.
+The records must have been made with --keep all, which is the default.
 """
 
 
@@ -34,13 +34,15 @@ The records must have been made with --keep all, as they are unless you said oth
     show_default=True,
     type=click.Path(path_type=Path),
     metavar="DIR",
-    help="Where the records lie.",
+    help="Folder with the records.",
 )
 @click.option("--against", metavar="NAME", help="layers, r2: the map of this backbone minus that of NAME.")
-@click.option("--dataset", metavar="NAME", help="Which dataset, if there are records of several.")
-@click.option("--encoder", default="factortopy", show_default=True, metavar="NAME", help="Which encoder's fit.")
+@click.option("--dataset", metavar="NAME", help="The dataset, if the records have more than one.")
+@click.option(
+    "--encoder", default="factortopy", show_default=True, metavar="NAME", help="The encoder whose fit is shown."
+)
 @click.option("--subject", metavar="NAME", help="One subject.  [default: all, averaged where they share a mesh]")
-@click.option("--seed", default=0, show_default=True, help="Which seed's fit.")
+@click.option("--seed", default=0, show_default=True, help="The seed of the fit.")
 @click.option(
     "--surface",
     type=click.Path(path_type=Path),
@@ -78,7 +80,9 @@ def plot(
     if len(names) > 1:
         if asked.several is None or against is not None:
             able = ", ".join(other for other, one in KINDS.items() if one.several)
-            raise UsageError(f"{name}: {len(names)} backbones; side by side, and without --against, there are: {able}")
+            raise UsageError(
+                f"{name}: {len(names)} backbones; only these kinds can be drawn side by side, without --against: {able}"
+            )
         figure = getattr(drawing, asked.several)([chosen(one) for one in names])
     elif against is None:
         figure = getattr(drawing, asked.draw)(chosen(names[0]))

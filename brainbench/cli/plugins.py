@@ -7,10 +7,10 @@ from typing import Any
 import click
 
 
-@click.command(short_help="The plugins, what each brings, and why one failed.")
+@click.command(short_help="Show the plugins, what each provides, and why one failed.")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON list instead of a table.")
 def plugins(as_json: bool) -> None:
-    """Show the installed plugins, what each brings, and why one failed to load."""
+    """Show the installed plugins, what each provides, and why one failed to load."""
     from brainbench.registry import installed
 
     registry = installed()
@@ -42,7 +42,7 @@ def _brings(cards: dict[str, list[str]]) -> str:
 
 
 def _clash(distribution: str, plugin: str) -> str | None:
-    """What to say of a plugin one of whose names another plugin claims as well."""
+    """Describe a name of this plugin that another plugin claims too, if there is one."""
     from brainbench.registry import installed
 
     for shelf in installed().shelves():

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 
-@click.command(short_help="Make HTML pages of a results folder.")
+@click.command(short_help="Make HTML pages from a results folder.")
 @click.argument("results", default="results", type=click.Path(path_type=Path))
 @click.option(
     "--out",
@@ -15,14 +15,14 @@ import click
     show_default=True,
     type=click.Path(path_type=Path),
     metavar="DIR",
-    help="Where the pages go: a new or empty folder, or one with an earlier report.",
+    help="Folder for the pages: new, empty, or with an earlier report.",
 )
 @click.option("--dataset", metavar="NAME", help="Only this dataset.  [default: all]")
 def report(results: Path, out: Path, dataset: str | None) -> int:
     """Make a folder of pages from the records in RESULTS: DIR/index.html opens from disk, without a network.
 
-    The leaderboard to sort and filter; a page for every backbone and encoder with its maps, the cortex to turn, its settings and
-    versions; any two side by side. The same records give the same bytes.
+    The pages are the leaderboard, to sort and filter; one page for every backbone and encoder, with its maps, an interactive
+    cortex, settings and versions; and a comparison of any two. The same records give the same bytes.
     """
     from brainbench.report import write_report
 

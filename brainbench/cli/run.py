@@ -14,8 +14,8 @@ import click
     default="all",
     show_default=True,
     metavar="NAMES",
-    help="Comma list of names and globs; NAME@untrained for the library's own initialisation; A+B: the layers of several "
-    "as one; all: one per family.",
+    help="Comma list of names and globs. NAME@untrained: the library's own initialisation. A+B: a joint backbone with the "
+    "layers of both. all: one per family.",
 )
 @click.option(
     "--encoders", default="factortopy,classtoken", show_default=True, metavar="NAMES", help="Names and globs."
@@ -23,15 +23,17 @@ import click
 @click.option(
     "--metrics", metavar="NAMES", help="Names and globs.  [default: those flagged default in `brainbench list`]"
 )
-@click.option("--dataset", default="demo", show_default=True, metavar="NAME", help="What the networks are compared on.")
+@click.option(
+    "--dataset", default="demo", show_default=True, metavar="NAME", help="The dataset on which networks are compared."
+)
 @click.option(
     "--data",
     type=click.Path(path_type=Path),
     metavar="PATH",
-    help="Where the dataset lies, e.g. your folder; for planted, a backbone.",
+    help="Path of the dataset, e.g. your folder; for planted, the name of a backbone.",
 )
 @click.option("--subjects", metavar="1,2", help="Subjects' names.  [default: all]")
-@click.option("--seeds", default=1, show_default=True, metavar="N", help="How many seeds.")
+@click.option("--seeds", default=1, show_default=True, metavar="N", help="Number of seeds.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda.")
 @click.option(
     "--weights", multiple=True, metavar="untrained|NAME=FILE", help="Untrained networks, or a local checkpoint."
@@ -49,7 +51,7 @@ import click
     show_default=True,
     type=click.Path(path_type=Path),
     metavar="DIR",
-    help="Where records go.",
+    help="Folder for records.",
 )
 @click.option(
     "--leaderboards",
@@ -57,29 +59,29 @@ import click
     show_default=True,
     type=click.Path(path_type=Path),
     metavar="DIR",
-    help="Where boards go.",
+    help="Folder for boards.",
 )
 @click.option(
     "--keep",
     default="all",
     show_default=True,
     type=click.Choice(["all", "scores"]),
-    help="Keep predictions, selectors and fits, or the records alone.",
+    help="all: keep predictions, selectors and fits; scores: keep only the records.",
 )
 @click.option("--no-controls", is_flag=True, help="Leave out pixels, random, shuffled and the untrained twins.")
 @click.option("--dry-run", is_flag=True, help="Print the jobs with their memory and disk, and stop.")
-@click.option("--fresh", is_flag=True, help="Run again what is already there.")
+@click.option("--fresh", is_flag=True, help="Repeat finished jobs.")
 @click.option("--json", "as_json", is_flag=True, help="Print the records as a JSON list.")
 def run(no_controls: bool, dry_run: bool, as_json: bool, **options: Any) -> int:
     """Fit encoders from networks to brains, score them and write a leaderboard.
 
-    Without options: every installed family's miniature network on three simulated subjects, in some twenty minutes, into
-    leaderboards/demo.md. Stopped or killed, the same command goes on where it was.
+    Without options, it runs every installed family's miniature network on three simulated subjects, in about twenty minutes,
+    and writes leaderboards/demo.md. If interrupted, run the same command again to resume.
 
     \b
     Your own data:      brainbench run --dataset folder --data PATH
     One network:        brainbench run --backbones clip/vit-b-16-openai --dataset folder --data PATH
-    What would it do:   brainbench run --backbones all --dry-run
+    Preview:            brainbench run --backbones all --dry-run
     """
     import os
 
@@ -122,5 +124,5 @@ def _run(
     records = list(benchmark.run(report))
     if as_json:
         click.echo(json.dumps([record.to_json() for record in records], indent=1))
-    # Whoever asks for all of what is installed has not got it when some of it would not load.
+    # --backbones all is incomplete if a plugin failed to load.
     return exit_code(records) or int(bool(broken) and "all" in split_list(request.backbones, "backbones"))

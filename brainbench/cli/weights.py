@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 def weights() -> None:
     """Fetch, verify and convert the weights of networks.
 
-    Released weights lie in the cache of the library they come from, where other tools find them too: the Hugging Face hub's
-    (HF_HOME) or torch's (TORCH_HOME).
+    Released weights are in the cache of the library they come from, where other tools find them too: that of the Hugging Face
+    hub (HF_HOME) or of torch (TORCH_HOME).
     """
 
 
@@ -25,9 +25,9 @@ def weights() -> None:
 @click.argument("backbones")
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON list instead of a table.")
 def fetch(backbones: str, as_json: bool) -> int:
-    """Bring the released weights of BACKBONES (names and globs, e.g. dinov2/vit-b-14,clip/*) into their cache.
+    """Download the released weights of BACKBONES (names and globs, e.g. dinov2/vit-b-14,clip/*) to their cache.
 
-    Do this where there is a network; runs find them later without one. Exit 1 if some could not be had.
+    This needs a network; later runs find the weights without one. Exits with 1 if a download failed.
     """
     from brainbench.commands.weights import fetch as fetched
     from brainbench.registry import installed
@@ -42,7 +42,7 @@ def fetch(backbones: str, as_json: bool) -> int:
 def verify(backbones: str, files: tuple[str, ...], as_json: bool) -> int:
     """Check the weights of BACKBONES that are on this machine: their sha256, and that they fit their network exactly.
 
-    Nothing is downloaded. Exit 1 if some are missing, damaged or of another network.
+    Downloads nothing. Exits with 1 if weights are missing, damaged or belong to another network.
     """
     from brainbench.commands.weights import verify as verified
     from brainbench.registry import installed
@@ -56,7 +56,7 @@ def verify(backbones: str, files: tuple[str, ...], as_json: bool) -> int:
 def convert(source: Path, target: Path) -> None:
     """Write the tensors of the checkpoint SOURCE to TARGET, a safetensors file, names and values unchanged.
 
-    Nothing in SOURCE is run; what is not a tensor (an optimizer's state, settings) is left behind.
+    No code in SOURCE is executed. Everything but tensors (an optimizer's state, settings) is dropped.
     """
     from brainbench.commands.weights import convert as converted
 

@@ -26,10 +26,10 @@ def make(name: str, folder: Path, settings: Sequence[str], registry: Registry) -
     entry = registry.datasets.get(name)
     if entry.card.maker is None:
         known = ", ".join(other.name for other in makers(registry)) or "none installed"
-        raise UsageError(f"{name}: nothing makes this dataset; those that can be made: {known}")
+        raise UsageError(f"{name}: cannot be simulated; available: {known}")
     resolved = _resolved(entry.card, settings)
     if folder.exists() and not (folder.is_dir() and not any(folder.iterdir())):
-        raise UsageError(f"{folder}: something is there already; name a new or an empty folder")
+        raise UsageError(f"{folder}: exists and is not empty; name a new or an empty folder")
     with blamed(entry.plugin, f"make {folder}", f"dataset {name}"), storage(folder):
         folder.mkdir(parents=True, exist_ok=True)
         entry.card.maker(folder=folder, settings=resolved)
@@ -43,8 +43,8 @@ def _resolved(card: DatasetCard, settings: Sequence[str]) -> dict[str, Any]:
         if not equals or key not in known:
             allowed = ", ".join(f"{name}={setting.default}" for name, setting in known.items()) or "none"
             raise UsageError(
-                f"--set {text}: no setting {key!r} of what makes {card.name}{did_you_mean(key, known)}; "
-                f"expected key=value, of: {allowed}"
+                f"--set {text}: simulating {card.name} has no setting {key!r}{did_you_mean(key, known)}; "
+                f"expected key=value, one of: {allowed}"
             )
         resolved[key] = known[key].parse(value, card.name)
     return resolved

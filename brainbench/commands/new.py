@@ -27,7 +27,7 @@ def write_plugin(kind: str, name: str, into: Path, registry: Registry) -> Path:
             raise UsageError(f"{name}: {entry.plugin.distribution} has {kind}s of this name; choose another")
     place = into / f"brainbench-plugin-{name}"
     if place.exists():
-        raise StoreError(f"{place}: is there already; nothing was written")
+        raise StoreError(f"{place}: exists already; nothing was written")
     with storage(into):
         for folder in (TEMPLATES / "common", TEMPLATES / kind):
             for template in sorted(folder.rglob("*.txt")):

@@ -107,7 +107,7 @@ class _Auditor:
         for entry in self.registry.datasets:
             if entry.name in names and entry.card.needs_data and self.data is None:
                 raise UsageError(
-                    f"--verify scores the records of {entry.name} again and needs --data PATH: the folder that holds it"
+                    f"--verify scores the records of {entry.name} again and needs --data PATH: the folder that contains it"
                 )
 
     def audit(self, path: Path, record: Record) -> Iterator[str]:

@@ -50,7 +50,7 @@ def fetch(names: str, registry: Registry) -> Iterator[WeightsOnDisk]:
         except WeightsError as error:
             yield _problem(card, "", str(error))
             continue
-        yield _held(card, path) if path else _problem(card, "", "the plugin sees to its weights itself")
+        yield _held(card, path) if path else _problem(card, "", "managed by the plugin")
 
 
 def verify(names: str, weights: Sequence[str], registry: Registry) -> Iterator[WeightsOnDisk]:
@@ -84,9 +84,9 @@ def convert(source: Path, target: Path) -> int:
     from safetensors.torch import save_file
 
     if target.suffix != ".safetensors":
-        raise UsageError(f"{target}: the new file is a safetensors file, so its name ends in .safetensors")
+        raise UsageError(f"{target}: the new file is a safetensors file; its name must end in .safetensors")
     if target.exists():
-        raise StoreError(f"{target}: is there already; delete it, or choose another name")
+        raise StoreError(f"{target}: exists already; delete it, or choose another name")
     # Tensors that share memory, as tied weights do, are stored one by one.
     state = {name: value.clone().contiguous() for name, value in load_state(source).items()}
     try:

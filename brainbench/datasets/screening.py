@@ -147,8 +147,8 @@ def _refuse_leaks(measured: Measured) -> None:
     stimuli, sides = np.unique(shown[:, 0], return_counts=True)
     if (sides > 1).any():
         raise DataError(
-            f"{measured.source.where}: rows of stimulus {stimuli[sides > 1][0]} of subject {measured.subject} stand in "
-            f"{int(sides.max())} splits: all repeats of an image belong into one"
+            f"{measured.source.where}: rows of stimulus {stimuli[sides > 1][0]} of subject {measured.subject} are in "
+            f"{int(sides.max())} splits: all repeats of an image must be in the same split"
         )
 
 

@@ -72,7 +72,9 @@ def refuse_empty(split: np.ndarray, source: str) -> None:
     for name in SPLITS:
         if not (split == name).any():
             message = f"{source} leaves {name} without an image"
-            raise DataError(f"{message}: train, val and test need at least one each, alike or grouped images together")
+            raise DataError(
+                f"{message}: train, val and test need at least one unit each (identical or grouped images count as one)"
+            )
 
 
 def read_split(path: Path, ids: Sequence[str], known: Collection[str]) -> np.ndarray:

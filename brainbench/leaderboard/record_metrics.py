@@ -28,7 +28,7 @@ def compute(pick: MetricPick, edition: Edition, results: Path) -> dict[str, Metr
     with blamed(plugin, "score the records", f"metric {card.name}", own=False):
         metric = card.loader(settings=pick.settings)
         if not isinstance(metric, RecordsMetric):
-            raise PluginError(f"load() gave {type(metric).__name__}, which is no RecordsMetric")
+            raise PluginError(f"load() returned {type(metric).__name__}, expected a RecordsMetric")
         said: Sequence[Score] = metric.score(tuple(cells.values()))
         if len(said) != len(cells):
             raise PluginError(f"score() gave {len(said)} scores for {len(cells)} cells")

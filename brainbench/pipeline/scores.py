@@ -49,7 +49,7 @@ def checked(card: MetricCard, result: Score) -> MetricResult:
     bad = [name for name, value in values.items() if not math.isfinite(value)]
     if bad:
         raise PluginError(
-            f"{card.name}: not a finite number: {', '.join(bad)}; say Score(not_applicable=reason) instead"
+            f"{card.name}: not a finite number: {', '.join(bad)}; return Score(not_applicable=reason) instead"
         )
     draws = {name: _deviations(card.name, name, drawn, values) for name, drawn in result.draws.items()}
     return MetricResult(card.version, display_of(card), values, result.not_applicable, list(result.notes), draws)
@@ -98,7 +98,9 @@ def noise_ceiling(ceiling: np.ndarray | None, rois: Mapping[str, np.ndarray]) ->
 def _deviations(metric: str, name: str, drawn: np.ndarray, values: Mapping[str, float]) -> str:
     """The draws of one figure, for the record; raises PluginError when they are not 1,000 numbers of a figure that is there."""
     if name not in values or np.shape(drawn) != (DRAWS,) or not np.isfinite(drawn).all():
-        raise PluginError(f"{metric}: draws of {name!r} must be {DRAWS} finite numbers beside a figure of that name")
+        raise PluginError(
+            f"{metric}: draws of {name!r} must be {DRAWS} finite numbers, and values must have a score of that name"
+        )
     return packed(drawn - values[name])
 
 

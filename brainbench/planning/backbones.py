@@ -63,7 +63,7 @@ def pick_backbones(
             chosen.setdefault(_networks(pick), pick)
     if not chosen:
         raise UsageError(
-            f"--backbones {text}: no family is installed besides the controls; install a plugin, e.g. brainbench-plugin-clip"
+            f"--backbones {text}: only the controls are installed; install a plugin, e.g. brainbench-plugin-clip"
         )
     return list(chosen.values())
 
@@ -92,16 +92,16 @@ def _joint(text: str, named: Callable[[str], list[BackbonePick]]) -> JointPick:
     parts = [part.strip() for part in text.split(JOIN)]
     if wrong := {"", "all"} & {part.removesuffix(UNTRAINED) for part in parts}:
         what = "all runs its families one by one" if "all" in wrong else "an empty name"
-        raise UsageError(f"--backbones {text}: {what}; between + write names or globs, e.g. clip/mini+mae/mini")
+        raise UsageError(f"--backbones {text}: {what}; join names or globs with +, e.g. clip/mini+mae/mini")
     members = {_networks(pick): pick for part in parts for pick in named(part)}
     if shuffles := [pick.display for pick in members.values() if pick.card.shuffles]:
         raise UsageError(
-            f"--backbones {text}: {shuffles[0]} is a control of a whole run and cannot be joined with others; leave it out"
+            f"--backbones {text}: {shuffles[0]} is a control of a whole run and cannot be part of a joint backbone; leave it out"
         )
     if len(members) < 2:
         only = next(iter(members.values())).display
         raise UsageError(
-            f"--backbones {text}: means {only} alone; + joins two backbones or more, give another or leave + out"
+            f"--backbones {text}: means {only} alone; + joins two or more backbones: name another or remove +"
         )
     return JointPick(tuple(members.values()))
 
@@ -120,7 +120,7 @@ def _pick(entry: Entry[BackboneCard], weights: Weights, given: Assignments, devi
 def _weights(card: BackboneCard, untrained: bool, files: Mapping[str, Path], *, asked: bool) -> Weights:
     if not card.released and card.weights != "untrained":
         if asked:
-            raise UsageError(f"{card.name}{UNTRAINED}: {card.name} has no weights of its own to leave out")
+            raise UsageError(f"{card.name}{UNTRAINED}: {card.name} has no trained weights, so it has no untrained twin")
         return Weights("release")
     if untrained:
         return Weights("untrained")

@@ -96,14 +96,14 @@ def open_dataset(
     card, (given, changed) = entry.card, variants[0]
     settings = card.own_settings(given)
     if card.needs_data and path is None:
-        raise UsageError(f"--dataset {card.name} needs --data PATH: the folder that holds it")
+        raise UsageError(f"--dataset {card.name} needs --data PATH: the folder that contains it")
     if path is not None and not (card.needs_data or card.takes_data):
         raise UsageError(f"--data {path}: the dataset {card.name} takes none; did you mean --dataset folder?")
     with blamed(entry.plugin, "load", f"dataset {card.name}"), storage(cache):
         cache.mkdir(parents=True, exist_ok=True)
         dataset = card.loader(settings=settings, data=path, cache=cache)
     if not isinstance(dataset, Dataset):
-        raise PluginError(f"dataset {card.name}: load() gave {type(dataset).__name__}, which is no Dataset")
+        raise PluginError(f"dataset {card.name}: load() returned {type(dataset).__name__}, expected a Dataset")
     changed = {name: value for name, value in changed.items() if name in settings}
     return OpenDataset(entry, dataset, changed, tuple(one["train_images"] for one, _ in variants))
 

@@ -72,7 +72,7 @@ class Plan:
 def choose(request: Request, registry: Registry, given: Assignments, simulated: bool, device: str) -> Choice:
     """Resolve every name and setting of a request; on simulated data minis stand for their families. Raises UsageError."""
     if request.seeds < 1:
-        raise UsageError(f"--seeds {request.seeds}: at least 1")
+        raise UsageError(f"--seeds {request.seeds}: must be at least 1")
     backbones = pick_backbones(
         request.backbones,
         registry,
@@ -95,8 +95,8 @@ def plan(request: Request, registry: Registry, choice: Choice, data: OpenDataset
     metrics = tuple(m for m in choice.metrics if not m.card.needs_records)
     if computed and not metrics:
         raise UsageError(
-            f"--metrics {request.metrics}: computed from the records of other metrics, which have to be asked for too, e.g. "
-            f"r2,{request.metrics}; of records that are there: `brainbench leaderboard --metrics {request.metrics}`"
+            f"--metrics {request.metrics}: computed from the records of other metrics; name those too, e.g. "
+            f"r2,{request.metrics}; for existing records: `brainbench leaderboard --metrics {request.metrics}`"
         )
     if "responses" not in data.dataset.provides:
         if all(m.card.needs_encoder for m in metrics):
@@ -118,8 +118,8 @@ def _unread(backbone: JointPick, registry: Registry) -> UsageError:
     takes = ", ".join(e.name for e in registry.encoders if e.card.joint)
     which = takes or "none is installed, one comes with: pip install brainbench-plugin-alignedcut"
     return UsageError(
-        f"--backbones {backbone.display}: nothing asked for reads several backbones as one; that takes responses, a metric of "
-        f"fits, e.g. r2, and an encoder that says so ({which}); or run them one by one, with commas"
+        f"--backbones {backbone.display}: nothing requested accepts a joint backbone. It needs responses, a metric of fits, e.g. "
+        f"r2, and an encoder that accepts it ({which}); or separate the names with commas"
     )
 
 

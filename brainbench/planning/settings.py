@@ -52,7 +52,7 @@ class Assignments:
                 raise UsageError(
                     f"{text}: no setting {key!r}{did_you_mean(key, keys)}; allowed: {', '.join(sorted(keys))}"
                 )
-            raise UsageError(f"{text}: nothing that this run selects has this name, so it would have no effect")
+            raise UsageError(f"{text}: this run selects nothing of this name, so the setting would have no effect")
 
     def _given(self, card: Card) -> dict[str, Any]:
         known = {s.name for s in card.all_settings()}

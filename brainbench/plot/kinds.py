@@ -18,18 +18,18 @@ class Kind:
 
 KINDS: Mapping[str, Kind] = {
     "layers": Kind(
-        "hue: the layer with the largest weight, brightness: confidence",
+        "hue: the layer with the largest weight; brightness: confidence",
         "layer_map",
         "layer_difference_map",
         "layer_maps",
     ),
     "weights": Kind("every layer's own weight", "weights_map"),
     "scale": Kind("local tokens or the global one", "scale_map"),
-    "space": Kind("where in the image voxels look", "space_map"),
+    "space": Kind("the locations in the image that voxels read", "space_map"),
     "r2": Kind("how well voxels are predicted", "r2_map", "r2_difference_map", "r2_maps"),
-    "clusters": Kind("voxels that read alike channels; of one subject", "cluster_map"),
+    "clusters": Kind("clusters of voxels that read similar channels; one subject", "cluster_map"),
     "rois": Kind("R2 by ROI, with 95 % intervals", "roi_bars"),
     "selectors": Kind("histograms of confidence, scale and layer place by ROI", "selector_histograms"),
-    "correlation": Kind("how alike the layers are, and whether to trust a layer map", "correlation_matrix"),
+    "correlation": Kind("how similar the layers are, and whether to trust a layer map", "correlation_matrix"),
     "training": Kind("the training curve", "training_curve"),
 }

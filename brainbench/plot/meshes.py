@@ -120,6 +120,6 @@ def _check(surface: Surface, folder: Path, side: str, count: int) -> None:
     there = np.asarray(surface.vertex)[np.asarray(surface.hemisphere) == side]
     if (wanted is not None and wanted != count) or there.max(initial=-1) >= count:
         raise UsageError(
-            f"--surface {folder}: a mesh of {count:,} vertices on the {side}, but the voxels lie on {surface.mesh}"
+            f"--surface {folder}: a mesh of {count:,} vertices on the {side}, but the voxels are on {surface.mesh}"
             f" ({wanted or there.max() + 1:,}); give the surfaces of that mesh"
         )

@@ -53,7 +53,7 @@ class Voxels:
         if array is None:
             what = "R2 per voxel" if kind == "r2" else f"{kind} selector"
             raise UsageError(
-                f"{self.title}: no {what} is stored beside the record; fit an encoder that has one (factortopy has all), and run "
+                f"{self.title}: the record has no stored {what}; fit an encoder that has one (factortopy has all), and run "
                 "it with --keep all"
             )
         return np.asarray(array)
@@ -92,7 +92,7 @@ def from_record(record: Record, folder: Path) -> Voxels:
         return bare
     found = read_arrays(folder, record)
     if found is None:
-        raise StoreError(f"{where}: the arrays beside it are gone or damaged; run the same command again with --fresh")
+        raise StoreError(f"{where}: its arrays are missing or damaged; run the same command again with --fresh")
     return _filled(bare, *found)
 
 

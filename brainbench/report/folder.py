@@ -40,7 +40,7 @@ def _earlier(out: Path) -> set[Path]:
     if not out.exists() or (out.is_dir() and not any(out.iterdir())):
         return set()
     if not out.is_dir() or not (out / LISTED).is_file():
-        raise UsageError(f"--out {out}: holds something other than a report; choose a new or an empty folder")
+        raise UsageError(f"--out {out}: contains files that are not a report; choose a new or an empty folder")
     try:
         names = json.loads((out / LISTED).read_bytes())["files"]
         files = {Path(PurePosixPath(name)) for name in names}

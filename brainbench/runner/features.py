@@ -212,11 +212,11 @@ def load_backbone(pick: BackbonePick, names: Sequence[str]) -> JointBackbone:
     if card.joint is not None:
         joint = card.joint(names=tuple(names), weights=weights, settings=pick.settings)
         if not isinstance(joint, JointBackbone):
-            raise PluginError(f"{card.name}: joint() gave {type(joint).__name__}, which is no JointBackbone")
+            raise PluginError(f"{card.name}: joint() returned {type(joint).__name__}, expected a JointBackbone")
         return joint
     backbone = card.loader(weights=weights, settings=pick.settings)
     if not isinstance(backbone, Backbone):
-        raise PluginError(f"{card.name}: load() gave {type(backbone).__name__}, which is no Backbone")
+        raise PluginError(f"{card.name}: load() returned {type(backbone).__name__}, expected a Backbone")
     return SoloBackbone(card.name, backbone)
 
 

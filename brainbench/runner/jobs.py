@@ -143,7 +143,7 @@ class Run:
 
     def _encode(self, job: Job, inputs: MetricInputs) -> Encoding:
         if job.encoder is None or inputs.responses is None or inputs.features is None:
-            raise PluginError(f"{self.plan.data.card.name} says it provides responses but gave none for {job.subject}")
+            raise PluginError(f"{self.plan.data.card.name} declares responses but returned none for {job.subject}")
         plugin = job.encoder.plugin
         with blamed(plugin, "load"):
             encoder = job.encoder.card.loader(settings=job.encoder.settings)

@@ -44,7 +44,7 @@ class BackboneCase:
         backbone = self.card.loader(
             weights=Weights("release" if own else "untrained"), settings=self.settings(**settings)
         )
-        expect(isinstance(backbone, Backbone), f"load() gave {type(backbone).__name__}, which is no Backbone")
+        expect(isinstance(backbone, Backbone), f"load() returned {type(backbone).__name__}, expected a Backbone")
         if backbone.module is not None:
             backbone.module.train(False)
         return backbone  # type: ignore[no-any-return]
@@ -270,7 +270,7 @@ def joint(case: BackboneCase) -> str:
     if case.card.joint is None:
         return "goes alone"
     both = case.card.joint(names=(case.card.name,), weights=Weights("untrained"), settings=case.settings())
-    expect(isinstance(both, JointBackbone), f"joint() gave {type(both).__name__}, which is no JointBackbone")
+    expect(isinstance(both, JointBackbone), f"joint() returned {type(both).__name__}, expected a JointBackbone")
     with torch.inference_mode():
         far = _far(both.tokens(case.batch)[case.card.name], case.tokens)
     expect(far == 0, f"in a joint pass the tokens differ by {far:.2g} of the largest")

@@ -78,13 +78,13 @@ class EncoderCase:
         """A new encoder; one that takes steps takes few."""
         known = {setting.name for setting in self.card.all_settings()}
         encoder = self.card.loader(settings=self.card.resolve_settings({"steps": STEPS} if "steps" in known else {}))
-        expect(isinstance(encoder, Encoder), f"load() gave {type(encoder).__name__}, which is no Encoder")
+        expect(isinstance(encoder, Encoder), f"load() returned {type(encoder).__name__}, expected an Encoder")
         return encoder  # type: ignore[no-any-return]
 
     def fit(self, responses: Responses | None = None, features: ToyFeatures | None = None, seed: int = 0) -> Fitted:
         """Fit to the toy responses, or to these."""
         fitted = self.load().fit(features or ToyFeatures(), responses or self.responses, FitContext(seed, "cpu"))
-        expect(isinstance(fitted, Fitted), f"fit() gave {type(fitted).__name__}, which is no Fitted")
+        expect(isinstance(fitted, Fitted), f"fit() returned {type(fitted).__name__}, expected a Fitted")
         return fitted
 
     @cached_property
@@ -131,7 +131,7 @@ def parameters(case: EncoderCase) -> str:
     found = case.fitted.parameters()
     good = isinstance(found, Mapping) and all(isinstance(value, torch.Tensor) for value in found.values())
     expect(good, f"parameters() gave {found!r:.80}, expected tensors by name")
-    return f"{sum(value.numel() for value in found.values())} figures"
+    return f"{sum(value.numel() for value in found.values())} numbers"
 
 
 def restored(case: EncoderCase) -> str:

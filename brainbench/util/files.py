@@ -26,8 +26,8 @@ _REASONS = {
     errno.EROFS: "the file system is read-only: choose another folder",
     errno.EACCES: "permission denied: choose another folder",
     errno.EPERM: "permission denied: choose another folder",
-    errno.ENOTDIR: "a file stands where a folder is needed: choose another folder",
-    errno.EEXIST: "a file stands where a folder is needed: choose another folder",
+    errno.ENOTDIR: "a file has the name of the folder that is needed: choose another folder",
+    errno.EEXIST: "a file has the name of the folder that is needed: choose another folder",
     errno.EFBIG: "the file would be larger than this system allows",
 }
 

@@ -74,13 +74,11 @@ def test_a_fit_comes_with_what_it_was_made_of(record: Path, tmp_path: Path) -> N
 
 def test_parameters_have_to_be_those_of_the_record(record: Path) -> None:
     record.with_suffix(".safetensors").write_bytes(b"something else")
-    with pytest.raises(StoreError, match=r"safetensors is gone or damaged; run the same command again with --fresh"):
+    with pytest.raises(StoreError, match=r"safetensors is missing or damaged; run the same command again with --fresh"):
         brainbench.reopen(record)
     content = json.loads(record.read_text())
     record.write_text(json.dumps(content | {"artifacts": {}}))
-    with pytest.raises(
-        UsageError, match="no parameters were kept beside it; run the same command again with --keep all"
-    ):
+    with pytest.raises(UsageError, match="its parameters were not kept; run the same command again with --keep all"):
         brainbench.reopen(record)
 
 
@@ -93,5 +91,5 @@ def test_tokens_have_to_be_those_of_the_record(record: Path) -> None:
 def test_a_record_without_a_fit_is_refused(record: Path) -> None:
     content = json.loads(record.read_text())
     record.write_text(json.dumps(content | {"encoder": None}))
-    with pytest.raises(UsageError, match="nothing was fitted there; choose a record with an encoder"):
+    with pytest.raises(UsageError, match="this record has no fit; choose a record with an encoder"):
         brainbench.reopen(record)

@@ -86,9 +86,7 @@ def test_a_file_that_is_gone_or_damaged(package: Path) -> None:
     ):
         obtained(found, Weights("release"))
     path.unlink()
-    with pytest.raises(
-        WeightsError, match=r"mini\.safetensors is not there; it comes with the plugin: install it again"
-    ):
+    with pytest.raises(WeightsError, match=r"mini\.safetensors is missing; it is part of the plugin: reinstall it"):
         obtained(found, Weights("release"))
 
 

@@ -58,7 +58,7 @@ def test_torchs_cache(checkpoints: Path) -> None:
 
 def test_a_damaged_file(checkpoints: Path) -> None:
     (checkpoints / "net-1.pth").write_bytes(b"half")
-    message = rf"net-1\.pth is damaged or another file, .* not begin with {URL.sha256}; delete it, .*fetch net/url"
+    message = rf"net-1\.pth is damaged or a different file: .* not begin with {URL.sha256}; delete it, .*fetch net/url"
     with pytest.raises(WeightsError, match=message):
         release(URL)
 
@@ -84,10 +84,10 @@ def test_a_snapshot_is_there_when_all_its_parts_are(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("card", "message"),
     [
-        (URL, r"net/url: the weights \(.*checkpoints/net-1.pth\) are not there .*no network.*put https.* there where"),
+        (URL, r"net/url: the weights \(.*checkpoints/net-1.pth\) are missing .*no network.*put https.* there with"),
         (
             HUB,
-            r"net/hub: the weights \(huggingface.co/someone/net in .*hub\) are not there .*run `brainbench weights fetch net/hub`",
+            r"net/hub: the weights \(huggingface.co/someone/net in .*hub\) are missing .*run `brainbench weights fetch net/hub`",
         ),
     ],
     ids=["url", "hub"],

@@ -59,7 +59,7 @@ def test_a_recipe_that_is_asked_for_keeps_its_own_steps(
 
 def test_an_encoder_without_selectors_is_asked_for_its_predictions_alone(shell: Shell) -> None:
     _, out, _ = shell(f"check classtoken {SMALL}")
-    assert [line.split("\t")[0] for line in out.splitlines()] == ["figure", "R2 / noise ceiling"]
+    assert [line.split("\t")[0] for line in out.splitlines()] == ["score", "R2 / noise ceiling"]
 
 
 def test_all_within_is_exit_0(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:

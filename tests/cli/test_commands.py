@@ -124,11 +124,11 @@ def test_failed_jobs_are_named_and_end_with_1(shell: Shell, here: Path) -> None:
         (QUICK + " --backbones pixel", "unknown backbone 'pixel' (did you mean 'pixels'?)"),
         (QUICK + " --backbones 'pix/*'", "no backbone matches 'pix/*'; `brainbench list backbones` shows them all"),
         (QUICK + " --backbones ,", "no backbones selected"),
-        (QUICK + " --backbones pixels@untrained", "pixels has no weights of its own to leave out"),
+        (QUICK + " --backbones pixels@untrained", "pixels has no trained weights"),
         (QUICK + " --encoders classtokn", "unknown encoder 'classtokn' (did you mean 'classtoken'?)"),
         (QUICK + " --metrics r", "unknown metric 'r'"),
         (QUICK + " --dataset foldr", "unknown dataset 'foldr' (did you mean 'folder'?)"),
-        (QUICK + " --seeds 0", "--seeds 0: at least 1"),
+        (QUICK + " --seeds 0", "--seeds 0: must be at least 1"),
         (QUICK + " --subjects 9", "--subjects 9: no such subject; there are: 1"),
         (QUICK + " --subjects ,", "no subjects selected"),
         (QUICK + " --device tpu", "--device tpu: allowed are auto, cpu, cuda"),
@@ -138,7 +138,7 @@ def test_failed_jobs_are_named_and_end_with_1(shell: Shell, here: Path) -> None:
         (QUICK + " --set classtoken.steps=few", "classtoken.steps=few: expected int"),
         (QUICK + " --set classtoken.recipe=best", "classtoken.recipe=best: allowed are fast, paper"),
         (QUICK + " --set nothing.steps=3", "unknown name 'nothing'"),
-        (QUICK + " --set random.batch=3", "nothing that this run selects has this name"),
+        (QUICK + " --set random.batch=3", "this run selects nothing of this name"),
         (QUICK + " --weights pixels=nowhere.pt", "pixels has no weights to load"),
         (QUICK + " --weights release", "--weights release: expected 'untrained' or NAME=FILE"),
         (QUICK + " --data nowhere", "no folder nowhere: --data names a folder that holds images/"),
@@ -159,7 +159,7 @@ def test_a_results_folder_that_cannot_be_is_2_before_any_job(shell: Shell, here:
     (here / "results").write_text("mine")
     ended = shell(QUICK)
     assert ended.code == 2
-    assert "brainbench: cannot write results: a file stands where a folder is needed" in ended.err
+    assert "brainbench: cannot write results: a file has the name of the folder that is needed" in ended.err
     assert "[1/" not in ended.err
     assert files(here) == {"results": b"mine"}
 
@@ -171,7 +171,7 @@ def test_ctrl_c_is_130(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("brainbench.runner.benchmark.Benchmark.open", interrupted)
     ended = shell(QUICK)
     assert ended.code == 130
-    assert ended.err.strip().startswith("brainbench: interrupted; what was finished is kept")
+    assert ended.err.strip().startswith("brainbench: interrupted; finished jobs are kept")
     assert ended.err.strip().count("\n") == 0
 
 
@@ -334,7 +334,7 @@ def test_a_run_hands_metrics_over_records_to_its_board(shell: Shell, here: Path)
     assert headings(here / "leaderboards/folder.cost.csv")[-1] == "cells"
     ended = shell(QUICK + " --metrics rssd")
     assert ended.code == 2
-    assert "--metrics rssd: computed from the records of other metrics, which have to be asked for too" in ended.err
+    assert "--metrics rssd: computed from the records of other metrics; name those too" in ended.err
 
 
 def test_cache_tells_what_lies_there_and_why(shell: Shell, here: Path) -> None:

@@ -67,7 +67,7 @@ def test_a_screen_a_subject(shell: Shell) -> None:
     assert ["voxels lost", "none"] in first
     assert ["images", "30; all can be read; no two alike"] in first
     assert ["alignment", "one row an image; the first row is im00.png, the last im29.png"] in first
-    assert ["noise ceiling", "none: this dataset gives none, and scores stand without it"] in first
+    assert ["noise ceiling", "none: scores are not compared with a ceiling"] in first
     assert ["voxels lost", "1 of 5, to NaN, infinite or constant values"] in second
     # The ceiling of the voxel that is left out does not count.
     ceiling = "least 0.000, quarter 0.188, median 0.375, three quarters 0.625, most 1.000"
@@ -122,8 +122,8 @@ def test_json_says_it_all_in_one_object(shell: Shell) -> None:
         ("data check .", ". is not the root of marked: did you mean data?"),
         ("data check data --as toydata", "toydata has no layout to check; there are: marked"),
         ("data check data --as mark", "unknown dataset 'mark'"),
-        ("data make toydata new", "those that can be made: marked"),
-        ("data make marked data", "data: something is there already"),
+        ("data make toydata new", "cannot be simulated; available: marked"),
+        ("data make marked data", "data: exists and is not empty"),
         ("data make marked new --set subject=1", "did you mean 'subjects'"),
         ("data mak", "No such command 'mak'"),
     ],

@@ -78,7 +78,7 @@ def test_draws_that_were_changed_are_found_and_rounding_is_not(shell: Shell, tmp
 def test_bad_usage_of_verify_is_one_line_and_2(shell: Shell) -> None:
     shell(RUN)
     told = {
-        "leaderboard --verify": "the records of folder again and needs --data PATH: the folder that holds it",
+        "leaderboard --verify": "the records of folder again and needs --data PATH: the folder that contains it",
         "leaderboard --verify --data nowhere": "no folder nowhere",
         "leaderboard --data mine": "did you mean --verify --data?",
         "leaderboard nothing --verify": "nothing: no records; make some with `brainbench run --results nothing`",

@@ -134,8 +134,8 @@ class Hostile:
 @pytest.mark.parametrize(
     ("line", "message"),
     [
-        ("w.pth w.pth", "its name ends in .safetensors"),
-        ("w.pth there.safetensors", "there.safetensors: is there already"),
+        ("w.pth w.pth", "its name must end in .safetensors"),
+        ("w.pth there.safetensors", "there.safetensors: exists already"),
         ("none.pth w.safetensors", "none.pth: cannot be opened"),
         ("hostile.pth w.safetensors", "hostile.pth: not a tensors-only torch file"),
         ("w.pth nowhere/w.safetensors", "nowhere"),

@@ -35,12 +35,12 @@ def test_a_directory_is_made_with_the_sizes_that_were_set(registry: Registry, tm
         (
             "marked",
             ["voxel=7"],
-            "no setting 'voxel' of what makes marked .did you mean 'voxels'.*subjects=2, voxels=5$",
+            "simulating marked has no setting 'voxel' .did you mean 'voxels'.*subjects=2, voxels=5$",
         ),
         ("marked", ["voxels"], "expected key=value"),
         ("marked", ["voxels=many"], "marked.voxels=many: expected int"),
         ("marked", ["subjects=0"], "must be at least 1"),
-        ("toydata", [], "nothing makes this dataset; those that can be made: marked$"),
+        ("toydata", [], "cannot be simulated; available: marked$"),
         ("marke", [], "unknown dataset 'marke'"),
     ],
 )
@@ -55,7 +55,7 @@ def test_what_cannot_be_made_leaves_nothing(
 def test_a_folder_in_use_stays_as_it_is(registry: Registry, tmp_path: Path) -> None:
     (tmp_path / "mine.txt").write_text("kept")
     for place in (tmp_path, tmp_path / "mine.txt"):
-        with pytest.raises(UsageError, match="something is there already; name a new or an empty folder"):
+        with pytest.raises(UsageError, match="exists and is not empty; name a new or an empty folder"):
             make("marked", place, [], registry)
     assert [path.name for path in tmp_path.iterdir()] == ["mine.txt"]
 

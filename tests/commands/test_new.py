@@ -48,7 +48,7 @@ def test_names_that_cannot_be(tmp_path: Path, name: str, message: str) -> None:
 def test_nothing_is_overwritten(tmp_path: Path) -> None:
     place = write_plugin("backbone", "mine", tmp_path, REGISTRY)
     (place / "README.md").write_text("mine")
-    with pytest.raises(StoreError, match="is there already; nothing was written"):
+    with pytest.raises(StoreError, match="exists already; nothing was written"):
         write_plugin("backbone", "mine", tmp_path, REGISTRY)
     assert (place / "README.md").read_text() == "mine"
 

@@ -266,5 +266,5 @@ def test_preparing_holds_a_few_blocks_at_a_time(tmp_path: Path, monkeypatch: pyt
 def test_rows_of_one_stimulus_in_two_splits_are_refused(tmp_path: Path, average: bool) -> None:
     source = ArraySource("key", tmp_path / "responses.npy", (np.random.default_rng(0).normal(size=(4, 3)),))
     measured = Measured("7", source, np.array([0, 1, 1, 2]), np.array(["train", "train", "test", "val"]), average)
-    with pytest.raises(DataError, match=r"rows of stimulus 1 of subject 7 stand in 2 splits"):
+    with pytest.raises(DataError, match=r"rows of stimulus 1 of subject 7 are in 2 splits"):
         survey(measured, tmp_path)

@@ -95,5 +95,5 @@ def test_a_broken_metric_is_one_line_with_its_plugin(
 
 
 def test_what_is_no_records_metric_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(PluginError, match=r"load\(\) gave NoneType, which is no RecordsMetric"):
+    with pytest.raises(PluginError, match=r"load\(\) returned NoneType, expected a RecordsMetric"):
         computed([fit("a", 0.1)], tmp_path, raises, make=lambda answer: None)

@@ -77,9 +77,7 @@ def test_where_nothing_reads_it_the_encoders_that_would_are_named(
     tmp_path: Path, encoders: str, metrics: str | None, provides: set[str]
 ) -> None:
     data = toy.ToyData(provides=frozenset(provides))
-    message = (
-        r"a/one\+b/one: nothing asked for reads several backbones as one; .*\(both, tapped\); or run them one by one"
-    )
+    message = r"a/one\+b/one: nothing requested accepts a joint backbone\. .*\(both, tapped\); or separate the names with commas"
     with pytest.raises(UsageError, match=message):
         opened(tmp_path, "a/one,a/one+b/one", encoders, metrics=metrics, data=data)
 

@@ -81,15 +81,15 @@ def test_a_tap_is_taken_where_it_is_offered_and_nobody_set_another() -> None:
     [
         (
             "a/one+a/one",
-            r"a/one\+a/one: means a/one alone; \+ joins two backbones or more, give another or leave \+ out",
+            r"a/one\+a/one: means a/one alone; \+ joins two or more backbones: name another or remove \+",
         ),
         ("b/*+b/one", r"b/\*\+b/one: means b/one alone"),
-        ("a/one+", r"a/one\+: an empty name; between \+ write names or globs"),
+        ("a/one+", r"a/one\+: an empty name; join names or globs with \+"),
         ("all+a/one", r"all\+a/one: all runs its families one by one"),
         ("all@untrained+a/one", r"all runs its families one by one"),
-        ("a/one+shuffled", "shuffled is a control of a whole run and cannot be joined"),
+        ("a/one+shuffled", "shuffled is a control of a whole run and cannot be part of a joint backbone"),
         ("a/one+b/on", "did you mean 'b/one'"),
-        ("a/one+pixels@untrained", "pixels has no weights of its own"),
+        ("a/one+pixels@untrained", "pixels has no trained weights"),
     ],
 )
 def test_what_cannot_be_joined(text: str, message: str) -> None:

@@ -98,7 +98,7 @@ def test_what_cannot_be_set_is_one_line(text: str, message: str) -> None:
         ("toyfitt.steps=1", r"unknown name 'toyfitt' \(did you mean 'toyfit'\?\)"),
         ("toy.batches=1", r"--set toy.batches=1: no setting 'batches' \(did you mean 'batch'\?\)"),
         ("toydata.steps=1", "no setting 'steps'"),
-        ("r2.bonus=1", "nothing that this run selects has this name"),
+        ("r2.bonus=1", "this run selects nothing of this name"),
     ],
 )
 def test_an_assignment_that_reaches_nothing_is_an_error(text: str, message: str) -> None:

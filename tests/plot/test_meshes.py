@@ -108,9 +108,9 @@ def test_the_folder_of_nilearn_serves_too(tmp_path: Path) -> None:
     [
         (
             surface("fsaverage", [0], [1]),
-            r"a mesh of 30 vertices on the left, but the voxels lie on fsaverage \(163,842\)",
+            r"a mesh of 30 vertices on the left, but the voxels are on fsaverage \(163,842\)",
         ),
-        (surface("mine", [40], [1]), r"a mesh of 30 vertices on the left, but the voxels lie on mine \(41\)"),
+        (surface("mine", [40], [1]), r"a mesh of 30 vertices on the left, but the voxels are on mine \(41\)"),
     ],
 )
 def test_a_folder_of_another_mesh_is_refused(tmp_path: Path, where: Surface, message: str) -> None:

@@ -42,7 +42,7 @@ def test_a_row_of_another_table_is_refused() -> None:
 def test_a_lost_array_is_no_silent_gap(tmp_path: Path) -> None:
     path = write_fit(tmp_path, record(), table())
     shutil.rmtree(tmp_path / f"{record().key}.zarr" / "selectors.layer")
-    with pytest.raises(StoreError, match="gone or damaged; run the same command again"):
+    with pytest.raises(StoreError, match="missing or damaged; run the same command again"):
         voxels_of(path)
 
 
@@ -58,7 +58,7 @@ def test_an_encoder_without_a_selector_is_named(tmp_path: Path) -> None:
     )
     voxels = voxels_of(path)
     assert voxels.need("r2").shape == (60,)
-    with pytest.raises(UsageError, match="no layer selector is stored") as told:
+    with pytest.raises(UsageError, match="the record has no stored layer selector") as told:
         voxels.need("layer")
     assert "\n" not in str(told.value)
 

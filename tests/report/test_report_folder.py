@@ -55,10 +55,12 @@ def test_a_folder_with_something_else_is_refused(results: Path, tmp_path: Path) 
     out = tmp_path / "home"
     out.mkdir()
     (out / "thesis.tex").write_text("x")
-    with pytest.raises(UsageError, match=r"home: holds something other than a report; choose a new or an empty folder"):
+    with pytest.raises(
+        UsageError, match=r"home: contains files that are not a report; choose a new or an empty folder"
+    ):
         write_report(results, out)
     assert [p.name for p in out.iterdir()] == ["thesis.tex"]
-    with pytest.raises(UsageError, match="holds something other than a report"):
+    with pytest.raises(UsageError, match="contains files that are not a report"):
         write_report(results, out / "thesis.tex")
 
 

@@ -164,7 +164,7 @@ def test_a_missing_chunk_is_not_read_as_zeros(runs: Runs, folders: Folders) -> N
     ("make", "stage", "message"),
     [
         (lambda: 1 / 0, "load", "ZeroDivisionError: division by zero"),
-        (lambda: "nothing", "load", "PluginError: bad/net: load\\(\\) gave str, which is no Backbone"),
+        (lambda: "nothing", "load", "PluginError: bad/net: load\\(\\) returned str, expected a Backbone"),
         (lambda: _net(lambda b: 1 / 0), "tokens", "ZeroDivisionError"),
         (lambda: _net(lambda b: [b]), "tokens", "must return brainbench.Tokens, got list"),
         (lambda: _net(lambda b: Tokens((b,), (b.mean((2, 3)),))), "tokens", "gave 1 local and 1 global layers, expected 2"),
@@ -268,7 +268,7 @@ def test_a_full_disk_ends_the_run_in_one_line(runs: Runs, monkeypatch: pytest.Mo
 
 def test_results_that_cannot_be_a_folder_end_the_run_before_it_starts(runs: Runs, folders: Folders) -> None:
     folders.results.write_text("a file")
-    with pytest.raises(StoreError, match="a file stands where a folder is needed"):
+    with pytest.raises(StoreError, match="a file has the name of the folder that is needed"):
         runs()
 
 

@@ -199,7 +199,7 @@ def test_ctrl_c_ends_in_one_line_and_keeps_what_was_finished(start: Starts, wher
     assert run.signal(signal.SIGINT) == 130
     *_, last_job, end = [line for line in run.log.read_text().splitlines() if line]
     assert last_job.startswith("[4/6]")
-    assert end == "brainbench: interrupted; what was finished is kept, the same command goes on from there"
+    assert end == "brainbench: interrupted; finished jobs are kept. Run the same command again to resume."
     assert finished(where) == kept
     assert len(records(where)) == 4
 
@@ -225,7 +225,7 @@ def test_a_fit_that_was_killed_or_interrupted_goes_on_at_its_next_step(
     assert sum(": goes on from step 19 of 60, loss " in line for line in said) == 1
     assert said[-1].startswith("brainbench: interrupted; the fit is kept at step 55 of 60, loss ")
     assert ", val R2 " in said[-1]
-    assert said[-1].endswith("; what was finished is kept, the same command goes on from there")
+    assert said[-1].endswith("; finished jobs are kept. Run the same command again to resume.")
     assert start("", ENGINE).finish()["step"] == 5
     assert left_behind(where) == left_behind(tmp_path / "quiet")
     assert not list((where / "results/.fits").iterdir())

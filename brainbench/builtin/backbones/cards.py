@@ -21,7 +21,7 @@ PIXELS = BackboneCard(
 SHUFFLED = replace(
     PIXELS,
     name="shuffled",
-    summary="the tokens of pixels under the wrong images: what an encoder reaches without anything to read",
+    summary="the tokens of pixels under the wrong images: the score of an encoder that has nothing to read",
     shuffles="pixels",
 )
 

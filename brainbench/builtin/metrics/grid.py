@@ -58,7 +58,7 @@ class Grid:
             if np.ptp(r2) > 0 and np.ptp(weight) > 0:
                 matches.append(float(np.corrcoef(r2, weight)[0, 1]))
         if not matches:
-            return Score(not_applicable="all layers predict alike, or are taken alike")
+            return Score(not_applicable="all layers predict equally well, or have equal weights")
         return Score(values=values | {"match": float(np.mean(matches))})
 
 

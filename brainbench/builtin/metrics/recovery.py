@@ -32,7 +32,7 @@ class Recovery:
         assert inputs.responses is not None
         found, truth = inputs.selectors, inputs.responses.truth
         if truth is None:
-            return Score(not_applicable="nobody knows what these voxels read")
+            return Score(not_applicable="it is not known what these voxels read")
         if found is None or (found.layer is None and found.space is None and found.scale is None):
             return Score(not_applicable="the encoder has no selectors")
         return Score(values=_layer(found, truth, inputs.responses.rois) | _space(found, truth) | _scale(found, truth))

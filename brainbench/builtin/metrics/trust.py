@@ -33,7 +33,7 @@ class Trust:
         """
         found = inputs.selectors
         if found is None or found.layer is None or found.likeness is None:
-            return Score(not_applicable="the encoder says nothing of how alike its layers are")
+            return Score(not_applicable="the encoder does not report how similar its layers are")
         if len(found.layers) == 1:
             return Score(not_applicable="a single layer has no neighbours")
         identifiability = 1 - _neighbours(found.likeness)

@@ -122,7 +122,7 @@ def test_channels_are_shown_on_any_images(results: Path, tmp_path: Path) -> None
         (["embed", "clip/none"], "NAME clip/none: not in"),
         (["embed", "pixels+random", "--images", "0"], "--images 0: at least 1"),
         (["embed", "pixels+random", "--out", "x.png"], "--out x.png: the data file ends in .npz"),
-        (["channels", "pixels", "--encoder", "factortopy", "--pictures", "nowhere"], "nowhere is no folder"),
+        (["channels", "pixels", "--encoder", "factortopy", "--pictures", "nowhere"], "nowhere is not a folder"),
         (["embed", "pixels", "--encoder", "alignedcut"], "--encoder alignedcut: not in"),
     ],
 )

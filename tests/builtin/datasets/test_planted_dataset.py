@@ -160,7 +160,7 @@ def test_a_run_finds_the_tokens_that_the_dataset_read(cache: Path) -> None:
 def test_an_unknown_backbone_is_one_line(cache: Path) -> None:
     with pytest.raises(UsageError, match="did you mean 'random'"):
         planted(cache, "randon").responses("1")
-    with pytest.raises(UsageError, match="one backbone is needed"):
+    with pytest.raises(UsageError, match="expected one backbone"):
         planted(cache, "pixels,random").responses("1")
 
 

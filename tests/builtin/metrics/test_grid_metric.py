@@ -81,7 +81,7 @@ def test_it_does_not_apply_without_a_choice_of_layers(
     assert score(features, responses, None).not_applicable == "the encoder has no layer selector"
     assert (
         score(features, responses, np.full((6, 3), 1 / 3)).not_applicable
-        == "all layers predict alike, or are taken alike"
+        == "all layers predict equally well, or have equal weights"
     )
     single = memory_features([np.random.default_rng(0).normal(size=(100, 6, 1, 1))])
     assert score(single, responses, np.ones((6, 1))).not_applicable == "with a single layer there is no grid"

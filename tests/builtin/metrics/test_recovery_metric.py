@@ -73,7 +73,7 @@ def test_without_a_hierarchy_there_is_a_slope_but_no_ratio() -> None:
 def test_only_selectors_that_are_there_are_compared() -> None:
     assert set(score(Selectors(tuple("abcdef"), space=some(0).space), some(1)).values) == {"space_error", "space_r"}
     assert score(Selectors(tuple("abcdef")), some(1)).not_applicable == "the encoder has no selectors"
-    assert score(some(0), None).not_applicable == "nobody knows what these voxels read"
+    assert score(some(0), None).not_applicable == "it is not known what these voxels read"
 
 
 def test_all_voxels_alike_correlate_with_nothing() -> None:

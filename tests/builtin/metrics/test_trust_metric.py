@@ -37,6 +37,6 @@ def test_where_there_is_nothing_to_say_none_is_said() -> None:
     assert score(layers=("a",), layer=np.ones((5, 1)), likeness=likeness).not_applicable == (
         "a single layer has no neighbours"
     )
-    nothing = "the encoder says nothing of how alike its layers are"
+    nothing = "the encoder does not report how similar its layers are"
     assert score(layers=("a", "b"), layer=LAYER).not_applicable == nothing
     assert score(layers=("a", "b"), likeness=np.ones((2, 2))).not_applicable == nothing

@@ -25,7 +25,7 @@ FOLDER = DatasetCard(
     contents=lazy("brainbench.builtin.datasets.folder.contents:contents"),
     maker=lazy("brainbench.builtin.datasets.folder.maker:make"),
     maker_settings=(
-        Setting("subjects", int, 2, "how many subjects; one lies at the top, several in subjects/", minimum=1),
+        Setting("subjects", int, 2, "number of subjects; one is written at the top, several in subjects/", minimum=1),
         Setting("images", int, 200, "how many images, seen by all", minimum=3),
         Setting(
             "repeats",

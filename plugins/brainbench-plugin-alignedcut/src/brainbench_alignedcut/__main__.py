@@ -27,8 +27,8 @@ def _fit_options(command: Callable[..., Any]) -> Callable[..., Any]:
                 metavar="DIR",
                 help="Where the records lie.",
             ),
-            click.option("--dataset", metavar="NAME", help="Which dataset, if there are records of several."),
-            click.option("--data", type=_FILE, metavar="PATH", help="Where the dataset lies, as in `brainbench run`."),
+            click.option("--dataset", metavar="NAME", help="The dataset, if the records have more than one."),
+            click.option("--data", type=_FILE, metavar="PATH", help="Path of the dataset, as in `brainbench run`."),
             click.option(
                 "--encoder", default="alignedcut", show_default=True, metavar="NAME", help="Which encoder's fit."
             ),
@@ -163,7 +163,7 @@ def _path(out: Path | None, default: Path) -> Path:
     from brainbench import UsageError
 
     if out is not None and out.suffix != ".npz":
-        raise UsageError(f"--out {out}: the data file ends in .npz; its pictures are written beside it")
+        raise UsageError(f"--out {out}: the data file ends in .npz; its pictures are written to the same folder")
     return out or default
 
 

@@ -29,7 +29,7 @@ def chosen_rows(stimuli: Stimuli, count: int) -> np.ndarray:
 def from_folder(folder: Path) -> Stimuli:
     """The png and jpeg images of a folder, by name. Raises DataError for one without any."""
     if not folder.is_dir():
-        raise DataError(f"{folder} is no folder: give one that holds png or jpeg files")
+        raise DataError(f"{folder} is not a folder: give one that contains png or jpeg files")
     paths = [folder / name for name in list_images(folder)]
     return Stimuli(tuple(path.name for path in paths), tuple(map(file_sha256, paths)), lambda row: open_rgb(paths[row]))
 

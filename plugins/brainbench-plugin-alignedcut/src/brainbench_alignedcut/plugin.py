@@ -71,7 +71,7 @@ ENCODERS = [
             Setting("eigen", float, 1.0, "weight of the term that keeps the eigenvectors; 0: none", minimum=0),
             Setting("zero_centre", float, 0.01, "weight of the term that centres channels; 0: none", minimum=0),
             Setting("covariance", float, 0.01, "weight of the term that keeps channels apart; 0: none", minimum=0),
-            Setting("focal", bool, True, "whether the eigenvector term weighs pairs that lie apart more"),
+            Setting("focal", bool, True, "whether the eigenvector term gives distant pairs more weight"),
             Setting("grid", int, 0, "side of the grid of tokens; 0: the backbone's own, or 14 where layers differ",
                     minimum=0),
         ),

@@ -67,13 +67,13 @@ def test_what_cannot_be_submitted(root: Path, tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"393 vertices are predicted and 1 were dropped, but subject 1 has 395"):
         export(fewer, root, out)
     record, _ = write_record(results, root)
-    with pytest.raises(DataError, match=r"nothing\.json is no readable record"):
+    with pytest.raises(DataError, match=r"nothing\.json is not a readable record"):
         export(results / "nothing.json", root, out)
     zarr.open_group(results / "key.zarr", mode="a").attrs["unmeasured_ids"] = ["a", "b"]
     with pytest.raises(DataError, match=r"predicts 2 images, not the 5 of .*test_images in the order of their numbers"):
         export(record, root, out)
     del zarr.open_group(results / "key.zarr", mode="a")["unmeasured"]
-    with pytest.raises(DataError, match=r"no predictions for test images lie beside .*test_split=true and --keep all"):
+    with pytest.raises(DataError, match=r"has no stored predictions for test images: .*test_split=true and --keep all"):
         export(record, root, out)
     assert not out.exists()
 

@@ -81,7 +81,7 @@ def test_no_other_name_is_known(function: Any, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("content", [["V1v"], {1.5: "V1v"}, {1: 2}, {"V1v": 1}, 3])
 def test_what_is_no_mapping_is_refused(content: Any, tmp_path: Path) -> None:
-    with pytest.raises(DataError, match=r"is no dict of whole numbers and ROI names: take it from the archive"):
+    with pytest.raises(DataError, match=r"is not a dict of whole numbers and ROI names: take it from the archive"):
         read_mapping(save(tmp_path / "mapping.npy", content))
 
 

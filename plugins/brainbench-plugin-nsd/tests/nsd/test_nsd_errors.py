@@ -42,7 +42,7 @@ def test_wrong_roots_name_the_right_one(root: Path, load: Load, tmp_path: Path) 
     for wrong in (root.parent, root / "nsddata", root / "nsddata_betas" / "ppdata", root.parent.parent):
         with pytest.raises(DataError, match=rf"is not the root of this download of NSD: give --data {root}"):
             load(wrong)
-    with pytest.raises(DataError, match="is no download of NSD: it must hold nsddata/"):
+    with pytest.raises(DataError, match="is not an NSD download: it must contain nsddata/"):
         load(tmp_path)
     with pytest.raises(DataError, match="no folder"):
         load(tmp_path / "nowhere")

@@ -6,7 +6,7 @@ from brainbench import DatasetCard, Setting, lazy
 from brainbench_alignedcut.datasets.places import imagenet_root, voc_root
 
 _SEED = Setting("seed", int, 0, "seed of everything", minimum=0)
-_FIRST = Setting("images", int, 0, "the first so many images, 0: all", minimum=0)
+_FIRST = Setting("images", int, 0, "number of images from the start of the list, 0: all", minimum=0)
 
 VOC2012 = DatasetCard(
     name="voc2012",

@@ -72,7 +72,7 @@ def _read(record: Path) -> dict[str, Any]:
         facts = dict(json.loads(record.read_bytes())["dataset"])
         name = facts["name"]
     except (OSError, ValueError, KeyError, TypeError) as problem:
-        raise DataError(f"{record} is no readable record: give a .json file of a results folder") from problem
+        raise DataError(f"{record} is not a readable record: give a .json file of a results folder") from problem
     if name != "algonauts2023":
         raise DataError(f"{record} is of {name}: only predictions for algonauts2023 can be submitted")
     return facts
@@ -85,7 +85,7 @@ def _predictions(record: Path) -> tuple[np.ndarray, tuple[str, ...]]:
         values = np.asarray(group["unmeasured"][...])  # type: ignore[index]
         ids = tuple(map(str, group.attrs["unmeasured_ids"]))  # type: ignore[arg-type]
     except (OSError, ValueError, KeyError, TypeError) as problem:
-        raise DataError(f"no predictions for test images lie beside {record}: {_AGAIN}") from problem
+        raise DataError(f"{record} has no stored predictions for test images: {_AGAIN}") from problem
     return values, ids
 
 

@@ -41,7 +41,7 @@ def read_mapping(path: Path) -> dict[int, str]:
     content = _unpickle(path)
     whole = content.item() if isinstance(content, np.ndarray) and content.size == 1 else content
     if not isinstance(whole, dict) or not all(map(_is_entry, whole.items())):
-        raise DataError(f"{path} is no dict of whole numbers and ROI names: take it from the archive again")
+        raise DataError(f"{path} is not a dict of whole numbers and ROI names: take it from the archive again")
     return {int(number): str(name) for number, name in whole.items()}
 
 

@@ -111,7 +111,7 @@ def open_layout(data: Path) -> Layout:
         )
     root = find_root(data)
     if root is None:
-        raise DataError(f"{data} is no download of NSD: it must hold nsddata/, nsddata_betas/ and nsddata_stimuli/")
+        raise DataError(f"{data} is not an NSD download: it must contain nsddata/, nsddata_betas/ and nsddata_stimuli/")
     if root != data:
         raise DataError(f"{data} is not the root of this download of NSD: give --data {root}")
     return Layout(root)
