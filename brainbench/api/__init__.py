@@ -1,1 +1,1 @@
-"""The Python door, one function a file."""
+"""The Python interface, one function per file."""

@@ -1,4 +1,4 @@
-"""The Python door to tokens: those of any installed backbone for any images, and those that a fit was made of."""
+"""Tokens from Python: those of any installed backbone for any images, and those that a fit read."""
 
 from __future__ import annotations
 
@@ -67,7 +67,7 @@ def _one(backbone: str, device: str) -> AnyBackbone:
 
 
 def cache_folders(cache: str | Path | None) -> Folders:
-    """The folders of a reader: nothing but a cache, in the usual place if None."""
+    """Return the folders of a reader: only a cache, in the usual place if None."""
     root = default_cache() if cache is None else Path(cache)
     folders = Folders(root, root, root)
     with storage(folders.features):

@@ -1,4 +1,4 @@
-"""``brainbench.from_module``: a backbone of any torch module in memory, no plugin needed."""
+"""``brainbench.from_module``: a backbone from any torch module in memory, without a plugin."""
 
 from __future__ import annotations
 
@@ -62,7 +62,7 @@ def from_module(
 
 
 def _code(model: nn.Module) -> list[str]:
-    """The source of every class in the network, as far as there is one: a forward that was edited is another network."""
+    """Return the source of every class in the network, where it exists: an edited forward makes another network."""
     found = []
     for kind in {type(module) for module in model.modules()}:
         try:
@@ -73,7 +73,7 @@ def _code(model: nn.Module) -> list[str]:
 
 
 def _recipe(preprocess: Callable[[Image.Image], Tensor]) -> str:
-    """What a preprocessing makes of two pictures of noise: constants, closures and the state of objects all show in it."""
+    """Return what a preprocessing makes of two pictures of noise, which reveals its constants, closures and object state."""
     rng = np.random.default_rng(0)
     noise = [rng.integers(0, 256, (height, width, 3), dtype=np.uint8) for height, width in ((48, 64), (400, 300))]
     try:

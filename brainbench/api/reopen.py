@@ -20,10 +20,10 @@ from brainbench.util.hashing import file_sha256
 
 @dataclass(frozen=True)
 class Reopened:
-    """A finished fit, with what it was made of.
+    """A finished fit, with its data.
 
-    stimuli: the subject's images; masks: their per-pixel classes, if there are any; features: their tokens, as the fit read
-    them; parameters: the file of the fitted encoder, as ``Fitted.parameters`` gave it.
+    stimuli: the subject's images; masks: their per-pixel classes, if any; features: their tokens, as the fit read them;
+    parameters: the file of the fitted encoder, as ``Fitted.parameters`` returned it.
     """
 
     stimuli: Stimuli
@@ -33,7 +33,7 @@ class Reopened:
     _others: Callable[[Stimuli], Features]
 
     def features_of(self, stimuli: Stimuli) -> Features:
-        """The tokens of other images, by the same backbone in the same way."""
+        """Return the tokens of other images, by the same backbone in the same way."""
         return self._others(stimuli)
 
 

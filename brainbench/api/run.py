@@ -1,4 +1,4 @@
-"""The Python door: ``brainbench.run`` takes what the command line takes, ``from_module`` makes a backbone of any module."""
+"""``brainbench.run``: the command line's ``run`` as a function that returns a data frame."""
 
 from __future__ import annotations
 
@@ -95,7 +95,7 @@ def run(
 
 
 def frame(records: Sequence[Record], folder: Path) -> pd.DataFrame:
-    """Records as a table, one row each; folder: where they lie."""
+    """Return records as a table, one row each. folder: that of the records."""
     return pd.DataFrame([_flat(record, folder) for record in records])
 
 

@@ -82,7 +82,7 @@ def _verdicts(name: str, case: Any, checks: Mapping[str, Callable[[Any], str]]) 
 
 @dataclass(frozen=True)
 class Finding:
-    """One figure, the median over seeds, beside what is expected; within: whether it is as expected."""
+    """One score, the median over seeds, with what is expected; within: whether it is as expected."""
 
     figure: str
     recovered: float
@@ -92,7 +92,7 @@ class Finding:
 
 @dataclass(frozen=True)
 class Bound:
-    """What a figure has to be."""
+    """The expected range of a score."""
 
     figure: str
     expected: str
@@ -116,12 +116,12 @@ def check_encoder(
 ) -> list[Finding]:
     """Fit the encoder to brains planted from ``backbone``, with and without a hierarchy, and compare.
 
-    Figures that the encoder has no selector for are left out. Raises PluginError when the encoder fails.
+    Scores that need a selector which the encoder lacks are left out. Raises PluginError if the encoder fails.
     """
     card = registry.encoders.get(name).card
     known = {setting.name for setting in card.all_settings()}
     own_length = {"recipe", "passes"} & {key for key in known if Assignments(settings).sets(card, key)}
-    # What is set comes later and wins.
+    # The user's settings come later and take precedence.
     enough = [f"{name}.steps={STEPS}"] if "steps" in known and not own_length else []
     figures: dict[str, list[float]] = {}
     for flat in (False, True):

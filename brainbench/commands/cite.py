@@ -1,4 +1,4 @@
-"""What stands behind the boards of some records: papers, weights, data and libraries; as text and as BibTeX."""
+"""The papers, weights, data and libraries behind the boards of some records, as text and as BibTeX."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _LITTLE = {"a", "an", "the", "on", "of"}
 
 @dataclass(frozen=True)
 class Citations:
-    """What a person who shows these boards has to name.
+    """What to cite when showing these boards.
 
     references: a reference -> the names it is cited for; unnamed: names whose cards name no paper; unknown: what is not
     installed, with what its records say; weights, data, libraries: one line each, from the records.
@@ -39,7 +39,7 @@ class Citations:
     libraries: list[str]
 
     def text(self) -> str:
-        """All of it, a paragraph a kind."""
+        """Return everything as text, one paragraph per kind."""
         kinds = {
             "brainbench": [f"{AUTHORS}. {TITLE}. Version {library_version('brainbench')}. {LICENCE}"],
             "papers": [f"{', '.join(names)}: {reference}" for reference, names in self.references.items()],
@@ -54,7 +54,7 @@ class Citations:
         )
 
     def bibtex(self) -> str:
-        """An entry for brainbench and one for each reference."""
+        """Return one BibTeX entry for brainbench and one for each reference."""
         itself = {
             "author": f"{{{AUTHORS}}}",
             "title": TITLE,
@@ -65,7 +65,10 @@ class Citations:
 
 
 def behind(records: Iterable[Record], registry: Registry) -> Citations:
-    """Collect what these records name. Citations come from the cards of what is installed, all else from the records."""
+    """Collect what these records name.
+
+    Citations come from the cards of what is installed, everything else from the records.
+    """
     known = sorted(records, key=lambda record: record.key)
     references: dict[str, list[str]] = {}
     unnamed, unknown = [], []
@@ -91,7 +94,7 @@ def behind(records: Iterable[Record], registry: Registry) -> Citations:
 
 
 def _used(record: Record) -> Iterator[tuple[str, str, str]]:
-    """(kind, name, what the record says of it) of all that had a part in a record."""
+    """Return (kind, name, what the record says about it) of everything that contributed to a record."""
     for name in record.backbone.name.split(JOIN):
         yield "backbones", name.partition("@")[0], record.backbone.plugin
     if record.encoder:
@@ -130,7 +133,7 @@ def _entries(references: Iterable[str]) -> Iterator[str]:
         if "eprint" in fields:
             fields["archiveprefix"] = "arXiv"
         if "title" in fields:
-            # Braces keep the capitals that a style would make small.
+            # Braces keep capitals that a style would convert to lower case.
             fields["title"] = f"{{{fields['title'].removesuffix('.')}}}"
         key = base = _key(fields)
         number = 1
@@ -146,7 +149,7 @@ def _entry(kind: str, key: str, fields: Mapping[str, str]) -> str:
 
 
 def _key(fields: Mapping[str, str]) -> str:
-    """``yang2024brain``: the first author's last name, the year, the title's first word of any weight; ASCII."""
+    """Return a key such as ``yang2024brain``: first author's last name, year, first significant word of the title; ASCII."""
     if "author" not in fields:
         return "reference"
     name = fields["author"].split(" and ")[0].split()[-1]

@@ -1,4 +1,4 @@
-"""A dataset on disk, looked at before anything is run: what is behind ``brainbench data check``. No values are prepared."""
+"""The work behind ``brainbench data check``: inspect a dataset on disk before a run. No values are prepared."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ from brainbench.types import Responses, Stimuli
 from brainbench.util.memory import machine_memory, resolve_device
 from brainbench.util.progress import Reporter
 
-# What a dataset may raise on account of its files.
+# What a dataset may raise because of its files.
 _UNREADABLE = (DataError, PluginError)
 
 
 @dataclass(frozen=True)
 class Alignment:
-    """Which response rows belong to which images.
+    """The correspondence of response rows and images.
 
-    fewest, most: rows of an image, among those that have any; without: measured images that have none, as a split leaves them
-    out; first, last: the images of the first and the last row.
+    fewest, most: rows per image, among images that have any; without: number of measured images that have none, because a
+    split leaves them out; first, last: the images of the first and the last row.
     """
 
     fewest: int
@@ -48,11 +48,11 @@ class Alignment:
 
 @dataclass(frozen=True)
 class Subject:
-    """One subject as it was found; what could not be read is None, and problem says why.
+    """One subject as found on disk. What could not be read is None, and problem says why.
 
-    facts: as a record states them; copies: images that repeat another's content; unmeasured: images without responses;
-    noise_ceiling: its least, quarter, median, three-quarter and largest value; coordinates: [2, 3] mm, least and largest x, y, z;
-    mesh: its name and the voxels on either side.
+    facts: as in a record; copies: images that repeat another image's content; unmeasured: images without responses;
+    noise_ceiling: its minimum, quartiles and maximum; coordinates: [2, 3] mm, least and largest x, y, z; mesh: its name and
+    the number of voxels on either side.
     """
 
     files: tuple[Part, ...]
@@ -69,10 +69,10 @@ class Subject:
 
 @dataclass(frozen=True)
 class Disk:
-    """Megabytes.
+    """Disk space in megabytes.
 
-    dataset: of the files that are there, None where the layout does not list them; features, responses: what a run takes in
-    the cache, of responses only what is not there yet; cache_free: what is free where the cache lies.
+    dataset: of the files that exist, None if the layout does not list them; features, responses: what a run adds to the
+    cache; cache_free: free space on the disk of the cache.
     """
 
     dataset: float | None
@@ -84,7 +84,7 @@ class Disk:
 
 @dataclass(frozen=True)
 class Memory:
-    """Megabytes. run: what the data and the fit of the largest job take; machine: what there is."""
+    """Memory in megabytes. run: the data and the fit of the largest job; machine: the memory of the machine."""
 
     run: float
     machine: float
@@ -92,7 +92,10 @@ class Memory:
 
 @dataclass(frozen=True)
 class Inspection:
-    """A dataset and its subjects; files: those that are everybody's. Without a subject to run there are no costs and no command."""
+    """A dataset and its subjects.
+
+    files: those that subjects share. Costs and command are missing if no subject can be run.
+    """
 
     dataset: str
     root: Path
@@ -106,9 +109,9 @@ class Inspection:
 
 
 def recognise(path: Path, name: str | None, registry: Registry) -> Entry[DatasetCard]:
-    """The dataset whose root is ``path``, among those with a layout, or ``name`` if that is it.
+    """Return the dataset whose root is ``path``: ``name``, or the one whose layout it has.
 
-    Raises UsageError where ``path`` is a level off, is of no known layout, or of several.
+    Raises UsageError if ``path`` is a level off, or has no known layout or several.
     """
     layouts = [entry for entry in registry.datasets if entry.card.root is not None]
     if name is not None:
@@ -143,15 +146,15 @@ def inspect(
     settings: Sequence[str] = (),
     subjects: str | None = None,
 ) -> Inspection:
-    """Read a dataset as a run would, but for the responses' values, and plan the run with every default.
+    """Read a dataset as a run would, without the responses' values, and plan the run with every default.
 
-    name, settings, subjects: as ``--as``, ``--set`` and ``--subjects``. What is wrong with the files of a subject ends up in
-    ``problems``; raises UsageError for what was asked.
+    name, settings, subjects: as ``--as``, ``--set`` and ``--subjects``. Errors in a subject's files go to ``problems``.
+    Raises UsageError for an invalid request.
     """
     entry, given = recognise(path, name, registry), Assignments(settings)
     variants = given.variants(entry.card, "train_images")
     request = Request(dataset=entry.name, data=path, subjects=subjects, settings=tuple(settings))
-    # A typo must not wait for the data to be read.
+    # Report a typo before the data are read.
     choose(request, registry, given, entry.card.simulated, device := resolve_device("auto"))
     parts = _contents(entry, path, entry.card.own_settings(variants[0][0]))
     try:
@@ -227,7 +230,7 @@ def _alignment(stimuli: Stimuli, responses: Responses) -> Alignment:
 
 
 def _scored(request: Request, registry: Registry, data: OpenDataset) -> Request:
-    """With the metrics that a dataset without responses can have; the default ones need some."""
+    """Return the request with the metrics that a dataset without responses can have; the default metrics need responses."""
     if "responses" in data.dataset.provides:
         return request
     known = {"tokens", *data.dataset.provides}

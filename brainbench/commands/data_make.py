@@ -1,4 +1,4 @@
-"""Small simulated directories in a dataset's own layout: what is behind ``brainbench data make``."""
+"""The work behind ``brainbench data make``: write small simulated datasets in a dataset's own layout."""
 
 from __future__ import annotations
 
@@ -14,14 +14,15 @@ from brainbench.util.files import storage
 
 
 def makers(registry: Registry) -> list[Entry[DatasetCard]]:
-    """The datasets that can be made."""
+    """Return the datasets that can be simulated."""
     return [entry for entry in registry.datasets if entry.card.maker is not None]
 
 
 def make(name: str, folder: Path, settings: Sequence[str], registry: Registry) -> None:
-    """Write the directory ``folder``, which must not be there or be empty. settings: ``key=value`` texts.
+    """Write the dataset to ``folder``, which must be new or empty. settings: ``key=value`` texts.
 
-    Raises UsageError before anything is written for a dataset that cannot be made, a bad setting or a folder in use.
+    Raises UsageError, before anything is written, for a dataset that cannot be simulated, an invalid setting or a folder in
+    use.
     """
     entry = registry.datasets.get(name)
     if entry.card.maker is None:

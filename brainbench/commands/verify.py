@@ -1,4 +1,4 @@
-"""Records and boards, checked: every number that stored predictions can give is computed again. Nothing is written."""
+"""The work behind ``leaderboard --verify``: recompute every score that stored predictions can give. Writes nothing."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ from brainbench.runner import job_record, score_all, stored_inputs
 from brainbench.types import ArrayNames, MetricInputs
 from brainbench.util.folders import Folders
 
-# What lies beside a record, or in its dataset: metrics that need nothing else are scored again.
+# Inputs available without refitting. A metric that needs only these is recomputed.
 STORED: frozenset[Need] = frozenset({"predictions", "selectors", "responses"})
 HALF = 2**-10  # a step of half precision
 _IDENTITY = ("version", "stimuli_key", "responses_key", "split_hash")
@@ -46,7 +46,11 @@ class Problem:
 
 @dataclass
 class Verification:
-    """verified: records with predictions in which nothing differs; digest_only: records without; remarks: what was not checked."""
+    """What ``verify`` found.
+
+    verified: number of records with predictions in which nothing differs; digest_only: of records without; remarks: what
+    was not checked.
+    """
 
     verified: int = 0
     digest_only: int = 0
@@ -63,11 +67,10 @@ def verify(
     asked: MetricRequest | None = None,
     beside: Callable[[str], str] | None = None,
 ) -> Verification:
-    """Check the records of a results folder (of one dataset, or of all), what lies beside them, and their boards.
+    """Check the records of a results folder (of one dataset, or of all), their artifacts, and their boards.
 
-    data: where the dataset lies, for those that need it; its settings are in the records; asked, beside: what the boards
-    show. Raises UsageError when data
-    is needed and not given, StoreError when there are no records.
+    data: path of the dataset, if it needs one; its settings are in the records. asked, beside: what the boards show. Raises
+    UsageError if data is needed and not given, StoreError if there are no records.
     """
     outcome, records = Verification(), []
     for path in sorted(folders.results.glob("*.json")):
@@ -94,7 +97,7 @@ def verify(
 
 
 class _Auditor:
-    """Goes through records one by one and says what is wrong with each."""
+    """Checks records one by one and yields their problems."""
 
     def __init__(self, folders: Folders, registry: Registry, data: Path | None, remarks: Counter[str]) -> None:
         self.folders, self.registry, self.data, self.remarks = folders, registry, data, remarks
@@ -102,7 +105,7 @@ class _Auditor:
         self._datasets: dict[tuple[str, str], OpenDataset] = {}
 
     def require_data(self, records: list[Record]) -> None:
-        """Raise UsageError before anything is computed when a dataset cannot be opened without ``--data``."""
+        """Raise UsageError, before anything is computed, if a dataset cannot be opened without ``--data``."""
         names = {record.dataset.name for record in records if has_predictions(record)}
         for entry in self.registry.datasets:
             if entry.name in names and entry.card.needs_data and self.data is None:
@@ -111,7 +114,7 @@ class _Auditor:
                 )
 
     def audit(self, path: Path, record: Record) -> Iterator[str]:
-        """What is wrong with one record, its artifacts and its figures."""
+        """Yield the problems of one record, its artifacts and its scores."""
         yield from self._document(path, record)
         intact = True
         for name, sha256 in artifacts.artifact_digests(self.folders.results, record).items():
@@ -160,7 +163,7 @@ class _Auditor:
         return self._datasets[known]
 
     def _ids(self, record: Record, data: OpenDataset) -> Iterator[str]:
-        """The stored predictions have to be about this subject's test stimuli, in their order."""
+        """Check that the stored predictions are for this subject's test stimuli, in order."""
         responses, known = data.responses(record.dataset.subject), data.stimuli(record.dataset.subject).ids
         expected = [] if responses is None else [known[i] for i in responses.stimulus[responses.rows("test")].tolist()]
         stored = read_ids(self.folders.results, record.key)
@@ -176,7 +179,7 @@ class _Auditor:
             )
 
     def _picks(self, record: Record) -> Iterator[MetricPick]:
-        """The record's metrics that can be scored again; the others are counted, with the reason."""
+        """Return the record's metrics that can be scored again. The others are counted, with the reason."""
         for name, result in sorted(record.metrics.items()):
             pick = self._pick(name, result.version)
             if isinstance(pick, MetricPick):
@@ -185,7 +188,7 @@ class _Auditor:
                 self.remarks[f"{name}: not recomputed ({pick})"] += 1
 
     def _pick(self, name: str, version: str) -> MetricPick | str:
-        """The metric at the version that was scored, or why it is not to be had."""
+        """Return the metric at the version that was scored, or why it is not available."""
         if name not in self._metrics:
             return "not installed"
         entry = self._metrics[name]
@@ -219,7 +222,7 @@ class _Auditor:
 
 
 def _dataset_facts(record: Record, data: OpenDataset) -> tuple[dict[str, Any], dict[str, Any]]:
-    """(what the record says of its dataset, what the dataset that was opened is)."""
+    """Return (what the record says about its dataset, what the opened dataset is)."""
     images = record.dataset.changed.get("train_images", 0)
     return asdict(record.dataset), asdict(job_record.dataset(data, record.dataset.subject, images))
 
@@ -230,7 +233,7 @@ def _told(stored: Mapping[str, Any], found: Mapping[str, Any], name: str, verb: 
 
 
 def _draws(stored: Mapping[str, str], found: Mapping[str, str], name: str) -> Iterator[str]:
-    """Draws are kept in half precision, in which another order of adding up may show as one step."""
+    """Compare draws. They are stored in half precision, in which another order of summation may differ by one step."""
     if stored.keys() != found.keys():
         yield f"{name}: stored {', '.join(stored) or 'none'}, recomputed {', '.join(found) or 'none'}"
         return
@@ -262,7 +265,7 @@ def _voxels(stored: np.ndarray | None, found: np.ndarray | None, name: str) -> I
 def _boards(
     folders: Folders, records: list[Record], asked: MetricRequest, beside: Callable[[str], str] | None
 ) -> Iterator[Problem]:
-    """The board files beside what these records make."""
+    """Compare the board files with what these records make."""
     try:
         made = board_files(records, folders.results, asked, beside)
     except StoreError as error:
@@ -282,14 +285,14 @@ def _where(record: Record) -> str:
     return f"{record.key[:16]} {record.backbone.name} x {encoder}, subject {record.dataset.subject}, seed {record.seed}"
 
 
-# One machine gives the same bytes; another BLAS adds up in another order.
+# One machine gives the same bytes; another BLAS sums in another order.
 RELATIVE, ABSOLUTE = 1e-6, 1e-9
 
 
 def differences(stored: object, found: object, name: str) -> Iterator[tuple[str, object, object]]:
-    """(name, stored, found) of every leaf of two JSON values that differs; what only one of them has is None in the other.
+    """Yield (name, stored, found) of every leaf of two JSON values that differs; None for a leaf that one of them lacks.
 
-    Whole numbers and texts have to be equal, others to agree within 1e-6 of their size, or 1e-9 near zero.
+    Whole numbers and texts must be equal, other numbers must agree within 1e-6 of their size, or 1e-9 near zero.
     """
     if isinstance(stored, Mapping) and isinstance(found, Mapping):
         for key in sorted({*stored, *found}):

@@ -1,4 +1,4 @@
-"""Released weights as files: fetch them, verify them, convert a checkpoint. The work behind ``brainbench weights``."""
+"""The work behind ``brainbench weights``: fetch and verify released weights, convert a checkpoint."""
 
 from __future__ import annotations
 
@@ -23,7 +23,10 @@ from brainbench.util.hashing import file_sha256
 
 @dataclass(frozen=True)
 class WeightsOnDisk:
-    """The weights of one backbone on this machine. sha256: of the file, or over all files of a folder; problem: what is wrong."""
+    """The weights of one backbone on this machine.
+
+    sha256: of the file, or over all files of a folder; problem: why they are unusable.
+    """
 
     name: str
     weights: str
@@ -35,9 +38,9 @@ class WeightsOnDisk:
 
 
 def fetch(names: str, registry: Registry) -> Iterator[WeightsOnDisk]:
-    """Bring the released weights of these backbones into their library's cache, if they are not there already.
+    """Download the released weights of these backbones to their library's cache, unless they are there already.
 
-    Raises UsageError when nothing of what is named has weights that brainbench fetches.
+    Raises UsageError if none of the names has weights that brainbench downloads.
     """
     cards = [card for card in _cards(names, registry) if released_weights.fetchable(card)]
     if not cards:
@@ -54,7 +57,10 @@ def fetch(names: str, registry: Registry) -> Iterator[WeightsOnDisk]:
 
 
 def verify(names: str, weights: Sequence[str], registry: Registry) -> Iterator[WeightsOnDisk]:
-    """Compare the sha256 of what is cached, or of ``NAME=FILE``, and load it strictly into its network; fetches nothing."""
+    """Compare the sha256 of cached weights, or of ``NAME=FILE``, and load them strictly into their network.
+
+    Downloads nothing.
+    """
     chosen = pick_backbones(
         names, registry, Assignments(()), simulated=False, weights=weights, controls=False, device="cpu"
     )
@@ -79,7 +85,7 @@ def verify(names: str, weights: Sequence[str], registry: Registry) -> Iterator[W
 
 
 def convert(source: Path, target: Path) -> int:
-    """Write the tensors of a checkpoint as safetensors; returns how many. Raises WeightsError, UsageError, StoreError."""
+    """Write the tensors of a checkpoint as safetensors. Returns their number. Raises WeightsError, UsageError, StoreError."""
     from safetensors import SafetensorError
     from safetensors.torch import save_file
 

@@ -1,4 +1,4 @@
-"""Rows -> boards: ranked rows, incomplete rows last, controls apart; and a board as a frame of numbers."""
+"""Rows -> boards: ranked rows, then incomplete rows, then controls; and a board as a data frame of numbers."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from brainbench.leaderboard.rows import Column, Edition, Row, columns, pooled, r
 
 @dataclass(frozen=True)
 class Line:
-    """A row, measured. figures: column -> (mean, sd) or None; intervals: of the columns whose draws every cell has.
+    """A row with its scores. figures: column -> (mean, sd) or None; intervals: for columns whose draws every cell has.
 
-    complete: every cell is there; rank: None when unranked.
+    complete: every cell exists; rank: None if unranked.
     """
 
     row: Row
@@ -29,7 +29,7 @@ class Line:
 
     @property
     def complete(self) -> bool:
-        """Whether every seed and subject of the board is there."""
+        """Whether every seed and subject of the board exists."""
         return self.done == self.expected
 
 
@@ -51,9 +51,10 @@ class Board:
 
 
 def board(edition: Edition) -> Board:
-    """Measure, sort and rank the rows of an edition: by R2 over all voxels, incomplete rows last.
+    """Score, sort and rank the rows of an edition: by R2 over all voxels, incomplete rows last.
 
-    A row's rank is one more than the number of rows that are better beyond doubt; rows that cannot be told apart share one.
+    A row's rank is one more than the number of rows that are significantly better; rows that cannot be distinguished share
+    a rank.
     """
     shown = columns(edition)
     order = sorted((_line(row, shown, edition) for row in rows(edition)), key=lambda line: _sort_key(line, shown))
@@ -66,7 +67,7 @@ def board(edition: Edition) -> Board:
 
 
 def frame(board: Board) -> pd.DataFrame:
-    """All rows with full figures, for the CSV: mean, sd and, where there is one, the 95 % interval of every figure."""
+    """Return all rows at full precision for the CSV: mean, sd and, if it exists, the 95 % interval of every score."""
     out = []
     intervals = {column for line in board.lines for column in line.intervals}
     for line in board.lines:
@@ -104,7 +105,7 @@ def _line(row: Row, shown: Sequence[Column], edition: Edition) -> Line:
 
 
 def _ranks(shown: Sequence[Column]) -> bool:
-    """Whether the first figure has a better side, so that rows can be ranked by it."""
+    """Whether the first column has a direction, so that rows can be ranked by it."""
     return bool(shown) and shown[0].direction != "none"
 
 
@@ -126,5 +127,5 @@ def _ceiling(edition: Edition) -> dict[str, float]:
 
 
 def precise(value: float | None) -> str:
-    """As CSV files hold a figure; empty where there is none."""
+    """Format a score for CSV files; empty if there is none."""
     return "" if value is None else f"{value:.6g}"

@@ -1,4 +1,4 @@
-"""Boards -> tables with a column a layer: where in each network a figure rises and falls."""
+"""Boards -> tables with one column per layer, which show where in each network a score rises and falls."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ Figure = tuple[float, float | None]
 
 @dataclass(frozen=True)
 class LayerTable:
-    """One figure of every row for each of its layers.
+    """The scores of every row for each of its layers.
 
-    board: where it is from; own: the column whose layers these are, which the board may lack; beside: the columns of the board
-    that belong to it; layers: for each row that has it, in the board's order: layer -> (mean, sd), early to late, None where a
-    cell lacks it.
+    board: its source; own: the column that the layers break down, which the board may lack; beside: the board's columns
+    shown next to them; layers: for each row that has them, in the board's order: layer -> (mean, sd), early to late, None
+    if a cell lacks it.
     """
 
     board: Board
@@ -33,7 +33,7 @@ class LayerTable:
 
 
 def layer_tables(board: Board) -> list[LayerTable]:
-    """The tables of a board: one for each kind of figure by layer that a metric has (``MetricCard.layers``)."""
+    """Make the tables of a board: one for each entry of a metric's ``MetricCard.layers``."""
     found: dict[tuple[str, str, str], Display] = {}
     for line in board.lines:
         for metric, result in _results(line.row):
@@ -54,7 +54,7 @@ def layer_tables(board: Board) -> list[LayerTable]:
 
 
 def files(name: str, boards: Sequence[Board]) -> dict[Path, str]:
-    """``<dataset>.layers.md`` and ``.csv`` -> content; nothing when no metric has figures by layer."""
+    """Return ``<dataset>.layers.md`` and ``.csv`` -> content; empty if no metric has scores by layer."""
     tables = [table for board in boards for table in layer_tables(board)]
     if not tables:
         return {}
@@ -65,7 +65,7 @@ def files(name: str, boards: Sequence[Board]) -> dict[Path, str]:
 
 
 def frame(tables: Sequence[LayerTable]) -> pd.DataFrame:
-    """For the CSV, a line a figure: those of the layers, numbered from 1, then those beside them, which have no number."""
+    """Return one line per score for the CSV: those of the layers, numbered from 1, then those next to them, without a number."""
     out = []
     for table in tables:
         edition = table.board.edition
@@ -118,7 +118,7 @@ def _results(row: Row) -> Iterator[tuple[str, MetricResult]]:
 
 
 def _layers(line: Line, metric: str, version: str, prefix: str) -> dict[str, Figure | None]:
-    """Layer -> (mean, sd), in the order in which the metric gave them; empty for a row without any."""
+    """Return layer -> (mean, sd), in the metric's order; empty for a row without any."""
     given = {
         value: None
         for name, result in _results(line.row)
@@ -134,7 +134,7 @@ def _layers(line: Line, metric: str, version: str, prefix: str) -> dict[str, Fig
 
 
 def _shown(table: LayerTable, rows: Sequence[tuple[Line, dict[str, Figure | None]]]) -> pd.DataFrame:
-    """Text. Networks of different depth share the table: the shallower leave the last columns empty."""
+    """Return the text of the table. Networks of different depth share it: the shallower ones leave the last columns empty."""
     depth = max(len(layers) for _, layers in table.layers)
     out = []
     for line, layers in rows:
@@ -148,7 +148,7 @@ def _shown(table: LayerTable, rows: Sequence[tuple[Line, dict[str, Figure | None
 
 
 def _best(cells: Sequence[str], direction: str) -> str | None:
-    """The best figure as it is shown; layers that print the same share the mark."""
+    """Return the best score as printed; layers that print the same share the mark."""
     there = [cell for cell in cells if cell != INCOMPLETE]
     if direction == "none" or not there:
         return None

@@ -1,4 +1,4 @@
-"""Boards that differ in their training images alone -> one table: how much data each row needs (appendix G)."""
+"""Boards that differ only in their training images -> one table: how much data each row needs (appendix G)."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ ALL = "all"
 
 @dataclass(frozen=True)
 class Curve:
-    """One figure of every row for each number of training images.
+    """The scores of every row for each number of training images.
 
-    edition: of the largest number; figure: the heading of the first figure on the boards; digits: shown of it; sizes: ascending,
-    0 for all, which stands last; figures: row -> size -> (mean, sd), where the row is complete; controls: rows shown apart.
+    edition: that with the most images; figure: heading of the boards' first column; digits: its decimals; sizes: ascending,
+    0 for all comes last; figures: row -> size -> (mean, sd), if the row is complete; controls: rows listed separately.
     """
 
     edition: Edition
@@ -35,7 +35,7 @@ class Curve:
 
 
 def curves(boards: Sequence[Board]) -> list[Curve]:
-    """The curves in the boards of one dataset: those of one version, split, subjects and settings, train_images apart."""
+    """Return the curves in the boards of one dataset: boards that differ only in ``train_images``."""
     found: dict[tuple[object, ...], dict[int, Board]] = {}
     for board in boards:
         found.setdefault(_identity(board.edition), {})[size(board.edition)] = board
@@ -43,7 +43,7 @@ def curves(boards: Sequence[Board]) -> list[Curve]:
 
 
 def files(name: str, boards: Sequence[Board]) -> dict[Path, str]:
-    """``<dataset>.curve.md`` and ``.csv`` -> content; nothing when no two boards differ in their training images alone."""
+    """Return ``<dataset>.curve.md`` and ``.csv`` -> content; empty if no two boards differ only in their training images."""
     some = curves(boards)
     if not some:
         return {}
@@ -55,12 +55,12 @@ def files(name: str, boards: Sequence[Board]) -> dict[Path, str]:
 
 
 def size(edition: Edition) -> int:
-    """How many training images, 0 for all."""
+    """Return the number of training images, 0 for all."""
     return int(edition.records[0].dataset.changed.get("train_images", 0))
 
 
 def frame(curve: Curve) -> pd.DataFrame:
-    """All rows for the CSV: a mean and an sd for each number of training images."""
+    """Return all rows for the CSV: mean and sd for each number of training images."""
     rows = []
     for key in _order(curve):
         facts: dict[str, object] = {
@@ -99,7 +99,7 @@ def page(some: Sequence[Curve]) -> str:
 
 
 def _identity(edition: Edition) -> tuple[object, ...]:
-    """What two editions share that differ in their training images alone."""
+    """Return what two editions share if they differ only in their training images."""
     changed = edition.records[0].dataset.changed
     settings = sorted((name, str(value)) for name, value in changed.items() if name != "train_images")
     splits = {(r.dataset.subject, r.dataset.full_split_hash or r.dataset.split_hash) for r in edition.records}
@@ -123,7 +123,7 @@ def _curve(boards: dict[int, Board]) -> Curve:
 
 
 def _order(curve: Curve) -> list[RowKey]:
-    """Networks before controls; the best with most images first."""
+    """Sort networks before controls, and by the score with the most images."""
 
     def rank(key: RowKey) -> tuple[object, ...]:
         last = curve.figures[key].get(curve.sizes[-1])

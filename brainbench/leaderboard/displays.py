@@ -1,4 +1,4 @@
-"""How a board shows a metric: as its records say, completed from the installed card where they are of an earlier version."""
+"""How a board shows a metric: as its records say or, for records of an earlier version, as the installed card says."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from brainbench.pipeline.scores import display_of
 from brainbench.records import Display, MetricResult
 from brainbench.registry import installed
 
-# What records of earlier versions do not say.
+# The fields that records of earlier versions lack.
 _LATER = ("explanation", "precedence", "ceiling", "errors", "errors_note", "caveat")
 
 
 def display(metric: str, result: MetricResult) -> Display:
-    """How a board shows this metric.
+    """Return how a board shows this metric.
 
-    A record that says nothing of how its columns are read and ordered is of an earlier version, or of a metric whose card says
-    nothing either: then the card of this name speaks, if one is installed.
+    A record without explanation and order is of an earlier version, or its metric's card has none either. Then the
+    installed card of this name is used, if there is one.
     """
     said = result.display
     if said != replace(said, **{name: getattr(Display(), name) for name in _LATER}):

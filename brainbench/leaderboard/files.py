@@ -1,4 +1,4 @@
-"""Records -> the files of their boards, and of the metrics that have a table of their own."""
+"""Records -> the files of their boards, and of metrics with a table of their own."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ from brainbench.util.folders import Folders
 def board_files(
     records: Sequence[Record], results: Path, asked: MetricRequest, beside: Callable[[str], str] | None = None
 ) -> dict[Path, str]:
-    """File name -> content. The same records, arrays and ``asked``: the same bytes.
+    """Return file name -> content. The same records, arrays and ``asked`` give the same bytes.
 
-    results: the folder the records came from; beside: dataset name -> Markdown to put below its page. Raises UsageError when a
-    metric is asked for that there is not, PluginError when one that is computed fails.
+    results: the folder of the records; beside: dataset name -> Markdown to add below its page. Raises UsageError for a
+    requested metric that does not exist, PluginError if a computed metric fails.
     """
     shown = asked.among(records)
     several = editions(records)
@@ -58,7 +58,7 @@ def board_files(
 
 
 def _joined(records: Sequence[Record], found: Mapping[str, Mapping[str, MetricResult]]) -> list[Record]:
-    """Copies of the records with what was computed of each, by metric and record key."""
+    """Return copies of the records, extended with what was computed for each, by metric and record key."""
     return [
         replace(r, metrics=r.metrics | {name: said[r.key] for name, said in found.items() if r.key in said})
         for r in records
@@ -72,13 +72,13 @@ def write_boards(
     *,
     beside: Callable[[str], str] | None = None,
 ) -> list[Path]:
-    """Build the boards of a results folder (of one dataset, or of all); returns the files written.
+    """Build the boards of a results folder (of one dataset, or of all). Returns the written files.
 
-    asked: which metrics they show; None: all that the records hold. beside: dataset name -> Markdown to put below its page.
+    asked: the metrics to show; None: all in the records. beside: dataset name -> Markdown to add below its page.
     """
     if not folders.results.is_dir():
         raise no_records(folders.results, dataset)
-    # Read and written under one lock: of two runs that end together, the later one sees the records of both.
+    # Read and written under one lock: if two runs end together, the later one sees the records of both.
     with storage(folders.leaderboards), folders.locked(folders.results, "boards"):
         wanted = [r for r in results.read_records(folders.results) if dataset in (None, r.dataset.name)]
         if not wanted:

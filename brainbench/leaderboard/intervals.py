@@ -1,4 +1,4 @@
-"""How far figures, and differences of figures, would move with other test images, other seeds and other subjects."""
+"""How far scores, and differences of scores, would vary with other test images, other seeds and other subjects."""
 
 from __future__ import annotations
 
@@ -14,13 +14,16 @@ LEVEL = 0.95
 
 @dataclass(frozen=True)
 class Sample:
-    """One figure of one row. cells: (subject, seed) -> (figure, its deviation on every draw, [draws]); images: drawn in each."""
+    """One score of one row.
+
+    cells: (subject, seed) -> (score, its deviation on every draw, [draws]); images: number drawn in each.
+    """
 
     cells: Mapping[tuple[str, int], tuple[float, np.ndarray]]
     images: int
 
     def minus(self, other: Sample) -> Sample:
-        """The difference from another row with the same cells, draw by draw: what both share cancels."""
+        """Return the difference from another row with the same cells, draw by draw: what both rows share cancels."""
         if self.cells.keys() != other.cells.keys():
             raise ValueError(f"cells differ: {sorted(self.cells)} and {sorted(other.cells)}")
         cells = {
@@ -32,7 +35,7 @@ class Sample:
 
 @dataclass(frozen=True)
 class Estimate:
-    """A figure with what is known of its error. figure: the mean over cells; low, high: its 95 % interval; p: of being zero."""
+    """A score with its error. figure: the mean over cells; low, high: its 95 % interval; p: of being zero."""
 
     figure: float
     low: float
@@ -41,11 +44,12 @@ class Estimate:
 
 
 def estimate(sample: Sample) -> Estimate:
-    """The mean over subjects and seeds, with its interval for these subjects: other test images, other seeds.
+    """Return the mean over subjects and seeds, with its interval for these subjects: other test images, other seeds.
 
-    Two parts of variance, each with a Student t of its own, their half widths added in quadrature (after Cochran and Cox):
-    the images', from the draws of the mean; and, with several seeds, their spread within a subject over their number.
-    The centre is corrected for the bootstrap's estimate of bias: R2 divides by a variance about the test images' own mean.
+    The variance has two parts, each with its own Student t; their half widths are added in quadrature (after Cochran and
+    Cox). The images' part comes from the draws of the mean. With several seeds, the other part is their spread within a
+    subject, divided by their number. The centre is corrected for the bootstrap's estimate of bias, because R2 divides by a
+    variance about the test images' own mean.
     """
     groups = _by_subject(sample)
     drawn = np.mean([group.draws.mean(axis=0) for group in groups], axis=0)
@@ -58,10 +62,11 @@ def estimate(sample: Sample) -> Estimate:
 
 
 def estimate_beyond(sample: Sample) -> Estimate | None:
-    """The same for subjects in general, of whom these are a few; None with one subject.
+    """Return the same for subjects in general, from whom these are drawn. None with one subject.
 
-    What subjects share, the covariance of their draws, no further subject would average away. The rest is the spread of their
-    figures over their number, with S - 1 degrees of freedom, so that three subjects do not pass for many.
+    The part that subjects share, the covariance of their draws, would not average out with further subjects. The rest is
+    the spread of their scores divided by their number, with S - 1 degrees of freedom, so that three subjects do not count
+    as many.
     """
     groups = _by_subject(sample)
     number = len(groups)
@@ -78,7 +83,7 @@ def estimate_beyond(sample: Sample) -> Estimate | None:
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """Holm's correction: p-values that hold for all comparisons together, in the order given."""
+    """Apply Holm's correction: return p-values that hold for all comparisons together, in the given order."""
     adjusted = [0.0] * len(p_values)
     highest = 0.0
     for rank, place in enumerate(sorted(range(len(p_values)), key=lambda i: p_values[i])):
@@ -102,12 +107,12 @@ def _by_subject(sample: Sample) -> list[_Subject]:
 
 
 def _spread(figures: np.ndarray) -> float:
-    """Variance of the mean of these figures; 0 of a single one."""
+    """Return the variance of the mean of these scores; 0 for a single one."""
     return float(figures.var(ddof=1)) / len(figures) if len(figures) > 1 else 0.0
 
 
 def _small(sample: Sample) -> float:
-    """By how much the variance of draws with replacement is too small."""
+    """Return the factor by which the variance of draws with replacement is too small."""
     return sample.images / (sample.images - 1)
 
 
@@ -122,7 +127,7 @@ def _half_width(parts: Sequence[tuple[float, int]], alpha: float) -> float:
 
 
 def _p_value(centre: float, parts: Sequence[tuple[float, int]]) -> float:
-    """The level at which the interval just reaches zero."""
+    """Return the level at which the interval just reaches zero."""
     if not any(variance for variance, _ in parts):
         return float(centre == 0)
     smallest = 1e-12

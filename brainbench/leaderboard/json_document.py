@@ -1,4 +1,4 @@
-"""Boards -> plain JSON types: every figure with its interval, and every pair of rows."""
+"""Boards -> plain JSON types: every score with its interval, and every pair of rows."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ SCHEMA = 1
 
 
 def document(boards: Sequence[Board]) -> dict[str, Any]:
-    """One dataset's boards. Figures are by metric and name ("r2.all", "r2.V1", "hierarchy.slope"), at six digits."""
+    """Return one dataset's boards.
+
+    Scores are named by metric and score ("r2.all", "r2.V1", "hierarchy.slope"), with six digits.
+    """
     return {"schema": SCHEMA, "dataset": boards[0].edition.dataset, "editions": [_edition(board) for board in boards]}
 
 

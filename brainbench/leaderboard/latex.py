@@ -19,7 +19,7 @@ _SPECIAL = {c: f"\\{c}" for c in "&%$#_{}"} | {
 
 
 def latex(boards: Sequence[Board]) -> str:
-    """One tabular for every table of every edition, each below a comment that says what it is."""
+    """Return one tabular for every table of every edition, each below a comment with its title."""
     parts = []
     for board in boards:
         for table in tables(board):
@@ -42,7 +42,7 @@ def _escaped(text: str) -> str:
 
 
 def _ruled(text: str) -> str:
-    """Plain rules -> those of booktabs; the booktabs style of tabulate would escape what is escaped already."""
+    """Replace plain rules by those of booktabs. tabulate's booktabs style would escape text that is escaped already."""
     for rule in (r"\toprule", r"\midrule", r"\bottomrule"):
         text = text.replace(r"\hline", rule, 1)
     return text

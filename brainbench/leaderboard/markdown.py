@@ -1,4 +1,4 @@
-"""Boards -> the Markdown page: what it is, what it is not, what to run next; then the tables."""
+"""Boards -> the Markdown page: what it shows, what it does not show, what to run next; then the tables."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ NEXT_REAL = "brainbench run --dataset folder --data PATH --backbones all"
 
 
 def page(boards: Sequence[Board]) -> str:
-    """The page of one dataset, one section an edition; the same boards give the same bytes."""
+    """Return the page of one dataset, one section per edition. The same boards give the same bytes."""
     first = boards[0].edition.records[0].dataset
     lines = [f"# Leaderboard: {first.title if first.title == first.name else f'{first.title} ({first.name})'}", ""]
     lines += _opening(boards[0].edition)
@@ -52,7 +52,7 @@ def _section(board: Board) -> list[str]:
 
 
 def explanations(board: Board) -> list[str]:
-    """How to read the columns that there are, in the words of their metrics, and the interval and rank below the first's."""
+    """Say how to read the shown columns, in the words of their metrics, and the first one's interval and rank."""
     drawn = [column for column in board.columns if any(column in line.intervals for line in board.lines)]
     said: dict[str, None] = {}
     for place, column in enumerate(board.columns, start=1):
@@ -64,7 +64,7 @@ def explanations(board: Board) -> list[str]:
 
 
 def interval_explained(column: Column) -> str:
-    """What the interval of a column is, and the rank that is drawn from it."""
+    """Explain the interval of a column, and the rank that follows from it."""
     return (
         f"{INTERVAL}: where {column.heading} would lie for these subjects with other test images (1,000 paired bootstrap draws) "
         "and other seeds; its centre is corrected for bias. rank: one more than the number of rows that are better beyond doubt, "
@@ -99,7 +99,7 @@ def _remarks(board: Board) -> list[str]:
 
 
 def _whom(keys: set[RowKey], everyone: set[RowKey]) -> str:
-    """The rows that a remark is about, as briefly as they can be named."""
+    """Name the rows that a remark applies to, as briefly as possible."""
     encoders = {key.encoder for key in keys}
     backbones = {key.backbone for key in keys}
     if keys == everyone:

@@ -1,4 +1,4 @@
-"""A table of one metric alone, in files of its own: figures that have no place on a leaderboard, such as seconds."""
+"""A table of one metric, in files of its own: for values that do not belong on a leaderboard, such as seconds."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ from brainbench.leaderboard.text_tables import markdown, overall
 
 
 def own_table(dataset: str, card: MetricCard, editions: Sequence[Edition]) -> dict[Path, str]:
-    """``<dataset>.<metric>.md`` and ``.csv``: the rows of a leaderboard, unranked, mean ± sd over subjects and seeds.
+    """Return ``<dataset>.<metric>.md`` and ``.csv``: the rows of a leaderboard, unranked, mean ± sd over subjects and seeds.
 
-    editions: with the records of fitted encoders, which hold this metric and no other.
+    editions: with the records of fitted encoders, which have only this metric.
     """
     facts = editions[0].records[0].dataset
     lines = [f"# {card.name}: {dataset}", "", f"{card.summary[:1].upper()}{card.summary[1:]}.", ""]

@@ -1,4 +1,4 @@
-"""The published tables of *Brain Decodes Deep Nets*, and the section that stands below a board of one's own."""
+"""The published tables of *Brain Decodes Deep Nets*, and the section that shows them below a board."""
 
 from __future__ import annotations
 
@@ -27,20 +27,24 @@ _WHAT_IT_IS = (
 
 
 def folder() -> Path:
-    """Where the tables lie: inside the package of a wheel, in ``leaderboards/paper`` of a checkout."""
+    """Return the folder of the tables: inside the package in a wheel, ``leaderboards/paper`` in a checkout."""
     packaged = Path(__file__).parents[1] / "published"
     return packaged if packaged.is_dir() else Path(__file__).parents[2] / "leaderboards" / "paper"
 
 
 def table(number: int) -> pd.DataFrame:
-    """One published table, every cell the text that is printed (``0.110`` keeps its last digit), empty where nothing is."""
+    """Return one published table.
+
+    Every cell is the printed text (``0.110`` keeps its last digit), empty if nothing is printed.
+    """
     return pd.read_csv(folder() / f"table_{number:02d}.csv", dtype=str, keep_default_na=False)
 
 
 def section(dataset: str) -> str:
-    """Markdown to stand below the board of a dataset: Table 13 (brain score per ROI) and Table 2 (alignment), with their source.
+    """Return Markdown for the page of a dataset: Table 13 (brain score per ROI) and Table 2 (alignment), with their source.
 
-    dataset: its card's name, e.g. ``nsd``; under any but the paper's own data the section says that they must not be compared.
+    dataset: its card's name, e.g. ``nsd``. For any data but the paper's own, the section says that scores must not be
+    compared.
     """
     lines = ["### Beside it: as published", "", SAME_DATA.get(dataset, OTHER_DATA), _WHAT_IT_IS, ""]
     lines += ["Brain score, R2 (± 0.001), mean over the voxels of an ROI (Table 13):", ""]

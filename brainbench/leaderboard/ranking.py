@@ -1,4 +1,4 @@
-"""Pairs of rows -> differences with intervals; differences -> ranks, in which rows that cannot be told apart share one."""
+"""Pairs of rows -> differences with intervals; differences -> ranks, which rows that cannot be distinguished share."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from brainbench.leaderboard.rows import Column, Row
 
 @dataclass(frozen=True)
 class Difference:
-    """One row less another, by their places in the order. p: of no difference, corrected for all pairs (Holm).
+    """One row minus another, by their positions. p: for no difference, corrected for all pairs (Holm).
 
-    estimate: for these subjects, which ranks go by; beyond: for subjects in general, None with a single one.
+    estimate: for these subjects, which determines ranks; beyond: for subjects in general, None with a single subject.
     """
 
     first: int
@@ -25,12 +25,12 @@ class Difference:
 
     @property
     def real(self) -> bool:
-        """Whether it is beyond chance, all pairs considered."""
+        """Whether the difference is significant, with all pairs considered."""
         return self.p < 1 - LEVEL
 
 
 def differences(rows: Sequence[Row], column: Column) -> list[Difference]:
-    """Every pair of rows, the better first; empty when a row lacks the draws of the test images that it takes."""
+    """Return every pair of rows, the better row first; empty if a row lacks the required draws of the test images."""
     samples = [sample for row in rows if (sample := row.sample(column))]
     if len(samples) < len(rows):
         return []
@@ -45,9 +45,9 @@ def differences(rows: Sequence[Row], column: Column) -> list[Difference]:
 
 
 def ranks(rows: int, compared: Sequence[Difference]) -> list[int]:
-    """Of rows in order: one more than the number of those that are really better, but never a better rank than the row above.
+    """Return the ranks of sorted rows: one more than the number of significantly better rows.
 
-    Without comparisons, the places.
+    A rank is never better than that of the row above. Without comparisons, ranks are positions.
     """
     if not compared:
         return list(range(1, rows + 1))

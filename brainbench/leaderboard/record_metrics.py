@@ -1,4 +1,4 @@
-"""The records of one board -> the figures of a metric over records, one a done job."""
+"""The records of one board -> the scores of a metric over records, one per finished job."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from brainbench.types import Cell, Score
 
 
 def compute(pick: MetricPick, edition: Edition, results: Path) -> dict[str, MetricResult]:
-    """Record key -> what the metric says of that job, for every done job with an encoder; results: the records' folder.
+    """Return record key -> score, for every finished job with an encoder; results: the records' folder.
 
-    Raises PluginError, naming the plugin, when the metric raises or gives anything but one Score a cell.
+    Raises PluginError, naming the plugin, if the metric raises or does not return one Score per cell.
     """
     card, plugin = pick.card, pick.plugin
     cells = {r.key: cell(r, r.encoder, results) for r in edition.records if r.encoder and r.status == "done"}
@@ -41,7 +41,7 @@ def compute(pick: MetricPick, edition: Edition, results: Path) -> dict[str, Metr
 
 
 def cell(record: Record, encoder: EncoderFacts, results: Path) -> Cell:
-    """A done job as a metric over records sees it."""
+    """Return a finished job as a metric over records sees it."""
     key, spent = record.row, record.cost
     network = " ".join(filter(None, (key.backbone, key.backbone_settings)))
     fit = " ".join(filter(None, (key.encoder, key.encoder_settings)))
@@ -65,7 +65,7 @@ def cell(record: Record, encoder: EncoderFacts, results: Path) -> Cell:
 
 
 def _columns(pick: MetricPick, edition: Edition) -> dict[str, str]:
-    """The card's columns and, if it has them, those of the ROIs: under its own heading, because the bare ROI is R2's."""
+    """Return the card's columns, then those of its ROIs under its own heading, because the bare ROI names are R2's."""
     card = pick.card
     headings = dict(card.columns)
     if card.roi_columns:

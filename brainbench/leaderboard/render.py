@@ -1,4 +1,4 @@
-"""Records -> leaderboards: Markdown to read, LaTeX to print, CSV and JSON to compute with. No clock, host or cost gets in."""
+"""Records -> leaderboards: Markdown to read, LaTeX to print, CSV and JSON to compute with, without any time, host or cost."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ __all__ = ["Board", "boards", "render"]
 
 
 def boards(records: Iterable[Record]) -> dict[str, list[Board]]:
-    """Dataset name -> one board for each edition; the order of the records does not matter."""
+    """Return dataset name -> one board per edition. The order of the records does not matter."""
     found: dict[str, list[Board]] = {}
     for edition in editions(records):
         found.setdefault(edition.dataset, []).append(board(edition))
@@ -28,7 +28,7 @@ def boards(records: Iterable[Record]) -> dict[str, list[Board]]:
 
 
 def render(records: Iterable[Record]) -> dict[Path, str]:
-    """File name -> content of every board these records make: ``<dataset>.md``, ``.csv``, ``.json``, ``.tex``; curves, layers."""
+    """Return file name -> content of every board: ``<dataset>.md``, ``.csv``, ``.json``, ``.tex``; curves and layers."""
     files = {}
     for name, some in boards(records).items():
         files[Path(f"{name}.md")] = page(some)

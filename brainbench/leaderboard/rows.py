@@ -1,4 +1,4 @@
-"""Records -> the rows of a board: seeds and subjects pooled, nothing else."""
+"""Records -> the rows of a board. Only seeds and subjects are pooled."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from brainbench.leaderboard.intervals import Sample
 from brainbench.metrics.bootstrap import unpacked
 from brainbench.records import Display, MetricResult, Record, RowKey, spelled
 
-# As in Table 13, with the areas that it leaves out beside their kin.
+# As in Table 13, with the areas that it omits next to related ones.
 ROI_ORDER = ("V1", "V2", "V3", "hV4", "EBA", "FBA", "OFA", "FFA", "OPA", "PPA", "RSC", "OWFA", "VWFA")
 
 
 @dataclass(frozen=True)
 class Column:
-    """One figure of one version of one metric.
+    """One score of one version of one metric.
 
-    explanation: how to read it; ceiling: whether the noise ceiling bounds it; errors, errors_note: title of the table that shows
-    it with its standard error, and what has to be known to read that.
+    explanation: how to read it; ceiling: whether the noise ceiling bounds it; errors, errors_note: title of the table that
+    shows it with its standard error, and the line above it.
     """
 
     metric: str
@@ -40,8 +40,8 @@ class Column:
 class Row:
     """One row.
 
-    cells: (subject, seed) -> the job's metrics, empty where it failed; tokens: metrics of the backbone alone; records: what
-    it was made of; failures: why jobs failed.
+    cells: (subject, seed) -> the job's metrics, empty if it failed; tokens: metrics of the backbone alone; records: its
+    sources; failures: why jobs failed.
     """
 
     key: RowKey
@@ -52,7 +52,7 @@ class Row:
     failures: list[str] = field(default_factory=list)
 
     def figures(self, column: Column, expected: int) -> list[float] | None:
-        """The figures behind one table cell; None unless every seed and subject has one."""
+        """Return the scores behind one table cell. None unless every seed and subject has one."""
         jobs = list(self.cells.values())
         alone = [m for m in self.tokens if column.metric in m]
         if alone:
@@ -64,7 +64,7 @@ class Row:
         return found if found and len(found) == expected else None
 
     def sample(self, column: Column) -> Sample | None:
-        """The figure of every cell with its draws of the test images; None unless every cell has them."""
+        """Return the score of every cell with its draws of the test images. None unless every cell has them."""
         results = {cell: job.get(column.metric) for cell, job in self.cells.items()}
         cells = {
             cell: (r.values[column.value], unpacked(r.draws[column.value]))
@@ -77,7 +77,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Edition:
-    """The records that may stand in one table: one version and the same settings of the dataset, one split a subject."""
+    """The records that may share one table: one version and the same settings of the dataset, one split per subject."""
 
     dataset: str
     version: str
@@ -86,7 +86,7 @@ class Edition:
 
     @property
     def expected(self) -> set[tuple[str, int]]:
-        """Every (subject, seed) that any job of this edition was about."""
+        """Return every (subject, seed) of any job of this edition."""
         return {(r.dataset.subject, r.seed) for r in self.records if r.encoder is not None}
 
 
@@ -112,7 +112,7 @@ def editions(records: Iterable[Record]) -> list[Edition]:
 
 
 def rows(edition: Edition) -> list[Row]:
-    """Pool the records of an edition; raises StoreError when two records claim one cell."""
+    """Pool the records of an edition. Raises StoreError if two records describe the same cell."""
     found: dict[RowKey, Row] = {}
     for record in edition.records:
         key = record.row
@@ -135,7 +135,7 @@ def rows(edition: Edition) -> list[Row]:
 
 
 def columns(edition: Edition) -> list[Column]:
-    """The figures of the edition's metrics, by their precedence, ROIs in their usual order."""
+    """Return the columns of the edition's metrics, by their precedence, with ROIs in their usual order."""
     shown: dict[tuple[str, str], Display] = {}
     rois = {name for record in edition.records for name in record.dataset.rois}
     for record in edition.records:
@@ -151,7 +151,7 @@ def columns(edition: Edition) -> list[Column]:
             headings |= {roi: roi for roi in sorted(rois, key=roi_rank)}
         taken = {column.heading for column in found}
         for value, heading in headings.items():
-            # ROI names belong to the first metric that has a figure for each, R2 where there is one.
+            # The bare ROI names belong to the first metric that scores ROIs, which is R2 if present.
             own = f"{metric} {heading}" if heading + mark in taken else heading
             found.append(
                 Column(
@@ -171,7 +171,7 @@ def columns(edition: Edition) -> list[Column]:
 
 
 def _idle(edition: Edition, shown: Mapping[tuple[str, str], Display]) -> set[tuple[str, str, str]]:
-    """Figures without a column: the metric gave others, but never this one (no noise ceiling, no share of it)."""
+    """Return scores that no row has, although their metric has others (no noise ceiling, no share of it)."""
     given: dict[tuple[str, str], set[str]] = {}
     for record in edition.records:
         for metric, result in record.metrics.items():
@@ -185,23 +185,26 @@ def _idle(edition: Edition, shown: Mapping[tuple[str, str], Display]) -> set[tup
 
 
 def roi_rank(name: str) -> tuple[int, str]:
-    """Sort key that puts ROIs in the order of the visual pathway."""
+    """Return a sort key that puts ROIs in the order of the visual pathway."""
     return (ROI_ORDER.index(name) if name in ROI_ORDER else len(ROI_ORDER), name)
 
 
 def direction_of(how: Display, value: str) -> str:
-    """Which way one of a metric's figures is better."""
+    """Return the direction of one of a metric's scores."""
     other = {"higher": "lower", "lower": "higher", "none": "none"}
     return other[how.direction] if value in how.opposite else how.direction
 
 
 def pooled(figures: Sequence[float]) -> tuple[float, float | None]:
-    """(mean, standard deviation over seeds and subjects, or None for a single cell)."""
+    """Return (mean, standard deviation over seeds and subjects, or None for a single cell)."""
     return statistics.fmean(figures), statistics.stdev(figures) if len(figures) > 1 else None
 
 
 def _with_tokens(found: dict[RowKey, Row]) -> list[Row]:
-    """Hand the figures of a backbone alone to each of its rows; it has a row of its own only without any encoder."""
+    """Copy the scores of a backbone without encoder to each of its rows.
+
+    Only without any encoder do they have a row of their own.
+    """
     kept = []
     for row in found.values():
         if row.key.encoder:

@@ -1,4 +1,4 @@
-"""Which metrics a board shows: of those in the records, and of those computed from them."""
+"""The metrics that a board shows, from the records and computed from them."""
 
 from __future__ import annotations
 
@@ -14,17 +14,17 @@ from brainbench.registry import Registry, split_list
 
 @dataclass(frozen=True)
 class MetricRequest:
-    """What somebody wants to see.
+    """The metrics that the user wants to see.
 
-    computed: the metrics over records that there are; names: comma list and globs over those and the metrics in the records;
-    None: all that the records hold, and all of ``computed``.
+    computed: the available metrics over records; names: comma list and globs over those and the metrics in the records;
+    None: all in the records and all of ``computed``.
     """
 
     computed: tuple[MetricPick, ...] = ()
     names: str | None = None
 
     def among(self, records: Iterable[Record]) -> ShownMetrics:
-        """What that means for these records; raises UsageError for a name that is neither in them nor computed from them."""
+        """Apply the request to these records. Raises UsageError for a name that is neither in them nor computed from them."""
         if self.names is None:
             return ShownMetrics(None, self.computed)
         held = {name for record in records for name in record.metrics}
@@ -37,14 +37,14 @@ class MetricRequest:
 
 @dataclass(frozen=True)
 class ShownMetrics:
-    """held: names of the records' metrics that are shown, None for all; computed: the metrics over records."""
+    """held: names of the records' metrics that are shown, None for all; computed: the shown metrics over records."""
 
     held: frozenset[str] | None
     computed: tuple[MetricPick, ...]
 
     @property
     def beside(self) -> list[MetricPick]:
-        """The metrics over records that stand on the board."""
+        """The metrics over records that are shown on the board."""
         return [pick for pick in self.computed if not pick.card.own_table]
 
     @property
@@ -53,10 +53,10 @@ class ShownMetrics:
         return [pick for pick in self.computed if pick.card.own_table]
 
     def narrowed(self, records: Sequence[Record]) -> list[Record]:
-        """The records of one board with the metrics shown and no others; none when it would show nothing.
+        """Keep only the shown metrics of these records. Returns [] if nothing would be shown.
 
-        When none of those is of a fitted encoder, the rows are the backbones alone. A fit that lacks what others have stays, as
-        a cell that is missing.
+        If no shown metric needs an encoder, only the jobs without an encoder are kept. A fit without a metric that others
+        have is kept, so that its cell shows as missing.
         """
         held = self.held
         if held is None:

@@ -1,4 +1,4 @@
-"""Boards -> tables as a person reads them: frames of text, one for each question that a board answers."""
+"""Boards -> tables for readers: frames of text, one for each question that a board answers."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ Cell = Callable[[Line, Column, str], str]
 
 @dataclass(frozen=True)
 class Table:
-    """A table with its heading ("" for the first of a board) and what has to be known to read it."""
+    """A table with its heading ("" for the first of a board) and a note on how to read it."""
 
     title: str
     frame: pd.DataFrame
@@ -30,7 +30,7 @@ class Table:
 
 
 def tables(board: Board) -> list[Table]:
-    """The tables of a board, as far as there is something in them."""
+    """Return the tables of a board that are not empty."""
     found = []
     if board.ranked:
         found.append(Table("", overall(board, board.ranked, ranks=True)))
@@ -51,7 +51,7 @@ def tables(board: Board) -> list[Table]:
 
 
 def _with_errors(board: Board) -> list[Table]:
-    """A table for each metric whose columns are shown with their standard errors."""
+    """Return one table for each metric whose columns are shown with their standard errors."""
     shown = [c for c in board.columns if c.errors and any(line.figures[c] for line in board.ranked)]
     found = []
     for title, note in dict.fromkeys((column.errors, column.errors_note) for column in shown):
@@ -62,13 +62,13 @@ def _with_errors(board: Board) -> list[Table]:
 
 
 def markdown(table: pd.DataFrame) -> str:
-    """A table of text; what a row is called to the left, figures to the right."""
+    """Return a table of text, row names aligned left and scores right."""
     align = ["left" if column in ("backbone", "weights", "encoder") else "right" for column in table.columns]
     return table.to_markdown(index=False, disable_numparse=True, colalign=align)
 
 
 def overall(board: Board, lines: Sequence[Line], *, ranks: bool) -> pd.DataFrame:
-    """Every figure as mean ± sd, the best of a column bold, the second best italic, and the interval of the first."""
+    """Return every score as mean ± sd, best bold, second best italic, and the interval of the first column."""
     out = []
     marks = _marks(board.columns, lines) if ranks else {}
     intervals = any(board.columns[0] in line.intervals for line in board.lines) if board.columns else False
@@ -96,7 +96,7 @@ def _frame(lines: Sequence[Line], columns: Sequence[Column], cell: Cell) -> pd.D
 
 
 def names(key: RowKey) -> dict[str, str]:
-    """What a row is called, in three cells."""
+    """Return the name of a row, in three cells."""
     return {
         "backbone": " ".join(filter(None, (key.backbone, key.backbone_settings))),
         "weights": key.weights,
@@ -105,7 +105,7 @@ def names(key: RowKey) -> dict[str, str]:
 
 
 def _roi_columns(board: Board) -> list[Column]:
-    """ROIs, then all voxels, of the metric that has both and draws for them, as in Table 13."""
+    """Return ROIs, then all voxels, for the metric that has both and draws for them, as in Table 13."""
     rois = {name for record in board.edition.records for name in record.dataset.rois}
     drawn = {column for line in board.ranked for column in line.intervals}
     found = [column for column in board.columns if column in drawn and column.value in rois]
@@ -132,14 +132,14 @@ def _differences(board: Board) -> pd.DataFrame:
 
 
 def _turned(one: Estimate, digits: int) -> tuple[str, str]:
-    """The interval of the later row less the earlier one."""
+    """Return the interval of the later row minus the earlier one."""
     return rounded(-one.high, digits), rounded(-one.low, digits)
 
 
 def _marks(shown: Sequence[Column], lines: Sequence[Line]) -> dict[tuple[int, Column], str]:
     marks = {}
     for column in shown:
-        # As shown: rows that print the same figure share its mark.
+        # Compared as printed: rows that print the same score share its mark.
         scores = {
             id(line): round(f[0], column.digits) for line in lines if (f := line.figures[column]) and line.complete
         }
@@ -174,7 +174,7 @@ def _with_interval(line: Line, column: Column, mark: str) -> str:
 
 
 def _with_error(line: Line, column: Column, mark: str) -> str:
-    """The figure ± its standard error within a fit, where the metric gives one ("slope_se" beside "slope")."""
+    """Return the score ± its standard error within a fit, if the metric gives one ("slope_se" for "slope")."""
     figure = line.figures[column]
     name = f"{column.value}_se"
     jobs = [job[column.metric] for job in line.row.cells.values() if column.metric in job]
@@ -198,6 +198,6 @@ def _ceiling_row(board: Board, intervals: bool) -> dict[str, str]:
 
 
 def rounded(value: float, digits: int) -> str:
-    """As tables show a figure; zero has no sign."""
+    """Format a score for a table; zero has no sign."""
     text = f"{value:.{digits}f}"
     return text.removeprefix("-") if float(text) == 0 else text

@@ -1,4 +1,4 @@
-"""``--backbones``, ``--weights`` and the controls: which networks run, and with which weights."""
+"""``--backbones``, ``--weights`` and controls -> the networks of a run, with their weights."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from brainbench.planning.settings import Assignments
 from brainbench.registry import JOIN, Entry, Registry, split_list
 from brainbench.types import Weights
 
-# Name of the card and kind of weights, of every network that runs.
+# (name of the card, kind of weights) of every network that runs.
 Networks = tuple[tuple[str, str], ...]
 
 
@@ -26,10 +26,10 @@ def pick_backbones(
     controls: bool,
     device: str,
 ) -> list[AnyBackbone]:
-    """The backbones of a run: those asked for first, then the controls that they do not already hold.
+    """Return the backbones of a run: the requested ones, then the controls that are not among them.
 
-    ``A+B`` is one backbone, of the layers of several; no control is made of it. device: where they will run, for what their
-    settings leave to it.
+    ``A+B`` is one joint backbone; no controls are made of it. device: where the backbones run, for settings that depend on
+    it.
     """
     everywhere, files = _parse_weights(weights, registry)
     chosen: dict[Networks, AnyBackbone] = {}
@@ -69,10 +69,13 @@ def pick_backbones(
 
 
 def representatives(registry: Registry, simulated: bool) -> list[Entry[BackboneCard]]:
-    """One card a family: on simulated data the ``mini``, elsewhere the ``default``, or the default, or the first."""
+    """Return one card per family: on simulated data the ``mini``, else the ``default``.
+
+    A family without it is represented by its default or its first card.
+    """
     families: dict[str, list[Entry[BackboneCard]]] = {}
     for entry in registry.backbones:
-        # A name pattern is nobody's representative.
+        # A pattern card represents no family.
         if not (entry.card.control or entry.card.pattern):
             families.setdefault(entry.card.family, []).append(entry)
 
@@ -83,12 +86,15 @@ def representatives(registry: Registry, simulated: bool) -> list[Entry[BackboneC
 
 
 def _networks(pick: AnyBackbone) -> Networks:
-    """What tells two backbones of a run apart."""
+    """Return what distinguishes two backbones of a run."""
     return tuple((network.name, network.weights.kind) for network in pick.networks)
 
 
 def _joint(text: str, named: Callable[[str], list[BackbonePick]]) -> JointPick:
-    """The backbone of a text ``A+B``; named: a name or glob -> what it means. Raises UsageError unless it means several."""
+    """Return the joint backbone that ``A+B`` names. Raises UsageError if it names fewer than two.
+
+    named: name or glob -> the backbones it selects.
+    """
     parts = [part.strip() for part in text.split(JOIN)]
     if wrong := {"", "all"} & {part.removesuffix(UNTRAINED) for part in parts}:
         what = "all runs its families one by one" if "all" in wrong else "an empty name"

@@ -1,4 +1,4 @@
-"""The dataset of a run, opened; and its responses with fewer training images, for the curve of appendix G."""
+"""The open dataset of a run, and its responses with fewer training images, for the curve of appendix G."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class OpenDataset(Pick[DatasetCard]):
-    """The dataset of a run, opened. changed: settings that somebody changed; train_images: how many to train on, 0 for all."""
+    """The open dataset of a run. changed: settings that the user changed; train_images: how many to train on, 0 for all."""
 
     dataset: Dataset
     changed: Mapping[str, Any] = field(default_factory=dict)
@@ -36,18 +36,21 @@ class OpenDataset(Pick[DatasetCard]):
 
     @property
     def simulated(self) -> bool:
-        """Whether no brain was measured: the card or the data themselves say so."""
+        """Whether the data are simulated, according to the card or the data themselves."""
         return self.card.simulated or bool(getattr(self.dataset, "simulated", False))
 
     def stimuli(self, subject: str) -> Stimuli:
-        """The subject's images; the dataset is asked once."""
+        """Return the subject's images. The dataset is asked only once."""
         if subject not in self._stimuli:
             with blamed(self.plugin, "give stimuli", f"dataset {self.name}"):
                 self._stimuli[subject] = self.dataset.stimuli(subject)
         return self._stimuli[subject]
 
     def readable(self, subject: str) -> Stimuli:
-        """The subject's images, as ``stimuli``; an image that cannot be opened is the dataset's failure."""
+        """Return the subject's images as ``stimuli`` does.
+
+        An image that cannot be opened is reported as the dataset's failure.
+        """
         stimuli = self.stimuli(subject)
 
         def opened(row: int) -> Image.Image:
@@ -57,13 +60,13 @@ class OpenDataset(Pick[DatasetCard]):
         return replace(stimuli, open=opened)
 
     def survey(self, subject: str, images: int = 0) -> Responses | None:
-        """As ``responses``, but the values may be missing: all that a plan or a record needs to know."""
+        """Return the responses, perhaps without their values: all that a plan or a record needs to know."""
         return self._ask("survey" if isinstance(self.dataset, Surveyed) else "responses", subject, images)
 
     def responses(self, subject: str, images: int = 0) -> Responses | None:
-        """The subject's responses, with so many training ``images`` alone (0: all); raises UsageError when there are fewer.
+        """Return the subject's responses, with only this many training ``images`` (0: all).
 
-        The dataset, which may have to screen them, is asked once.
+        The dataset, which may have to screen them, is asked only once. Raises UsageError if there are fewer.
         """
         return self._ask("responses", subject, images)
 
@@ -77,7 +80,10 @@ class OpenDataset(Pick[DatasetCard]):
         return every and self._asked[method, subject, images]
 
     def sizes(self, subject: str) -> list[int]:
-        """The wanted numbers of training images, each once; 0 stands for all, also where all are as many as were asked for."""
+        """Return the requested training-set sizes without duplicates.
+
+        A size equal to the whole train split becomes 0 (all).
+        """
         responses = self.survey(subject)
         there = 0 if responses is None else len(train_images(responses))
         return list(dict.fromkeys(0 if images == there else images for images in self.train_images))
@@ -89,9 +95,10 @@ def open_dataset(
     path: Path | None,
     cache: Path,
 ) -> OpenDataset:
-    """Load a dataset from ``path``, if it wants one; a plugin's own exception becomes one line that names it.
+    """Load a dataset, from ``path`` if it needs one.
 
-    variants: its settings and those that were changed, once for every ``train_images`` that was asked for.
+    An exception of the plugin becomes a one-line error that names the plugin. variants: the dataset's settings and those
+    that the user changed, once for every requested ``train_images``.
     """
     card, (given, changed) = entry.card, variants[0]
     settings = card.own_settings(given)
@@ -108,21 +115,20 @@ def open_dataset(
     return OpenDataset(entry, dataset, changed, tuple(one["train_images"] for one, _ in variants))
 
 
-# One order for all sizes, so that a smaller set lies within every larger one.
+# One order for all sizes, so that a smaller set is a subset of every larger one.
 ORDER_SEED = 0
 
 
 def train_images(responses: Responses) -> np.ndarray:
-    """The stimuli of the train split, ascending."""
+    """Return the stimuli of the train split, ascending."""
     return np.unique(responses.stimulus[responses.rows("train")])
 
 
 def trained_on(responses: Responses, images: int, setting: str) -> Responses:
-    """The same responses with the first ``images`` training stimuli of one seeded order; their repeats stay together.
+    """Return the responses with only the first ``images`` training stimuli of one seeded order. Repeats stay together.
 
-    Val and test stay as they are. setting: how the person wrote it, for the message.
-
-    Raises UsageError when there are fewer.
+    Val and test stay the same. setting: how the user wrote the setting, for the message. Raises UsageError if there are
+    fewer.
     """
     there = train_images(responses)
     if not 1 <= images <= len(there):
@@ -143,5 +149,5 @@ def trained_on(responses: Responses, images: int, setting: str) -> Responses:
 
 
 def _rows(values: np.ndarray, kept: np.ndarray) -> np.ndarray:
-    # A survey's values take no room; nor does a part of them.
+    # A survey's values allocate nothing, and neither does a part of them.
     return values[kept] if any(values.strides) else np.broadcast_to(values[0, 0], (len(kept), values.shape[1]))

@@ -1,4 +1,4 @@
-"""What a run will take and download, told before it starts."""
+"""The memory, disk and downloads that a run will need."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from brainbench.types import Grid
 from brainbench.util.memory import budget
 
 _GRID_TOKENS = 8 * 8 + 1
-# Aligned channels where an encoder does not say: those of the default recipe.
+# Number of aligned channels if an encoder does not say: that of the default recipe.
 _CHANNELS = 16
 
 
 def announcement(plan: Plan) -> list[str]:
-    """Which card stands for which family, what will be downloaded, and what was noticed about the data."""
+    """Say which card represents which family, what will be downloaded, and what was noticed about the data."""
     lines = [f"{len(plan.jobs)} jobs on {plan.data.card.name}" + (" (simulated)" if plan.data.simulated else "")]
     for pick in plan.backbones:
         lines.append(f"  {pick.display}: {_role(pick)}, weights {pick.label}{_download(pick)}")
@@ -30,7 +30,7 @@ def announcement(plan: Plan) -> list[str]:
 
 
 def jobs(plan: Plan, keep: str) -> list[dict[str, Any]]:
-    """One row a job with estimated memory and disk in MB, None where a card does not say enough; keep: as ``--keep``."""
+    """Return one row per job with estimated memory and disk in MB, None if a card says too little; keep: as ``--keep``."""
     return [
         {
             "backbone": job.backbone.display,
@@ -50,7 +50,7 @@ def jobs(plan: Plan, keep: str) -> list[dict[str, Any]]:
 
 @dataclass(frozen=True)
 class Totals:
-    """What a whole run takes, in MB. features, responses: in the cache, responses as far as they are not there yet."""
+    """What a whole run needs, in MB. features, responses: in the cache, without responses that are there already."""
 
     features_mb: float
     responses_mb: float
@@ -59,7 +59,7 @@ class Totals:
 
 
 def totals(rows: list[dict[str, Any]], plan: Plan) -> Totals:
-    """The sums of the rows; features are shared between the jobs of one backbone and stimulus set."""
+    """Sum up the rows. Jobs with the same backbone and stimuli share features."""
     alone = {one.key: one for job in plan.jobs for one in job.tokens.networks}
     surveys = [plan.data.survey(subject) for subject in dict.fromkeys(job.subject for job in plan.jobs)]
     return Totals(
@@ -71,7 +71,7 @@ def totals(rows: list[dict[str, Any]], plan: Plan) -> Totals:
 
 
 def text(rows: list[dict[str, Any]], plan: Plan) -> str:
-    """The rows as lines, and their sums."""
+    """Return the rows as lines, and their sums."""
     lines = announcement(plan)
     for job, row in zip(plan.jobs, rows, strict=True):
         lines.append(f"  {job.label}: memory {_mb(row['memory_mb'])}, results {_mb(row['results_mb'])}")
@@ -85,7 +85,7 @@ def text(rows: list[dict[str, Any]], plan: Plan) -> str:
 
 
 def _data_notes(plan: Plan) -> list[str]:
-    """What was dropped or decided when the data were read, each once with the subjects it is about."""
+    """Say what was dropped or decided when the data were read, each note once with its subjects."""
     about: dict[str, list[str]] = {}
     for subject in dict.fromkeys(job.subject for job in plan.jobs):
         responses = plan.data.survey(subject)
@@ -102,7 +102,7 @@ def _features_mb(tokens: TokenRequest) -> float | None:
 
 
 def _image_bytes(network: BackbonePick, grid: Grid) -> int | None:
-    """What the tokens of one image take."""
+    """Return the size of the tokens of one image."""
     card = network.card
     if card.layers is None or card.width is None:
         return None
@@ -120,7 +120,7 @@ def _memory_mb(job: Job, plan: Plan) -> float | None:
         return None
     if job.encoder is None:
         return features
-    # What does not fit is read again and again (docs/decisions/006).
+    # Tokens that do not fit are read again at every pass (docs/decisions/006).
     tokens = min(features, budget(job.encoder.settings.get("memory", 0.0)) / 1e6)
     responses = plan.data.survey(job.subject, job.train_images)
     return round(tokens + (responses.values.size * 4 / 1e6 if responses is not None else 0), 1)

@@ -1,4 +1,4 @@
-"""What was asked -> the jobs, validated before anything runs. Reads cards and the dataset; builds no network."""
+"""Request -> jobs, validated before anything runs. Reads cards and the dataset; builds no network."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ _MEASURED = {"responses", "dissimilarities"}
 
 @dataclass(frozen=True)
 class Job:
-    """One backbone, one encoder or none, one subject, one seed: what ends as one record. train_images: 0 for all."""
+    """One backbone, one encoder or none, one subject and one seed, which give one record. train_images: 0 for all."""
 
     key: str
     tokens: TokenRequest
@@ -50,7 +50,7 @@ class Job:
 
     @property
     def label(self) -> str:
-        """How messages name it."""
+        """Its name in messages."""
         parts = [self.backbone.display, self.encoder.name if self.encoder else "tokens only"]
         fewer = f", {self.train_images} training images" if self.train_images else ""
         return " x ".join(parts) + f", subject {self.subject}, seed {self.seed}{fewer}"
@@ -58,9 +58,9 @@ class Job:
 
 @dataclass(frozen=True)
 class Plan:
-    """All jobs of a run, in the order they run: by backbone, then subject, so that features are read once.
+    """All jobs of a run, in order: by backbone, then by subject, so that features are read once.
 
-    computed: the metrics asked for that are computed from records when the board is built.
+    computed: the requested metrics that are computed from records when the board is built.
     """
 
     data: OpenDataset
@@ -70,7 +70,7 @@ class Plan:
 
 
 def choose(request: Request, registry: Registry, given: Assignments, simulated: bool, device: str) -> Choice:
-    """Resolve every name and setting of a request; on simulated data minis stand for their families. Raises UsageError."""
+    """Resolve every name and setting of a request. On simulated data, minis represent their families. Raises UsageError."""
     if request.seeds < 1:
         raise UsageError(f"--seeds {request.seeds}: must be at least 1")
     backbones = pick_backbones(
@@ -89,7 +89,7 @@ def choose(request: Request, registry: Registry, given: Assignments, simulated: 
 
 
 def plan(request: Request, registry: Registry, choice: Choice, data: OpenDataset) -> Plan:
-    """Expand a request into jobs. Raises UsageError when the dataset cannot give what it asks for."""
+    """Expand a request into jobs. Raises UsageError if the dataset lacks what the request needs."""
     subjects, encoders = pick_subjects(request, data.dataset), choice.encoders
     computed = tuple(m for m in choice.metrics if m.card.needs_records)
     metrics = tuple(m for m in choice.metrics if not m.card.needs_records)
@@ -124,7 +124,7 @@ def _unread(backbone: JointPick, registry: Registry) -> UsageError:
 
 
 def _free(card: MetricCard) -> bool:
-    """Whether a metric says something of a backbone alone."""
+    """Whether a metric scores a backbone without an encoder."""
     return not (card.needs_encoder or card.needs_records)
 
 
@@ -137,7 +137,7 @@ def _jobs(
     data: OpenDataset,
 ) -> list[Job]:
     fitted = tuple(m for m in metrics if m.card.needs_encoder)
-    # Of several backbones as one, what a metric says without a fit it says of each alone.
+    # Metrics that need no fit score each network of a joint backbone by itself.
     several = isinstance(backbone, JointPick)
     alone = [m for m in metrics if not (m.card.needs_encoder or several)]
     takers = [e for e in encoders if e.card.joint or not several]
@@ -157,7 +157,10 @@ def _jobs(
 def _token_jobs(
     backbone: AnyBackbone, metrics: Sequence[MetricPick], subjects: Sequence[str], data: OpenDataset
 ) -> list[Job]:
-    """Jobs without an encoder: one a subject for metrics that read a brain, one a set of stimuli for the others."""
+    """Make the jobs without an encoder.
+
+    There is one per subject for metrics that need responses, and one per set of stimuli for the others.
+    """
     jobs = []
     for grid in sorted({m.card.grid for m in metrics}):
         seen: set[str] = set()
@@ -168,7 +171,7 @@ def _token_jobs(
             )
             seen.add(stimuli)
             if some:
-                # The figures stand on the board of every size, though no size changes them.
+                # These scores are on the board of every size, though the size does not change them.
                 jobs += [_job(backbone, None, some, subject, 0, grid, data, images) for images in data.sizes(subject)]
     return jobs
 

@@ -33,18 +33,18 @@ def _content(path: Path, _size: int, _modified: int) -> str:
 
 
 def file_digest(path: Path) -> str:
-    """sha256 of a file, computed once as long as its size and time of change stay."""
+    """Return the sha256 of a file. It is computed again only if the file's size or time of change differs."""
     stat = path.stat()
     return _content(path, stat.st_size, stat.st_mtime_ns)
 
 
 def folder_digest(folder: Path) -> str:
-    """sha256 over the names and contents of all files below a folder."""
+    """Return the sha256 over the names and contents of all files below a folder."""
     return digest({str(p.relative_to(folder)): file_digest(p) for p in sorted(folder.rglob("*")) if p.is_file()})
 
 
 def card_facts(card: Card, plugin: Plugin, settings: Mapping[str, Any]) -> dict[str, Any]:
-    """What identifies a card's object: its name, code, versions and settings."""
+    """Return what identifies a card's object: its name, code, versions and settings."""
     return {
         "name": card.name,
         "card_version": card.version,
@@ -56,31 +56,31 @@ def card_facts(card: Card, plugin: Plugin, settings: Mapping[str, Any]) -> dict[
 
 
 def weights_facts(card: Card, weights: Weights) -> dict[str, Any]:
-    """What identifies the weights without loading them: the release, the file's bytes, or torch, which draws them."""
+    """Return what identifies the weights, without loading them: the release, the file's bytes, or torch, which draws them."""
     if weights.kind == "file" and weights.path is not None:
         return {"file": folder_digest(weights.path) if weights.path.is_dir() else file_digest(weights.path)}
     if weights.kind == "untrained":
         return {"untrained": library_version("torch")}
     if is_shipped(getattr(card, "source", None)):
-        # Nobody but the plugin keeps these, so its tag says less than for a public release.
+        # Only the plugin has these weights, so the tag says less than that of a public release.
         return {"release": getattr(card, "weights", ""), "sha256": getattr(card, "sha256", "")}
     return {"release": getattr(card, "weights", "")}
 
 
 def features_key(backbone: Mapping[str, Any], stimuli_key: str, grid: str) -> tuple[str, dict[str, Any]]:
-    """(key, its ingredients): the ingredients are stored beside the features, to say why something was not a hit."""
+    """Return (key, its ingredients). The ingredients are stored with the features, to explain why something was not a hit."""
     ingredients = {"backbone": dict(backbone), "stimuli": stimuli_key, "grid": grid, "extractor": EXTRACTOR_VERSION}
     return digest(ingredients), ingredients
 
 
 def job_key(features: str, encoder: Mapping[str, Any] | None, data: Mapping[str, Any], seed: int) -> str:
-    """Key of one fit: ``data`` says which responses, split, dataset and subject."""
+    """Return the key of one fit. ``data`` identifies responses, split, dataset and subject."""
     parts = {"features": features, "encoder": encoder, "data": dict(data), "seed": seed, "job": JOB_VERSION}
     return digest(parts)
 
 
 def _loader_code(card: Card) -> str:
-    """sha256 of the module that builds the object: an author who edits it gets new features, whatever the version says."""
+    """Return the sha256 of the module that builds the object, so that an edit gives new features whatever the version is."""
     loader, arguments = (
         (card.loader.func, card.loader.keywords) if isinstance(card.loader, partial) else (card.loader, {})
     )

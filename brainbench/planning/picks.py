@@ -1,4 +1,4 @@
-"""What a run uses: backbones (one, or several as one), encoders and metrics, with their settings."""
+"""What a run uses: backbones (single or joint), encoders and metrics, with their settings."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ class Pick(Generic[C]):
 
     @property
     def plugin(self) -> Plugin:
-        """The plugin that brought it."""
+        """The plugin that provides it."""
         return self.entry.plugin
 
     @property
@@ -43,10 +43,10 @@ class Pick(Generic[C]):
 
 @dataclass(frozen=True)
 class BackbonePick(Pick[BackboneCard]):
-    """A backbone as it runs.
+    """A backbone with its weights and settings.
 
-    control: shown unranked, because its card says so or as the untrained twin of a trained one; tap_set: whether somebody set
-    where its layers are read.
+    control: shown unranked, because its card says so or because it is the untrained twin of a trained network; tap_set:
+    whether the user set where its layers are read.
     """
 
     weights: Weights
@@ -57,12 +57,12 @@ class BackbonePick(Pick[BackboneCard]):
 
     @property
     def networks(self) -> tuple[BackbonePick, ...]:
-        """The networks that run for it: itself."""
+        """The networks that run for it: only itself."""
         return (self,)
 
     @property
     def display(self) -> str:
-        """The name as a person writes it."""
+        """The name as the user writes it."""
         twin = self.card.released and self.weights.kind == "untrained"
         return self.name + (UNTRAINED if twin else "")
 
@@ -75,7 +75,7 @@ class BackbonePick(Pick[BackboneCard]):
 
     @property
     def facts(self) -> dict[str, Any]:
-        """What goes into the features key: of a card that shuffles another's tokens, what goes into the other's."""
+        """What goes into the features key. A card that shuffles another card's tokens uses that card's ingredients."""
         card, settings = self.card, dict(self.settings)
         if card.shuffles:
             del settings["shuffle_seed"]
@@ -83,7 +83,7 @@ class BackbonePick(Pick[BackboneCard]):
         return facts | {"name": card.shuffles or card.name, "weights": keys.weights_facts(card, self.weights)}
 
     def read_at(self, tap: str) -> BackbonePick:
-        """The same, its layers read at this tap; unless somebody set another, or its card does not offer it."""
+        """Return this pick with ``tap``. Unchanged if the user set a tap or the card does not offer this one."""
         if self.tap_set or tap not in self.card.taps:
             return self
         usual = self.card.resolve_settings({})["tap"]
@@ -97,18 +97,18 @@ class BackbonePick(Pick[BackboneCard]):
 
 @dataclass(frozen=True)
 class JointPick:
-    """Several backbones as one, whose layers are theirs, in this order."""
+    """A joint backbone: it has the layers of several networks, in this order."""
 
     networks: tuple[BackbonePick, ...]
 
     @property
     def display(self) -> str:
-        """The name as a person writes it."""
+        """The name as the user writes it."""
         return JOIN.join(network.display for network in self.networks)
 
     @property
     def label(self) -> str:
-        """The weights as a board shows them: ``mini-1 + untrained``, or once where all are the same."""
+        """The weights as a board shows them: ``mini-1 + untrained``, or once if all are the same."""
         return " + ".join(dict.fromkeys(network.label for network in self.networks))
 
     @property
@@ -118,21 +118,21 @@ class JointPick:
 
     @property
     def settings(self) -> dict[str, Any]:
-        """Those that all networks have alike, and the others as ``<network>.<setting>``."""
+        """The settings that all networks share, and the others as ``<network>.<setting>``."""
         return _together([n.display for n in self.networks], [n.settings for n in self.networks])
 
     @property
     def changed(self) -> dict[str, Any]:
-        """Which of the settings were changed, named like them."""
+        """The settings that the user changed, named in the same way."""
         return _together([n.display for n in self.networks], [n.changed for n in self.networks])
 
     @property
     def control(self) -> bool:
-        """Whether it is shown unranked: when all its networks are controls."""
+        """Whether it is shown unranked, which is the case if all its networks are controls."""
         return all(network.control for network in self.networks)
 
     def read_at(self, tap: str) -> JointPick:
-        """The same, with each network's layers read at this tap, as ``BackbonePick.read_at``."""
+        """Return this pick with each network's layers read at ``tap``, as ``BackbonePick.read_at``."""
         return JointPick(tuple(network.read_at(tap) for network in self.networks))
 
 
@@ -156,7 +156,7 @@ class EncoderPick(Pick[EncoderCard]):
     changed: Mapping[str, Any]
 
     def reads(self, backbone: AnyBackbone) -> AnyBackbone:
-        """The backbone as this encoder reads it: at the encoder's own tap, if it has one, where that can be."""
+        """Return the backbone as this encoder reads it: at the encoder's own tap, if it has one and the backbone offers it."""
         return backbone.read_at(self.settings["tap"]) if "tap" in self.settings else backbone
 
     @property
@@ -167,7 +167,7 @@ class EncoderPick(Pick[EncoderCard]):
 
 @dataclass(frozen=True)
 class MetricPick(Pick[MetricCard]):
-    """A metric with its settings. version: as records and boards keep it apart."""
+    """A metric with its settings. version: distinguishes its scores in records and on boards."""
 
     settings: Mapping[str, Any]
     version: str
@@ -175,7 +175,7 @@ class MetricPick(Pick[MetricCard]):
 
 @dataclass(frozen=True)
 class Choice:
-    """What a request selects, with settings."""
+    """The encoders and metrics that a request selects, with settings."""
 
     backbones: tuple[AnyBackbone, ...]
     encoders: tuple[EncoderPick, ...]
@@ -183,7 +183,7 @@ class Choice:
 
 
 def pick_encoders(request: Request, registry: Registry, given: Assignments, simulated: bool) -> list[EncoderPick]:
-    """The encoders of a run with their settings."""
+    """Return the encoders of a run with their settings."""
     picks = []
     for entry in registry.encoders.select(request.encoders):
         settings, changed = given.resolve(entry.card, simulated=simulated)
@@ -192,7 +192,7 @@ def pick_encoders(request: Request, registry: Registry, given: Assignments, simu
 
 
 def pick_metrics(request: Request, registry: Registry, given: Assignments) -> list[MetricPick]:
-    """The metrics of a run: those asked for, or those whose card says ``default``."""
+    """Return the metrics of a run: the requested ones, or those whose card says ``default``."""
     if request.metrics is None:
         entries = tuple(entry for entry in registry.metrics if entry.card.default)
     else:
@@ -201,14 +201,14 @@ def pick_metrics(request: Request, registry: Registry, given: Assignments) -> li
 
 
 def pick_metric(entry: Entry[MetricCard], given: Assignments) -> MetricPick:
-    """A metric with its settings; those that were changed are a part of its version."""
+    """Return a metric with its settings. Settings that the user changed become part of its version."""
     settings, changed = given.resolve(entry.card)
     suffix = "".join(f" {key}={value}" for key, value in sorted(changed.items()))
     return MetricPick(entry, settings, entry.card.version + suffix)
 
 
 def pick_subjects(request: Request, dataset: Dataset) -> list[str]:
-    """The subjects asked for, or all; raises UsageError on one that the dataset does not have."""
+    """Return the requested subjects, or all. Raises UsageError for a subject that the dataset does not have."""
     known = list(dataset.subjects)
     if request.subjects is None:
         return known

@@ -1,4 +1,4 @@
-"""A run as a person asks for it."""
+"""A run as the user requests it."""
 
 from __future__ import annotations
 
@@ -10,10 +10,10 @@ DEFAULT_ENCODERS = "factortopy,classtoken"
 
 @dataclass(frozen=True)
 class Request:
-    """A run as a person asks for it; the command line and ``brainbench.run`` both make one.
+    """A run as the user requests it, made by the command line and by ``brainbench.run``.
 
-    metrics: None for those whose card says default; subjects: None for all; weights: ``untrained`` or ``NAME=FILE`` texts;
-    settings: ``NAME.key=value`` texts; seeds: how many, from 0.
+    metrics: None for those whose card says ``default``; subjects: None for all; weights: ``untrained`` or ``NAME=FILE``
+    texts; settings: ``NAME.key=value`` texts; seeds: their number, from 0.
     """
 
     backbones: str = "all"

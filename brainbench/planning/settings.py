@@ -1,4 +1,4 @@
-"""``--set NAME.key=value``: which card a setting is meant for, and what a card's settings become."""
+"""``--set NAME.key=value`` -> the settings of each card."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ class Assignments:
         self._unused = list(self._parsed)
 
     def resolve(self, card: Card, *, simulated: bool = False) -> tuple[dict[str, Any], dict[str, Any]]:
-        """(all settings of this card, those of them that somebody changed).
+        """Return (all settings of this card, those that the user changed).
 
-        On simulated data an encoder's ``steps`` default to its card's ``demo_steps``, unless somebody chose another recipe, or
-        passes over the data instead of steps. Raises UsageError on an unknown key
-        or a value that is not allowed.
+        On simulated data an encoder's ``steps`` defaults to its card's ``demo_steps``, unless the user chose another
+        recipe, or passes over the data instead of steps. Raises UsageError for an unknown key or a value that is not
+        allowed.
         """
         return _resolved(card, self._given(card), simulated)
 
     def sets(self, card: Card, key: str) -> bool:
-        """Whether somebody set this setting of this card."""
+        """Whether the user set this setting of this card."""
         return key in self._given(card)
 
     def variants(self, card: Card, listed: str) -> list[tuple[dict[str, Any], dict[str, Any]]]:
-        """As ``resolve``, once for every value of the setting ``listed``, which may be given as a comma list."""
+        """Return what ``resolve`` returns, once for every value of the setting ``listed``, which may be a comma list."""
         given = self._given(card)
         if listed not in given:
             return [_resolved(card, given, simulated=False)]
@@ -40,7 +40,7 @@ class Assignments:
         return [_resolved(card, given | {listed: value}, simulated=False) for value in values]
 
     def check_used(self, registry: Registry) -> None:
-        """Raise UsageError for the first assignment that reached no selected card."""
+        """Raise UsageError for the first assignment that applies to no selected card."""
         for name, key, value in self._unused:
             text = f"--set {name}.{key}={value}"
             cards: list[Card] = [entry.card for shelf in registry.shelves() for entry in shelf]
@@ -59,7 +59,7 @@ class Assignments:
         given: dict[str, Any] = {}
         for item in self._parsed:
             name, key, value = item
-            # A family or glob may reach cards without this setting; the exact name may not.
+            # A family or glob may apply to cards without this setting; an exact name may not.
             if name == card.name or (_meant(name, card) and key in known):
                 given[key] = value
                 self._unused = [other for other in self._unused if other != item]

@@ -1,4 +1,4 @@
-"""Whose tokens are wanted, of which images, on which grid; and the key under which they are stored."""
+"""A request for the tokens of a backbone, for some images on some grid, and the key under which they are stored."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from brainbench.util.hashing import digest
 
 @dataclass(frozen=True)
 class TokenRequest:
-    """The tokens of one backbone, or of several as one, for some images."""
+    """A request for the tokens of a single or joint backbone for some images."""
 
     backbone: AnyBackbone
     stimuli: Stimuli
@@ -37,7 +37,7 @@ class TokenRequest:
 
     @cached_property
     def networks(self) -> tuple[NetworkRequest, ...]:
-        """The same of each network that runs for the backbone."""
+        """The same request for each network of the backbone."""
         return tuple(NetworkRequest(network, self.stimuli, self.grid) for network in self.backbone.networks)
 
 
@@ -54,7 +54,7 @@ class NetworkRequest(TokenRequest):
 
     @cached_property
     def reading(self) -> str:
-        """Equal for requests that one pass of the network over the images can serve."""
+        """A key that is equal for requests that one pass of the network over the images can serve."""
         card = self.backbone.card
         weights = keys.weights_facts(card, self.backbone.weights)
         network = repr(card.joint or card.name)

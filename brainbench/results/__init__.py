@@ -1,1 +1,1 @@
-"""Records on disk and what lies beside them."""
+"""Records on disk, and their arrays and parameters."""

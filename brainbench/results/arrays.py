@@ -1,4 +1,4 @@
-"""The arrays stored beside a record: their names, their digests and their place on disk."""
+"""The arrays of a record: their names, digests and place on disk."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from brainbench.records import Record
 from brainbench.types import ArrayNames, MetricInputs, Predictions, Responses, Selectors, Surface
 from brainbench.util.files import drafted
 
-# What zarr raises when a group, an array or a chunk is gone, cut short or not what its metadata say.
+# What zarr raises if a group, an array or a chunk is missing, truncated or inconsistent with its metadata.
 _DAMAGED = (OSError, ValueError, KeyError, TypeError)
 
 
 def write_arrays(
     folder: Path, key: str, arrays: Mapping[str, np.ndarray], attributes: Mapping[str, Any]
 ) -> dict[str, str]:
-    """Write ``<key>.zarr`` whole; returns the sha256 of each array. The caller holds the key's lock."""
+    """Write ``<key>.zarr`` completely. Returns the sha256 of each array. The caller holds the key's lock."""
     with drafted(folder / f"{key}.zarr") as draft:
         group = zarr.open_group(draft, mode="w")
         for name, array in arrays.items():
@@ -36,7 +36,7 @@ def write_arrays(
 
 
 def read_arrays(folder: Path, record: Record) -> tuple[dict[str, np.ndarray], dict[str, Any]] | None:
-    """(arrays, attributes) stored beside a record, or None when any of them is gone or is not the one the record names."""
+    """Return (arrays, attributes) of a record. None if one is missing or does not match its digest in the record."""
     stored = StoredArrays(folder, record)
     try:
         arrays = {name: stored[name] for name in stored.digests}
@@ -47,9 +47,9 @@ def read_arrays(folder: Path, record: Record) -> tuple[dict[str, np.ndarray], di
 
 
 class StoredArrays(Mapping[str, np.ndarray]):
-    """The arrays stored beside a record, by name, each read and compared with its digest whenever it is asked for.
+    """The arrays of a record, by name. Each access reads an array and compares its digest.
 
-    What is gone or is not the one the record names is not among them. digests: sha256 of what the record names.
+    Arrays that are missing or do not match the record are left out. digests: the sha256 digests in the record.
     """
 
     def __init__(self, folder: Path, record: Record) -> None:
@@ -77,7 +77,7 @@ class StoredArrays(Mapping[str, np.ndarray]):
 
 
 def read_ids(folder: Path, key: str) -> list[str] | None:
-    """Names of the test stimuli that the stored predictions are about; None when they cannot be read."""
+    """Return the names of the test stimuli of the stored predictions. None if they cannot be read."""
     try:
         ids = zarr.open_group(folder / f"{key}.zarr", mode="r").attrs[ArrayNames.IDS]
     except _DAMAGED:
@@ -86,12 +86,15 @@ def read_ids(folder: Path, key: str) -> list[str] | None:
 
 
 def _path(name: str) -> str:
-    """An array's name inside the store: a ROI or a metric may have a slash in its name, which is no folder there."""
+    """Return an array's name inside the store.
+
+    Names of ROIs and metrics may contain a slash, which must not become a folder.
+    """
     return name.replace("%", "%25").replace("/", "%2F")
 
 
 def array_digest(array: np.ndarray) -> str:
-    """sha256 over dtype, shape and bytes."""
+    """Return the sha256 over dtype, shape and bytes."""
     head = f"{array.dtype.str}{array.shape}".encode()
     return hashlib.sha256(head + np.ascontiguousarray(array).tobytes()).hexdigest()
 
@@ -107,9 +110,9 @@ def of_fit(
     unmeasured: np.ndarray | None = None,
     unmeasured_ids: Sequence[str] = (),
 ) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-    """(arrays, attributes) of what a fitted encoder gave.
+    """Return (arrays, attributes) of a fitted encoder's results.
 
-    unmeasured: [U, V] predictions for the images ``unmeasured_ids``, to which no responses are known; None without any.
+    unmeasured: [U, V] predictions for the images ``unmeasured_ids``, which have no measured responses; None without any.
     """
     arrays = {ArrayNames.PREDICTIONS: predictions.values}
     attributes: dict[str, Any] = {ArrayNames.IDS: list(predictions.ids)}
@@ -123,7 +126,7 @@ def of_fit(
 
 
 def of_selectors(selectors: Selectors) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-    """(arrays, attributes) of what each voxel reads, float32."""
+    """Return (arrays, attributes) of the selectors, float32."""
     kinds = {kind: getattr(selectors, kind) for kind in ArrayNames.SELECTORS}
     arrays = {ArrayNames.selector(k): np.asarray(a, np.float32) for k, a in kinds.items() if a is not None}
     return arrays, {ArrayNames.LAYERS: list(selectors.layers)}
@@ -132,7 +135,7 @@ def of_selectors(selectors: Selectors) -> tuple[dict[str, np.ndarray], dict[str,
 def of_voxels(
     per_voxel: Mapping[str, np.ndarray], rois: Mapping[str, np.ndarray], surface: Surface | None
 ) -> tuple[dict[str, np.ndarray], dict[str, Any]]:
-    """(arrays, attributes) of what is known of each voxel.
+    """Return (arrays, attributes) of the voxels.
 
     per_voxel: metric -> [V]; rois: name -> bool [V], over which a board pools; surface: where the voxels are painted.
     """
@@ -146,7 +149,7 @@ def of_voxels(
 
 
 def selectors_in(arrays: Mapping[str, np.ndarray], attributes: Mapping[str, Any]) -> Selectors | None:
-    """The selectors of the fit; None for an encoder that has none."""
+    """Return the selectors of the fit. None if the encoder has none."""
     if ArrayNames.LAYERS not in attributes:
         return None
     kinds = {kind: arrays.get(ArrayNames.selector(kind)) for kind in ArrayNames.SELECTORS}
@@ -154,13 +157,13 @@ def selectors_in(arrays: Mapping[str, np.ndarray], attributes: Mapping[str, Any]
 
 
 def rois_in(arrays: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """ROI -> bool [V]."""
+    """Return ROI name -> bool [V]."""
     prefix = ArrayNames.roi("")
     return {n.removeprefix(prefix): np.asarray(a, bool) for n, a in arrays.items() if n.startswith(prefix)}
 
 
 def surface_in(arrays: Mapping[str, np.ndarray], attributes: Mapping[str, Any]) -> Surface | None:
-    """Where the voxels lie on a mesh; None where they are no vertices."""
+    """Return the positions of the voxels on a mesh. None if they are not vertices."""
     if ArrayNames.VERTEX not in arrays:
         return None
     side = np.where(arrays[ArrayNames.RIGHT], "right", "left")
@@ -170,7 +173,7 @@ def surface_in(arrays: Mapping[str, np.ndarray], attributes: Mapping[str, Any]) 
 def stored_inputs(
     arrays: Mapping[str, np.ndarray], attributes: Mapping[str, Any], responses: Responses, inputs: MetricInputs
 ) -> MetricInputs:
-    """``inputs`` with the predictions and selectors that were stored beside a record, and what was measured."""
+    """Return ``inputs`` with the record's stored predictions and selectors, and the measured responses."""
     observed = np.asarray(responses.values[responses.rows("test")], dtype=np.float32)
     predictions = Predictions(arrays[ArrayNames.PREDICTIONS], observed, tuple(attributes[ArrayNames.IDS]))
     return replace(inputs, predictions=predictions, selectors=selectors_in(arrays, attributes) or inputs.selectors)

@@ -1,7 +1,7 @@
-"""What is stored beside a record: its arrays and the parameters of its fit.
+"""The stored artifacts of a record: its arrays and the parameters of its fit.
 
-``<key>.zarr`` holds predictions (of unmeasured stimuli too), their ids, per-voxel scores, selectors and ROI masks,
-``<key>.safetensors`` the fitted encoder. Their sha256 are in the record.
+``<key>.zarr`` contains predictions (of unmeasured stimuli too), their ids, per-voxel scores, selectors and ROI masks.
+``<key>.safetensors`` contains the fitted encoder. The record has their sha256.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from brainbench.util.hashing import file_sha256
 
 
 def artifact_digests(folder: Path, record: Record) -> dict[str, str | None]:
-    """sha256 of every artifact a record names, as it lies there now; None for one that is gone or cannot be read."""
+    """Return the present sha256 of every artifact that a record names. None for one that is missing or unreadable."""
     return {name: _artifact_digest(folder, record.key, name) for name in record.artifacts}
 
 
@@ -41,7 +41,7 @@ def _artifact_digest(folder: Path, key: str, name: str) -> str | None:
 
 
 def discard(folder: Path, key: str) -> None:
-    """Remove what lies beside a record that will not be written."""
+    """Remove the artifacts of a record that will not be written."""
     for path in (*folder.glob(f"{key}.*"), *folder.glob(f".{key}.*")):
         if path.is_dir():
             shutil.rmtree(path, ignore_errors=True)
@@ -50,7 +50,7 @@ def discard(folder: Path, key: str) -> None:
 
 
 def write_parameters(folder: Path, key: str, parameters: Mapping[str, Any]) -> dict[str, str]:
-    """Write ``<key>.safetensors``; returns its sha256."""
+    """Write ``<key>.safetensors``. Returns its sha256."""
     from safetensors.torch import save
 
     content = save({name: tensor.detach().cpu().contiguous() for name, tensor in parameters.items()})
@@ -59,7 +59,7 @@ def write_parameters(folder: Path, key: str, parameters: Mapping[str, Any]) -> d
 
 
 def count_parameters(folder: Path, record: Record) -> int | None:
-    """How many numbers the fitted encoder beside a record keeps to predict again; None when it is gone or damaged."""
+    """Return the number of parameters of a record's fitted encoder. None if they are missing or damaged."""
     from safetensors import SafetensorError, safe_open
 
     try:

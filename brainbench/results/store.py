@@ -1,6 +1,7 @@
-"""Records on disk. Imports no array library, so that what only reads records starts quickly.
+"""Records on disk. Imports no array library, so that code that only reads records starts quickly.
 
-``<key>.json`` is written last and at once, so it stands for a finished job; what is stored beside it is in ``artifacts``.
+``<key>.json`` is written last and atomically, so it marks a finished job. ``artifacts`` handles the other files of a
+record.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ _RECORD = TypeAdapter(Record)
 
 
 def write_record(folder: Path, record: Record) -> Path:
-    """Write ``<key>.json`` so that it is there whole or not at all."""
+    """Write ``<key>.json`` atomically."""
     path = folder / f"{record.key}.json"
     text = json.dumps(record.to_json(), indent=1, allow_nan=False)
     write_atomically(path, (text + "\n").encode())
@@ -29,7 +30,7 @@ def write_record(folder: Path, record: Record) -> Path:
 
 
 def read_record(path: Path) -> Record:
-    """Read one record; raises StoreError naming the file when it is damaged or of another schema."""
+    """Read one record. Raises StoreError, naming the file, if it is damaged or has another schema."""
     try:
         return _RECORD.validate_json(path.read_bytes())
     except (OSError, ValidationError) as error:
@@ -40,12 +41,12 @@ def read_record(path: Path) -> Record:
 
 
 def read_records(folder: Path) -> list[Record]:
-    """All records of a folder, by key; raises StoreError on the first damaged one."""
+    """Return all records of a folder, sorted by key. Raises StoreError on the first damaged one."""
     return [read_record(path) for path in sorted(folder.glob("*.json"))]
 
 
 def read_digests(path: Path) -> tuple[str | None, str]:
-    """(the digest that a record states, None in one of an earlier version; the digest of what it says)."""
+    """Return (the digest in a record, None in an earlier version; the digest of its content)."""
     content = json.loads(path.read_bytes())
     return content.pop("digest", None), digest(content)
 
@@ -64,6 +65,6 @@ def supersede(folder: Path, keys: Collection[str]) -> list[Record]:
 
 
 def no_records(folder: Path, dataset: str | None = None) -> StoreError:
-    """What to say of a results folder that holds no records (of one dataset, or of any)."""
+    """Return the error for a results folder without records (of one dataset, or of any)."""
     what = f"no records of {dataset}" if dataset else "no records"
     return StoreError(f"{folder}: {what}; make some with `brainbench run --results {folder}`")

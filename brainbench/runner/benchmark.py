@@ -1,4 +1,4 @@
-"""One run from request to boards: open the dataset, plan, run, write. Both doors, CLI and Python, come through here."""
+"""One run from request to boards: open the dataset, plan, run, write. The command line and Python both use it."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ class Benchmark:
             report.message(f"[{number}/{total}] {job.label}: {state}")
             yield record
         with report.task("leaderboard"), storage(self.folders.results):
-            # The boards' own lock: nobody reads the records while some of them move.
+            # The boards' own lock: no other run reads the records while some of them move.
             with self.folders.locked(self.folders.results, "boards"):
                 replaced = results.supersede(self.folders.results, {job.key for job in self.plan.jobs})
             if replaced:
@@ -82,7 +82,7 @@ def _outcome(record: Record) -> str:
 
 
 def _first_figure(record: Record) -> str:
-    """The figure that stands furthest left on a board, "R2 0.123, "; "" where its metric has none."""
+    """Return the leftmost score of a board, "R2 0.123, "; "" if its metric has none."""
     shown = {name: display(name, result) for name, result in record.metrics.items()}
     for name, how in sorted(shown.items(), key=lambda item: (-item[1].precedence, item[0])):
         values = record.metrics[name].values

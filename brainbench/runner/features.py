@@ -1,4 +1,4 @@
-"""Tokens that are asked for -> features: from the store, or by one pass of the backbone over what several stores lack."""
+"""Token requests -> features: from the store, or by one pass of the backbone over the rows that several stores lack."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 @dataclass
 class FeatureTask:
-    """Features while they are computed: the store, made with the first chunk, and the rows it lacks."""
+    """Features that are being computed: the store, made with the first chunk, and the rows that it lacks."""
 
     request: NetworkRequest
     store: FeatureStore | None
@@ -55,15 +55,15 @@ class Loaded:
 
 
 class FeatureReader:
-    """Gives the tokens that are asked for: from the store, or by running the backbone over what the store lacks.
+    """Provides requested tokens: from the store, or by running the backbone over what the store lacks.
 
-    Keeps one backbone loaded at a time and one verdict a key: a backbone that failed once is not tried again. What other
-    ``requests`` want of the same network and images (another grid, another time step) is computed in the same pass.
+    It keeps one backbone loaded at a time and one verdict per key: a backbone that failed once is not tried again. Other
+    ``requests`` for the same network and images (another grid, another time step) are computed in the same pass.
     """
 
     def __init__(self, folders: Folders, device: str, report: Reporter, requests: Iterable[TokenRequest] = ()) -> None:
         self.folders, self.device, self.report = folders, device, report
-        # Pass -> features key -> a request: what one pass can give.
+        # Pass -> features key -> a request that this pass can serve.
         self._passes: dict[str, dict[str, NetworkRequest]] = {}
         for request in requests:
             for one in request.networks:
@@ -72,7 +72,7 @@ class FeatureReader:
         self._loaded: tuple[Any, Loaded] | None = None
 
     def read(self, request: TokenRequest) -> Features:
-        """The complete features; raises BlamedError when the backbone cannot give them."""
+        """Return the complete features. Raises BlamedError if the backbone fails."""
         each = {one.backbone.display: self._tokens(one) for one in request.networks}
         if isinstance(request.backbone, JointPick):
             return JointFeatures(request.key, each)
@@ -80,9 +80,9 @@ class FeatureReader:
         return alone
 
     def weights_sha256(self, request: TokenRequest) -> str | None:
-        """Of the network that made the features; raises BlamedError when it cannot give them.
+        """Return the sha256 of the weights that made the features. Raises BlamedError if the backbone fails.
 
-        Of several networks as one, the digest of theirs.
+        For a joint backbone, it is the digest of its networks' digests.
         """
         each = [self._complete(one).weights_sha256 for one in request.networks]
         if isinstance(request.backbone, JointPick):
@@ -122,12 +122,12 @@ class FeatureReader:
         return found
 
     def _partners(self, request: NetworkRequest) -> list[NetworkRequest]:
-        """One request for each further set of features that the same pass can give."""
+        """Return one request for each further set of features that the same pass can provide."""
         others = self._passes.get(request.reading, {})
         return [other for key, other in others.items() if key != request.key and key not in self._stores]
 
     def _obtain(self, requests: Sequence[NetworkRequest]) -> None:
-        """Complete these stores, if the first one is not; one lock a key, always in the same order."""
+        """Complete these stores if the first one is incomplete. Takes one lock per key, always in the same order."""
         with storage(self.folders.features), ExitStack() as locks:
             for key in sorted(request.key for request in requests):
                 locks.enter_context(self.folders.locked(self.folders.features, key))
@@ -206,7 +206,7 @@ class FeatureReader:
 
 
 def load_backbone(pick: BackbonePick, names: Sequence[str]) -> JointBackbone:
-    """Load what gives the tokens of the cards ``names`` in one pass; a card that goes with no other is a pass of its own."""
+    """Load what returns the tokens of the cards ``names`` in one pass. A card without ``joint`` is a pass of its own."""
     card = pick.card
     weights = obtained(card, pick.weights)
     if card.joint is not None:
@@ -221,7 +221,7 @@ def load_backbone(pick: BackbonePick, names: Sequence[str]) -> JointBackbone:
 
 
 class SoloBackbone:
-    """A Backbone that goes with no other, as a JointBackbone of one."""
+    """A single Backbone, wrapped as a JointBackbone."""
 
     def __init__(self, name: str, backbone: Backbone) -> None:
         self._name, self._backbone = name, backbone
@@ -229,9 +229,9 @@ class SoloBackbone:
         self.layers: Mapping[str, Sequence[str]] = {name: backbone.layers}
 
     def preprocess(self, image: Image.Image) -> Tensor:
-        """As the backbone's."""
+        """As ``Backbone.preprocess``."""
         return self._backbone.preprocess(image)
 
     def tokens(self, batch: Tensor) -> Mapping[str, Tokens]:
-        """As the backbone's, by its name."""
+        """As ``Backbone.tokens``, by name."""
         return {self._name: self._backbone.tokens(batch)}

@@ -1,4 +1,4 @@
-"""Job -> the facts its record states. Nothing here computes a result."""
+"""Job -> the facts in its record. Nothing here computes a result."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def record(
     failure: Failure | None,
     cost: Cost,
 ) -> Record:
-    """The record of a job and what came out of it."""
+    """Make the record of a job from its results."""
     responses = data.survey(job.subject, job.train_images)
     notes = [*responses.notes] if responses is not None and job.encoder else []
     history = fitted.history if fitted else []
@@ -53,12 +53,12 @@ def record(
 
 
 def failed_record(job: Job, data: OpenDataset, failure: Failure, spent: Cost) -> Record:
-    """The record of a job that did not come to its end."""
+    """Make the record of a failed job."""
     return record(job, data, weights_sha256=None, fitted=None, metrics={}, artifacts={}, failure=failure, cost=spent)
 
 
 def status(failure: Failure | None) -> Literal["done", "failed"]:
-    """What the record of such a job says."""
+    """Return the fields of the record of a failed job."""
     return "failed" if failure else "done"
 
 
@@ -70,7 +70,7 @@ def cost(started: float, device: str, anonymous_mb: float | None) -> Cost:
 
 
 def dataset(data: OpenDataset, subject: str, images: int = 0) -> DatasetFacts:
-    """What a record says of its dataset and subject, trained on so many ``images``, 0 for all."""
+    """Return what a record says about its dataset and subject, trained on this many ``images`` (0 for all)."""
     opened, stimuli = data.dataset, data.stimuli(subject)
     responses, full = data.survey(subject, images), data.survey(subject)
     measured = {} if responses is None else {name: int(voxels.sum()) for name, voxels in responses.rois.items()}
@@ -98,7 +98,7 @@ def dataset(data: OpenDataset, subject: str, images: int = 0) -> DatasetFacts:
 
 
 def _backbone(pick: AnyBackbone, weights_sha256: str | None) -> BackboneFacts:
-    """Of several backbones as one, what is different from one to another is told one after the other."""
+    """Describe a backbone. For a joint backbone, values that differ between its networks are joined with " + "."""
     cards = [one.card for one in pick.networks]
     parameters = [card.parameters for card in cards]
     return BackboneFacts(
@@ -117,7 +117,7 @@ def _backbone(pick: AnyBackbone, weights_sha256: str | None) -> BackboneFacts:
 
 
 def _source(pick: BackbonePick) -> str | None:
-    """A local file is named by its content and its name, not by where it lies."""
+    """Name a local file by its content and name, without its folder."""
     if pick.weights.path:
         return pick.weights.path.name
     return pick.card.source if pick.weights.kind == "release" else None
@@ -132,7 +132,7 @@ def _encoder(pick: EncoderPick) -> EncoderFacts:
 
 
 def _versions(job: Job, data: OpenDataset) -> dict[str, str]:
-    """Versions of brainbench, torch and every distribution that had a part in the job."""
+    """Return the versions of brainbench, torch and every distribution that the job used."""
     networks = job.backbone.networks
     plugins = [data.plugin, *(one.plugin for one in networks), *(m.plugin for m in job.metrics)]
     libraries = {*(name for one in networks for name in one.card.libraries), "torch", "brainbench"}

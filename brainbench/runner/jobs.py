@@ -1,7 +1,7 @@
 """Jobs -> records.
 
-A finished record whose key still matches is kept; what a plugin raises ends its own job, as a record; what the disk refuses
-ends the run.
+A finished record with the same key is kept. An exception in a plugin ends its own job, as a record. A disk error ends the
+run.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from brainbench.util.progress import Reporter
 
 @dataclass
 class Run:
-    """One run of a plan. device: as torch names it; keep: ``all`` or ``scores``; fresh: redo what is already there."""
+    """One run of a plan. device: as torch names it; keep: ``all`` or ``scores``; fresh: repeat finished jobs."""
 
     plan: Plan
     folders: Folders
@@ -50,7 +50,7 @@ class Run:
         self._features = FeatureReader(self.folders, self.device, self.report, [job.tokens for job in self.plan.jobs])
 
     def records(self) -> Iterator[tuple[Job, Record, bool]]:
-        """Run every job; yields (job, its record, whether it was there already)."""
+        """Run every job. Yields (job, its record, whether the record existed already)."""
         self.folders.prepare()
         for job in self.plan.jobs:
             with storage(self.folders.results), self.folders.locked(self.folders.results, job.key):
@@ -75,11 +75,11 @@ class Run:
             return None
 
     def _folder(self, job: Job) -> Path:
-        """Where the job's fit keeps what it needs to go on after it was stopped."""
+        """Return the folder where the job's fit stores what it needs to resume."""
         return self.folders.results / ".fits" / job.key
 
     def _forget(self, job: Job) -> None:
-        """Remove what a fit kept to go on: its job is done, or starts over."""
+        """Remove the state from which a fit resumes: its job is done, or starts over."""
         if self._folder(job).exists():
             shutil.rmtree(self._folder(job))
 
@@ -93,12 +93,12 @@ class Run:
                     return replace(before, status="failed", failure=error.failure())
                 spent = job_record.cost(started, self.device, memory.mb)
                 return job_record.failed_record(job, self.plan.data, error.failure(), spent)
-        # What other runs asked of the same job stays in its record.
+        # Metrics that other runs requested stay in the job's record.
         return record if before is None else replace(record, metrics=before.metrics | record.metrics)
 
     def _fitted(self, job: Job, started: float, memory: AnonymousPeak) -> Record:
         inputs, encoding = self._inputs(job), None
-        # Without an encoder, tokens are read only for a metric that lacks nothing else.
+        # Without an encoder, tokens are read only for a metric that has all its other inputs.
         if job.encoder or any(missing_inputs(m.card, inputs) == ["tokens"] for m in job.metrics):
             inputs = replace(inputs, features=self._features.read(job.tokens))
         if job.encoder:
@@ -133,7 +133,7 @@ class Run:
             )
 
     def _other_dissimilarities(self, job: Job) -> tuple[np.ndarray, ...]:
-        """Those of the subjects who saw the same images in the same order."""
+        """Return the dissimilarities of the subjects who saw the same images in the same order."""
         if not any("dissimilarities" in metric.card.needs for metric in job.metrics):
             return ()
         data = self.plan.data
@@ -176,7 +176,10 @@ class Run:
             raise
 
     def _rescored(self, job: Job, before: Record | None) -> Record | None:
-        """The earlier record with the metrics it lacks, from its stored predictions; None when it has to be fitted anew."""
+        """Add missing metrics to the earlier record, from its stored predictions.
+
+        Returns None if the job must be fitted again.
+        """
         found = read_arrays(self.folders.results, before) if before and job.encoder else None
         inputs = self._inputs(job)
         if before is None or found is None or inputs.responses is None:
@@ -213,7 +216,7 @@ def _of_voxels(
 
 
 def exit_code(records: Sequence[Record]) -> int:
-    """0 when every job is done, 1 when some failed."""
+    """Return 0 if every job is done, 1 if some failed."""
     return int(any(record.status == "failed" for record in records))
 
 
@@ -224,7 +227,7 @@ def _unscored(job: Job, record: Record) -> list[MetricPick]:
 def score_all(
     picks: Sequence[MetricPick], inputs: MetricInputs
 ) -> tuple[dict[str, MetricResult], dict[str, np.ndarray], Failure | None]:
-    """Every metric in its own ``try``: (figures, per-voxel figures, the last failure)."""
+    """Score every metric in its own ``try``: return (scores, per-voxel scores, the last failure)."""
     scored: dict[str, MetricResult] = {}
     per_voxel: dict[str, np.ndarray] = {}
     failure = None

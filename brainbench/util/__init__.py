@@ -1,1 +1,1 @@
-"""What every layer may use: folders, files, memory, progress, hashes."""
+"""Files, folders, memory, progress and digests, for use in every folder."""

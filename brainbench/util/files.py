@@ -1,4 +1,4 @@
-"""Files written whole or not at all; and what a full or read-only disk becomes."""
+"""Atomic writes, locks, and errors of a full or read-only disk."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from filelock import FileLock
 from brainbench.errors import StoreError
 
 _DRAFT = ".draft"
-# A draft that was not written to for so long is what a kill left behind.
+# A draft that has not been written to for this long was left behind by a kill.
 _LEFT_OVER_S = 24 * 3600
 
 _REASONS = {
@@ -34,7 +34,7 @@ _REASONS = {
 
 @contextmanager
 def storage(place: Path) -> Iterator[None]:
-    """Turn what a full, read-only or forbidden disk raises into a StoreError that names ``place`` and the way out."""
+    """Turn the errors of a full, read-only or forbidden disk into a StoreError that names ``place`` and a remedy."""
     try:
         yield
     except OSError as error:
@@ -45,11 +45,11 @@ def storage(place: Path) -> Iterator[None]:
 
 @contextmanager
 def drafted(path: Path) -> Iterator[Path]:
-    """Give the name of a draft, a file or a folder to be written there; when the block ends, it takes the name ``path`` at once.
+    """Yield the path of a draft, a file or a folder to write, which is renamed to ``path`` when the block ends.
 
-    A reader, or a kill, sees what was there before or what is there now. The draft lies beside ``path`` under a name that no
-    other process has, also not one on another machine. When the block raises, the draft is removed and ``path`` stays as it was;
-    drafts that a kill left behind are removed a day later.
+    A reader, or a kill, sees either the old or the new content. The draft is in the same folder as ``path``, under a name
+    that no other process has, not even one on another machine. If the block raises, the draft is removed and ``path`` stays
+    as it was. Drafts that a kill left behind are removed a day later.
     """
     for old in path.parent.glob(f".{glob.escape(path.name)}.*{_DRAFT}"):
         if time.time() - old.stat().st_mtime > _LEFT_OVER_S:
@@ -59,7 +59,7 @@ def drafted(path: Path) -> Iterator[Path]:
         yield draft
         _flush(draft)
         if draft.is_dir() and path.exists():
-            # A folder cannot take the place of one that has something in it.
+            # A folder cannot replace one that is not empty.
             old = _beside(path)
             path.replace(old)
             draft.replace(path)
@@ -71,13 +71,13 @@ def drafted(path: Path) -> Iterator[Path]:
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file whole or not at all, as ``drafted`` does."""
+    """Write a file atomically, as ``drafted`` does."""
     with drafted(path) as draft:
         draft.write_bytes(content)
 
 
 def remove(path: Path) -> None:
-    """Delete a file or a folder, if it is there."""
+    """Delete a file or a folder, if it exists."""
     if path.is_dir():
         shutil.rmtree(path, ignore_errors=True)
     else:
@@ -97,7 +97,7 @@ def _beside(path: Path) -> Path:
 
 
 def _flush(path: Path) -> None:
-    """Make the disk hold what was written, before a name says that it does."""
+    """Flush the content to disk before the rename."""
     for file in (one for one in path.rglob("*") if one.is_file()) if path.is_dir() else (path,):
         with file.open("rb") as opened:
             os.fsync(opened.fileno())

@@ -1,4 +1,4 @@
-"""Where things are kept: results, boards and the cache; locks; and what a full or read-only disk becomes."""
+"""The folders of results, boards and the cache."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ class Folders:
 
     @property
     def features(self) -> Path:
-        """Where the feature store keeps its groups."""
+        """The folder of the feature store's groups."""
         return self.cache / "features"
 
     def prepare(self) -> None:
-        """Make the folders and try to write in each; raises StoreError naming the one that cannot be used."""
+        """Make the folders and try to write in each. Raises StoreError, naming the one that cannot be used."""
         for folder in (self.results, self.leaderboards, self.features):
             with storage(folder):
                 folder.mkdir(parents=True, exist_ok=True)

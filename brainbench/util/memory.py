@@ -1,4 +1,4 @@
-"""How much memory there is: constants of the machine and the request. What is free just now would make results vary."""
+"""The memory of the machine, and what a process uses. Limits are constants: free memory would make results vary."""
 
 from __future__ import annotations
 
@@ -18,25 +18,25 @@ _GROUPS = Path("/sys/fs/cgroup")
 
 
 def budget(gigabytes: float = 0.0) -> int:
-    """Bytes of tokens that a fit may hold: as many GB (1e9 bytes) as asked for, or, for 0, half of the machine's memory."""
+    """Return how many bytes of tokens a fit may hold: the requested GB (1e9 bytes) or, for 0, half of the machine's memory."""
     return int(gigabytes * 1e9) if gigabytes else int(SHARE * machine_memory())
 
 
 def machine_memory() -> int:
-    """Bytes of physical memory, or what a container or a batch system allows this process, if that is less."""
+    """Return the bytes of physical memory, or the limit of a container or a batch system if that is lower."""
     physical = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     return min([physical, *_limits(Path("/proc/self/cgroup"), _GROUPS)])
 
 
 def device_memory(device: str) -> int:
-    """Bytes of memory where this device computes."""
+    """Return the bytes of memory of this device."""
     if torch.device(device).type != "cuda":
         return machine_memory()
     return int(torch.cuda.get_device_properties(device).total_memory)
 
 
 def fits_on(device: str, size: int) -> bool:
-    """Whether ``size`` bytes of tokens may lie on a CUDA device; the rest is for the model."""
+    """Whether ``size`` bytes of tokens may be held on a CUDA device; the rest is for the model."""
     if torch.device(device).type != "cuda":
         return False
     return size <= SHARE * device_memory(device)
@@ -62,7 +62,7 @@ def _limits(membership: Path, groups: Path) -> Iterator[int]:
 
 
 def resolve_device(device: str) -> str:
-    """``auto`` -> cuda where there is one, else cpu; raises UsageError on a device that is not there."""
+    """Resolve ``auto`` to cuda if there is one, else cpu. Raises UsageError for a device that does not exist."""
     import torch
 
     kind = device.split(":")[0]
@@ -77,7 +77,10 @@ EVERY_S = 0.05
 
 
 def anonymous_mb(process: int | str = "self") -> float | None:
-    """Anonymous resident memory of a process in MiB (``RssAnon``, proc(5)); None where the system does not tell."""
+    """Return the anonymous resident memory of a process in MiB (``RssAnon``, proc(5)).
+
+    None if the system does not report it.
+    """
     try:
         status = Path(f"/proc/{process}/status").read_text(encoding="ascii", errors="replace")
     except OSError:
@@ -86,7 +89,7 @@ def anonymous_mb(process: int | str = "self") -> float | None:
 
 
 class AnonymousPeak:
-    """The highest anonymous memory of this process while the ``with`` block lasts, looked at every 50 ms."""
+    """Measures the highest anonymous memory of this process during the ``with`` block, every 50 ms."""
 
     def __init__(self) -> None:
         self._highest: float | None = None
@@ -95,7 +98,7 @@ class AnonymousPeak:
 
     @property
     def mb(self) -> float | None:
-        """The highest so far, in MiB to one decimal; None where the system does not tell."""
+        """The highest value so far, in MiB to one decimal. None if the system does not report it."""
         self._look()
         return None if self._highest is None else round(self._highest, 1)
 

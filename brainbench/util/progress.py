@@ -1,4 +1,4 @@
-"""How a run tells what it is doing. The runner knows only this; the command line draws it."""
+"""Progress of a run. The runner knows only this protocol; the command line displays it."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ Advance = Callable[[int, int, str], None]
 
 
 class Reporter(Protocol):
-    """Hears what a run is doing."""
+    """Receives the progress of a run."""
 
     def message(self, text: str) -> None:
-        """One line that stays."""
+        """Report one line that stays."""
         ...
 
     def task(self, label: str) -> AbstractContextManager[Advance]:
-        """Progress of something that takes a while, told as (done, total, figure) inside the ``with``."""
+        """Report progress of a task, as (done, total, text) inside the ``with`` block."""
         ...
 
 
 class Silent:
-    """Says nothing."""
+    """Reports nothing."""
 
     def message(self, text: str) -> None:
         """Drop the line."""
