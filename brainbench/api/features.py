@@ -62,7 +62,7 @@ def _one(backbone: str, device: str) -> AnyBackbone:
         backbone, installed(), Assignments(()), simulated=True, weights=(), controls=False, device=device
     )
     if len(picks) != 1:
-        raise UsageError(f"{backbone}: one backbone is needed, this means {', '.join(p.display for p in picks)}")
+        raise UsageError(f"{backbone}: expected one backbone, but this selects {', '.join(p.display for p in picks)}")
     return picks[0]
 
 

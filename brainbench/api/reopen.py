@@ -51,8 +51,8 @@ def reopen(
         record: its JSON file in a results folder.
         data: where its dataset lies, for those that need it, as in ``--data``.
         weights: ``NAME=FILE`` of a backbone that ran with a checkpoint of yours, as in ``--weights``.
-        device: as of ``features``.
-        cache: as of ``features``.
+        device: as in ``features``.
+        cache: as in ``features``.
 
     Raises:
         StoreError: the record, or the parameters beside it, are gone or damaged.

@@ -1,1 +1,1 @@
-"""What backbone plugins are made of, and where their weights come from."""
+"""Parts for backbone plugins, and the sources of their weights."""

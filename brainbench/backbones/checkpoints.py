@@ -1,4 +1,4 @@
-"""Checkpoints: read without running anything that is in them, loaded strictly, hashed."""
+"""Checkpoints: read without executing code in them, loaded strictly, hashed."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from brainbench.errors import WeightsError
 
-# Where training scripts put the weights of a checkpoint that also holds an optimizer and the like.
+# Keys under which training scripts store the weights, in a checkpoint that also contains an optimizer and so on.
 _WRAPPERS = ("state_dict", "model")
 
 
@@ -47,7 +47,7 @@ def _read_torch(path: Path) -> Any:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             return torch.load(path, map_location="cpu", weights_only=True)
-    # The unpickler of a damaged or hostile file can fail in any way; nothing of ours runs in there.
+    # The unpickler of a damaged or hostile file can fail in any way; none of our code runs inside it.
     except Exception as error:
         advice = "download it again, or save its state dict with safetensors.torch.save_file"
         raise _unreadable(path, "tensors-only torch", error, advice) from None
@@ -105,7 +105,7 @@ def load_strict(module: nn.Module, state: Mapping[str, Tensor], *, drop: Collect
 
 
 def _fill(module: nn.Module, state: Mapping[str, Tensor]) -> tuple[list[str], list[str], list[str]]:
-    # torch compares the names, not we: modules may rename the keys of their older releases while they load.
+    # torch compares the names, because modules may rename the keys of their older releases while loading.
     try:
         result = module.load_state_dict(state, strict=False)
     except RuntimeError as error:
@@ -127,7 +127,7 @@ def _by(shape: torch.Size) -> str:
 
 
 def state_sha256(module: nn.Module) -> str:
-    """sha256 over the names, dtypes, shapes and bytes of a module's state dict, whatever their order or device."""
+    """Return the sha256 over the names, dtypes, shapes and bytes of a module's state dict, whatever their order or device."""
     digest = hashlib.sha256()
     for name, value in sorted(module.state_dict().items()):
         digest.update(f"{name} {value.dtype} {tuple(value.shape)}\n".encode())

@@ -1,4 +1,4 @@
-"""A backbone made of any torch module: tokens are read from its submodules while it runs."""
+"""A backbone from any torch module, which reads tokens from its submodules while the module runs."""
 
 from __future__ import annotations
 
@@ -47,11 +47,11 @@ class ModuleBackbone:
         self._read = read or as_tokens
 
     def preprocess(self, image: Image.Image) -> Tensor:
-        """One RGB image -> [3, H, W]."""
+        """Convert an RGB image to the network's input, [3, H, W]."""
         return self._preprocess(image)
 
     def tokens(self, batch: Tensor) -> Tokens:
-        """[B, 3, H, W] -> the tokens of every layer."""
+        """Return the tokens of every layer for a batch [B, 3, H, W]."""
         outputs = read_outputs(self._module, self._names, batch)
         parts = [self._read(output, name) for name, output in zip(self.layers, outputs, strict=True)]
         return Tokens(tuple(p.local_tokens[0] for p in parts), tuple(p.global_tokens[0] for p in parts))
@@ -59,7 +59,7 @@ class ModuleBackbone:
 
 @contextmanager
 def seeded(seed: int) -> Iterator[None]:
-    """Inside, torch's global generator draws from ``seed``, as libraries' initialisations do; outside, nothing has changed."""
+    """Seed torch's global generator inside the block, for libraries' initialisations, and restore it afterwards."""
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)
         yield
@@ -109,7 +109,7 @@ def read_outputs(module: nn.Module, names: Sequence[str], batch: Tensor) -> list
 
 
 def as_tokens(output: Tensor, name: str) -> Tokens:
-    """The tokens in one submodule's output; raises UsageError, naming the layer, for a shape that is none of the three."""
+    """Return the tokens in one submodule's output. Raises UsageError, naming the layer, for any other shape."""
     if output.ndim == 4:
         return Tokens.from_local([output])
     if output.ndim == 2:

@@ -1,4 +1,4 @@
-"""Weights that a plugin carries in its own package: small networks, there without a download."""
+"""Weights that a plugin's own package contains: small networks that need no download."""
 
 from __future__ import annotations
 
@@ -11,10 +11,11 @@ _SCHEME = "package:"
 
 
 def shipped(package: str, name: str = "mini") -> dict[str, Any]:
-    """Fields of a BackboneCard (weights, source, sha256, training, training_data) for ``<name>.safetensors`` in ``package``.
+    """Return the fields of a BackboneCard that describe ``<name>.safetensors`` in ``package``.
 
-    They are told by ``<name>.json`` beside it: release (the tag), sha256, training_data, training (one line). Imports nothing of
-    the package. Raises FileNotFoundError if there is no such file.
+    The fields weights, source, sha256, training and training_data are read from ``<name>.json`` in the same folder: release
+    (the tag), sha256, training_data, training (one line). Imports nothing from the package. Raises FileNotFoundError if
+    there is no such file.
     """
     facts = json.loads((_folder(package) / f"{name}.json").read_text())
     fields = {field: facts[field] for field in ("sha256", "training", "training_data")}
@@ -27,7 +28,7 @@ def is_shipped(source: str | None) -> bool:
 
 
 def shipped_place(source: str) -> Path:
-    """Where the file named by a card's source lies, or should lie."""
+    """Return the path of the file that a card's source names, whether or not it exists."""
     package, _, file = source.removeprefix(_SCHEME).partition("/")
     return _folder(package) / file
 

@@ -1,4 +1,4 @@
-"""From a picture to the input of a network."""
+"""Pictures -> the input of a network."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Released weights: shipped with the plugin, found in the cache of their library or fetched into it; compared with their sha256."""
+"""Released weights: in the plugin's package, in the cache of their library or downloaded to it; compared with their sha256."""
 
 from __future__ import annotations
 
@@ -14,9 +14,10 @@ from brainbench.util.hashing import file_sha256
 
 
 def obtained(card: BackboneCard, weights: Weights) -> Weights:
-    """The same weights with the path of the release; fetched, if they are not cached.
+    """Return the weights with the path of the release, downloaded if it is not cached.
 
-    Raises WeightsError if they cannot be had (which file or cache, which command would serve) or are not what they should be.
+    Raises WeightsError if the weights are missing and cannot be downloaded, or if their sha256 differs. The message names
+    the expected path and the command that fetches them.
     """
     if weights.kind != "release" or not fetchable(card):
         return weights
@@ -26,12 +27,12 @@ def obtained(card: BackboneCard, weights: Weights) -> Weights:
 
 
 def fetchable(card: BackboneCard) -> bool:
-    """Whether brainbench itself fetches the released weights of this card."""
+    """Whether brainbench itself downloads the released weights of this card."""
     return card.released and (is_shipped(card.source) or _is_url(card) or bool(card.source and card.files))
 
 
 def cached(card: BackboneCard) -> Path | None:
-    """The released weights in their cache: a file, or the folder of a snapshot; None if they are not (all) there."""
+    """Return the released weights in their cache: a file, or the folder of a snapshot. None if they are incomplete."""
     if is_shipped(card.source) or _is_url(card):
         path = _file_place(card)
         return path if path.is_file() else None
@@ -47,7 +48,7 @@ def cached(card: BackboneCard) -> Path | None:
 
 
 def place(card: BackboneCard) -> str:
-    """Where the released weights would lie, for messages."""
+    """Return the place of the released weights, for messages."""
     if is_shipped(card.source) or _is_url(card):
         return str(_file_place(card))
     from huggingface_hub import constants
@@ -92,7 +93,7 @@ def _file_place(card: BackboneCard) -> Path:
 
 
 def _url_place(card: BackboneCard) -> Path:
-    """torch.hub's folder for checkpoints, told without torch."""
+    """Return torch.hub's folder for checkpoints, without importing torch."""
     home = os.environ.get("TORCH_HOME") or Path(os.environ.get("XDG_CACHE_HOME", "~/.cache")).expanduser() / "torch"
     return Path(home).expanduser() / "hub" / "checkpoints" / (card.source or "").rpartition("/")[2]
 
@@ -131,5 +132,5 @@ def _cached_snapshot(card: BackboneCard) -> Path | None:
 
 
 def _complete(folder: Path, patterns: Sequence[str]) -> bool:
-    """A download that was cut short leaves a folder with some of the files."""
+    """An interrupted download leaves a folder with some of the files."""
     return all(any(folder.glob(pattern)) for pattern in patterns)

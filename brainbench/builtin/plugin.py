@@ -1,4 +1,4 @@
-"""The built-in cards, through the same door as anybody's."""
+"""The built-in cards, registered like those of any plugin."""
 
 from __future__ import annotations
 
@@ -31,5 +31,5 @@ def register_metrics() -> list[MetricCard]:
 
 @hookimpl
 def register_datasets() -> list[DatasetCard]:
-    """The simulated demo, brains planted from a backbone, and anybody's own experiment."""
+    """The simulated demo, planted brains, and a folder with the user's own experiment."""
     return [DEMO, PLANTED, FOLDER]

@@ -1,1 +1,1 @@
-"""What metrics are made of."""
+"""Parts for metrics."""

@@ -1,4 +1,4 @@
-"""Paired bootstrap over test images: the same images are drawn for every job that was tested on the same images."""
+"""Paired bootstrap over test images: jobs with the same test images use the same draws."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from collections.abc import Sequence
 import numpy as np
 
 DRAWS = 1000
-# Of fewer images no draw says how a figure would vary.
+# With fewer images, draws do not show how a score would vary.
 FEWEST = 10
 
 
 def resamples(ids: Sequence[str]) -> np.ndarray | None:
-    """How often each row counts in each draw, [1000, N] float32; None with fewer than ten different images.
+    """Return how often each row counts in each draw, [1000, N] float32. None with fewer than ten different images.
 
-    Images are drawn with replacement; rows (trials) of one image come together. The draws depend on the names of the images
-    alone, not on their order, so that figures of two jobs can be compared draw by draw.
+    Images are drawn with replacement, and all rows (trials) of an image together. The draws depend only on the names of the
+    images, not on their order, so that scores of two jobs can be compared draw by draw.
     """
     images, row = np.unique(np.asarray(ids, dtype=str), return_inverse=True)
     if len(images) < FEWEST:
@@ -29,12 +29,15 @@ def resamples(ids: Sequence[str]) -> np.ndarray | None:
 
 
 def packed(deviations: np.ndarray) -> str:
-    """[1000] differences of the draws from the figure -> text for a record; half precision keeps them to a part in 2,000."""
+    """Pack [1000] differences of the draws from the score as text for a record.
+
+    Half precision keeps them to a part in 2,000.
+    """
     return base64.b64encode(deviations.astype("<f2").tobytes()).decode("ascii")
 
 
 def unpacked(text: str) -> np.ndarray:
-    """What ``packed`` wrote: [1000] float64; raises ValueError when it is not that."""
+    """Unpack what ``packed`` wrote: [1000] float64. Raises ValueError for any other text."""
     values = np.frombuffer(base64.b64decode(text, validate=True), dtype="<f2").astype(np.float64)
     if values.shape != (DRAWS,):
         raise ValueError(f"{len(values)} draws, expected {DRAWS}")

@@ -1,4 +1,4 @@
-"""How many images to take at once."""
+"""Automatic batch sizes."""
 
 from __future__ import annotations
 
@@ -15,16 +15,17 @@ from torch.utils._pytree import tree_leaves
 from brainbench.types import Device
 from brainbench.util.memory import device_memory
 
-# Larger batches bring nothing more.
+# Larger batches are no faster.
 MOST, MOST_ON_CPU = 64, 32
 # Of the device's memory, for the tensors of one batch.
 SHARE = 0.25
 
 
 def batch_that_pays(one: Callable[[], object], device: Device) -> int:
-    """How many images to take at once: a power of two up to what still pays, whose memory is a small share of the device's.
+    """Choose how many images to process at once: a power of two whose memory is a small share of the device's.
 
-    one: a pass over a single image; the bytes of tensors alive at once in it are counted, which gives the same number every time.
+    It grows up to the size beyond which larger batches gain nothing. one: a pass over a single image, whose peak of live
+    tensor bytes is counted, which gives the same number every time.
     """
     with LiveBytes() as counted:
         one()
@@ -34,7 +35,7 @@ def batch_that_pays(one: Callable[[], object], device: Device) -> int:
 
 
 class LiveBytes(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """While it is entered: the most bytes that tensors made inside took at one time."""
+    """Counts the most bytes that tensors made inside the block occupy at one time."""
 
     def __init__(self) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
@@ -43,7 +44,7 @@ class LiveBytes(TorchDispatchMode):  # type: ignore[no-untyped-call]
     def __torch_dispatch__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Mapping[str, Any] | None = None
     ) -> Any:
-        """Run an operation and count the storages it made."""
+        """Run an operation and count the storages that it made."""
         result = func(*args, **(kwargs or {}))
         for tensor in tree_leaves(result):
             if isinstance(tensor, Tensor):
@@ -60,6 +61,6 @@ class LiveBytes(TorchDispatchMode):  # type: ignore[no-untyped-call]
 
 
 def out_of_memory(error: BaseException) -> bool:
-    """Whether an operation failed for want of memory."""
+    """Whether an operation failed because memory ran out."""
     # torch's allocator for the CPU raises a plain RuntimeError.
     return isinstance(error, torch.OutOfMemoryError | MemoryError) or "can't allocate memory" in str(error)

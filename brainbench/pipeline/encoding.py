@@ -15,10 +15,10 @@ from brainbench.types import Features, FitContext, Predictions, Responses, Selec
 
 @dataclass(frozen=True)
 class Encoding:
-    """A fit and what came out of it.
+    """A fit and its results.
 
-    unmeasured: predictions [n, V] for the stimuli without responses, if there are any; aligned: the tokens as it aligned them, if
-    it does.
+    unmeasured: predictions [n, V] for the stimuli without responses, if there are any; aligned: the tokens after its
+    channel align, if it has one.
     """
 
     fitted: Fitted
@@ -31,9 +31,9 @@ class Encoding:
 def encode(
     encoder: Encoder, features: Features, responses: Responses, stimuli: Stimuli, context: FitContext, name: str
 ) -> Encoding:
-    """Fit on train and val, predict test and what is unmeasured.
+    """Fit on train and val, and predict test and unmeasured stimuli.
 
-    Raises PluginError when what comes back is of a wrong shape or not finite, the history's figures included.
+    Raises PluginError if a result, including the history's values, has a wrong shape or is not finite.
     """
     fitted = encoder.fit(features, responses, context)
     _check_history(fitted.history, name)

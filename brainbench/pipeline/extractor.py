@@ -1,4 +1,4 @@
-"""Images -> tokens, checked against the contract and resampled to the grid that was asked for."""
+"""Images -> tokens, checked against the contract and resampled to the requested grid."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ Arrays = tuple[list["np.ndarray"], list["np.ndarray"]]
 
 @dataclass(frozen=True)
 class TokenOutput:
-    """Whose tokens are wanted of a pass, its layers, and on which grid."""
+    """The card whose tokens a pass should return, its layers, and the grid."""
 
     name: str
     layers: Sequence[str]
@@ -34,7 +34,7 @@ class TokenOutput:
 
 
 class Images(Protocol):
-    """Gives the next images [count, 3, H, W], ready for the network."""
+    """Returns the next images [count, 3, H, W], ready for the network."""
 
     def take(self, count: int) -> Tensor:
         """The next ``count``."""
@@ -42,9 +42,10 @@ class Images(Protocol):
 
 
 class Extractor:
-    """Runs one network over images and brings its tokens to the asked grid and type while the batch is at hand.
+    """Runs one network over images and converts its tokens to the requested grid and type, batch by batch.
 
-    read: [B, 3, H, W] on the device -> tokens by name; settings: the card's ``batch`` (0: automatic), ``precision``, ``dtype``.
+    read: [B, 3, H, W] on the device -> tokens by name; settings: the card's ``batch`` (0: automatic), ``precision``,
+    ``dtype``.
     """
 
     def __init__(
@@ -55,10 +56,10 @@ class Extractor:
         self._size = int(settings["batch"])
 
     def extract(self, images: Images, count: int, wanted: Sequence[TokenOutput]) -> list[Arrays]:
-        """Tokens of the next ``count`` images: for each of ``wanted``, per layer local [n, C_l, H_l, W_l], global [n, C_l].
+        """Return tokens of the next ``count`` images: for each of ``wanted``, local [n, C_l, H_l, W_l] and global [n, C_l] per layer.
 
-        Where memory does not suffice the batch is halved, for good. Raises PluginError on a wrong shape, a value that is not
-        finite, or when a single image is too much; DataError where float16 cannot hold a value.
+        If memory runs out, the batch is halved for the rest of the run. Raises PluginError for a wrong shape, a value that
+        is not finite, or if a single image is too large; DataError if float16 cannot represent a value.
         """
         parts: list[list[Part]] = [[] for _ in wanted]
         done = 0
@@ -71,7 +72,10 @@ class Extractor:
         return [_joined(several) for several in parts]
 
     def _next(self, images: Images, left: int, wanted: Sequence[TokenOutput]) -> Tensor:
-        """The next batch. A chunk is always cut alike, whether or not its first image was used to find the size."""
+        """Return the next batch.
+
+        A chunk is always divided in the same way, whether or not its first image was used to find the size.
+        """
         if self._size:
             return images.take(min(self._size, left))
         first = images.take(1)
@@ -108,7 +112,7 @@ class Extractor:
             )
 
     def _halve(self, error: BaseException, name: str) -> None:
-        """Go on with half the batch if memory was what lacked; otherwise, or with nothing to halve, raise."""
+        """Halve the batch if memory ran out. Raise for any other error, or if the batch cannot be halved."""
         if not out_of_memory(error):
             raise error
         if self._size <= 1:
@@ -121,9 +125,9 @@ class Extractor:
 
 
 def resample(spatial: Tensor, grid: Grid) -> Tensor:
-    """[B, C, H, W] -> [B, C, 8, 8] (bilinear, antialiased when shrinking), or as it is for the native grid.
+    """Resample [B, C, H, W] to [B, C, 8, 8] (bilinear, antialiased when shrinking), or not at all for the native grid.
 
-    Two matrix products, four times as fast as ``interpolate`` on the channels-last tokens of a transformer.
+    Two matrix products are four times as fast as ``interpolate`` on the channels-last tokens of a transformer.
     """
     if grid == "native" or spatial.shape[2:] == (GRID, GRID):
         return spatial
@@ -137,18 +141,18 @@ def resample(spatial: Tensor, grid: Grid) -> Tensor:
 
 @lru_cache
 def _interpolation(length: int, device: torch.device) -> Tensor:
-    """[8, length]: what each of 8 places takes of each place on a side of ``length``: the answer of ``interpolate`` itself."""
+    """Return the weights [8, length] of ``length`` input positions in 8 outputs, as ``interpolate`` computes them."""
     each = torch.eye(length, device=device)[None, None]
     return functional.interpolate(each, (GRID, length), mode="bilinear", antialias=True, align_corners=False)[0, 0]
 
 
 def all_finite(values: Tensor) -> bool:
-    """Whether no value is NaN or infinite. One pass: a sum is finite only if all are, unless it grows too large itself."""
+    """Whether no value is NaN or infinite, in one pass: a sum is finite only if all values are, unless it overflows itself."""
     return bool(torch.isfinite(values.sum(dtype=torch.float32))) or bool(torch.isfinite(values).all())
 
 
 def check_tokens(tokens: Tokens, layers: Sequence[str], images: int, name: str) -> None:
-    """Raise PluginError unless ``tokens`` are one batch of every layer, of matching shapes and finite."""
+    """Raise PluginError unless ``tokens`` are one batch of every layer, with matching shapes and finite values."""
     if not isinstance(tokens, Tokens):
         raise PluginError(f"{name}: tokens() must return brainbench.Tokens, got {type(tokens).__name__}")
     found = (len(tokens.local_tokens), len(tokens.global_tokens))

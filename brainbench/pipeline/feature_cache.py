@@ -1,4 +1,4 @@
-"""What lies in the cache, and how to clear it. Reads the stores' descriptions as JSON, so that it needs no array library."""
+"""The contents of the cache, and how to clear it. Reads descriptions as JSON, so that it needs no array library."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 
 def entries(cache: Path) -> list[dict[str, Any]]:
-    """One row a set of features: key, backbone, weights, stimuli, grid, size in MB, outcome of the last lookup."""
+    """Return one row per set of features: key, backbone, weights, stimuli, grid, size in MB, outcome of the last lookup."""
     lookups = _lookups(cache)
     rows = []
     for folder in sorted((cache / "features").glob("[!.]*")):
@@ -35,7 +35,7 @@ def entries(cache: Path) -> list[dict[str, Any]]:
 
 
 def remove(cache: Path, pattern: str) -> tuple[int, float]:
-    """Delete the features of the backbones that match; returns how many and their size in MB."""
+    """Delete the features of the matching backbones. Returns their number and size in MB."""
     chosen = [e for e in entries(cache) if fnmatchcase(e["backbone"], pattern)]
     for entry in chosen:
         shutil.rmtree(cache / "features" / entry["key"])
@@ -43,20 +43,20 @@ def remove(cache: Path, pattern: str) -> tuple[int, float]:
 
 
 def datasets_mb(cache: Path) -> float:
-    """MB that datasets keep in the cache: what they generated, and what they know of files."""
+    """Return the MB that datasets use in the cache: what they generated, and what they know about files."""
     if not cache.is_dir():
         return 0.0
     return round(sum(_size(path) for path in cache.iterdir() if path.is_dir() and path.name != "features") / 1e6, 1)
 
 
 def log_lookup(cache: Path, key: str, backbone: str, why: str) -> None:
-    """Add one line to the cache's log: which features were asked for, and whether and why they had to be computed."""
+    """Add one line to the cache's log: the requested features, and whether and why they were computed."""
     with (cache / "lookups.jsonl").open("a") as log:
         log.write(json.dumps({"key": key, "backbone": backbone, "why": why}) + "\n")
 
 
 def what_differs(cache: Path, ingredients: dict[str, Any]) -> str:
-    """Why no entry served: how the closest one of the same backbone differs from ``ingredients``."""
+    """Say why there was no hit: how the closest entry of the same backbone differs from ``ingredients``."""
     name = ingredients["backbone"]["name"]
     differences: list[list[str]] = []
     for path in sorted((cache / "features").glob("[!.]*/zarr.json")):

@@ -24,7 +24,7 @@ CHUNK = 64
 
 
 class FeatureStore:
-    """The features of one key, in ``folder``; implements ``brainbench.Features`` once it is complete."""
+    """The features of one key, in ``folder``. Implements ``brainbench.Features`` once it is complete."""
 
     def __init__(self, folder: Path, key: str) -> None:
         self.folder = folder
@@ -50,7 +50,7 @@ class FeatureStore:
         weights_sha256: str | None,
         ingredients: Mapping[str, Any],
     ) -> FeatureStore:
-        """Lay out an empty store whose layers look like ``local``, one sample array [n, C_l, H_l, W_l] a layer."""
+        """Make an empty store whose layers look like ``local``, one sample array [n, C_l, H_l, W_l] per layer."""
         with drafted(folder) as draft:
             cls._lay_out(
                 draft, layers, local, stimuli, {"weights_sha256": weights_sha256, "ingredients": dict(ingredients)}
@@ -77,7 +77,7 @@ class FeatureStore:
 
     @classmethod
     def find(cls, folder: Path, key: str) -> FeatureStore | None:
-        """The store in ``folder``, or None when there is none or its description is beyond reading."""
+        """Return the store in ``folder``. None if there is none or its description cannot be read."""
         if not folder.exists():
             return None
         try:
@@ -89,19 +89,19 @@ class FeatureStore:
         return self.stimuli
 
     def local_tokens(self, layer: int, rows: np.ndarray | slice = slice(None)) -> np.ndarray:
-        """[n, C_l, H_l, W_l] of these rows."""
+        """Return [n, C_l, H_l, W_l] of these rows."""
         return self._read(f"local/{layer}", rows)
 
     def global_tokens(self, layer: int, rows: np.ndarray | slice = slice(None)) -> np.ndarray:
-        """[n, C_l] of these rows."""
+        """Return [n, C_l] of these rows."""
         return self._read(f"global/{layer}", rows)
 
     def write(self, rows: range, local: Sequence[np.ndarray], glob: Sequence[np.ndarray]) -> None:
-        """Write one chunk of stimuli, all layers. Each file appears whole or not at all. The caller holds the key's lock."""
-        # zarr's drafts that a killed run left behind.
+        """Write one chunk of stimuli, all layers. Each file is written atomically. The caller holds the key's lock."""
+        # Drafts of zarr that a killed run left behind.
         for draft in self.folder.glob(f"*/*/c/{rows.start // CHUNK}/**/*.partial"):
             draft.unlink()
-        # A chunk of zeros must leave its file too, or it would count as missing for ever. Arrays forget this when reopened.
+        # A chunk of zeros needs a file too, or it would count as missing for ever. Arrays forget this setting when reopened.
         with zarr.config.set({"array.write_empty_chunks": True}):
             group = zarr.open_group(self.folder, mode="r+")
             for number, (spatial, pooled) in enumerate(zip(local, glob, strict=True)):
@@ -109,7 +109,7 @@ class FeatureStore:
                 group[f"global/{number}"][rows.start : rows.stop] = pooled  # type: ignore[index]
 
     def gaps(self) -> tuple[list[range], int]:
-        """(chunks of rows to be written, how many of them were there but damaged). Reads everything once."""
+        """Return (chunks of rows to write, how many of them exist but are damaged). Reads everything once."""
         absent, damaged = [], 0
         for start in range(0, self.stimuli, CHUNK):
             rows = range(start, min(start + CHUNK, self.stimuli))
@@ -121,7 +121,7 @@ class FeatureStore:
         return absent, damaged
 
     def _present(self, chunk: int) -> bool:
-        # zarr reads an absent chunk as zeros, so the files themselves are asked.
+        # zarr reads an absent chunk as zeros, so check the files themselves.
         return all(
             (self.folder / f"local/{n}/c/{chunk}/0/0/0").exists() and (self.folder / f"global/{n}/c/{chunk}/0").exists()
             for n in range(len(self.layers))
@@ -149,7 +149,7 @@ class FeatureStore:
 
 
 def chunks(stimuli: int) -> list[range]:
-    """The rows of every chunk."""
+    """Return the rows of every chunk."""
     return [range(start, min(start + CHUNK, stimuli)) for start in range(0, stimuli, CHUNK)]
 
 

@@ -1,4 +1,4 @@
-"""Stimuli -> the network's input, decoded by several threads while the network is at work on the images before."""
+"""Stimuli -> the network's input, decoded by several threads while the network processes the images before."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ MOST_WORKERS = 16
 
 
 class ImageLoader:
-    """The images of ``rows``, in this order, ready for the network; a context, whose end gives up what is still decoding.
+    """The images of ``rows``, in this order, ready for the network. A context: leaving it drops the images still in decoding.
 
-    Whatever ``preprocess`` raises comes out of ``take``, at the image it belongs to. No more is decoded ahead than is taken at
-    once, so that memory does not depend on how many images there are.
+    Exceptions of ``preprocess`` are raised by ``take``, at their image. Decoding is ahead by no more images than are taken
+    at once, so memory does not depend on the number of images.
     """
 
     def __init__(self, stimuli: Stimuli, rows: Sequence[int], preprocess: Preprocess) -> None:
@@ -35,7 +35,7 @@ class ImageLoader:
         self._ahead: deque[Future[Tensor]] = deque()
 
     def take(self, count: int) -> Tensor:
-        """The next ``count`` images [count, 3, H, W]; at least as many are decoded meanwhile."""
+        """Return the next ``count`` images [count, 3, H, W]. At least as many are decoded meanwhile."""
         import torch
 
         self._submit(count)

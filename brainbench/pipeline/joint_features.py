@@ -1,4 +1,4 @@
-"""The tokens of several backbones as those of one."""
+"""The features of a joint backbone."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ if TYPE_CHECKING:
 
 
 class JointFeatures:
-    """``brainbench.Features`` whose layers are those of several, read where each keeps them.
+    """``brainbench.Features`` with the layers of several backbones, read from the features of each.
 
-    members: name of a backbone -> its features, all of the same stimuli; a layer is called ``<name>:<its layer>``. Layers keep
-    their own grid and dtype.
+    members: name of a backbone -> its features, all of the same stimuli; a layer is named ``<name>:<its layer>``. Layers
+    keep their own grid and dtype.
     """
 
     def __init__(self, key: str, members: Mapping[str, Features]) -> None:
@@ -30,11 +30,11 @@ class JointFeatures:
         return len(self._places[0][0])
 
     def local_tokens(self, layer: int, rows: np.ndarray | slice = slice(None)) -> np.ndarray:
-        """[n, C_l, H_l, W_l] of these rows."""
+        """Return [n, C_l, H_l, W_l] of these rows."""
         one, own = self._places[layer]
         return one.local_tokens(own, rows)
 
     def global_tokens(self, layer: int, rows: np.ndarray | slice = slice(None)) -> np.ndarray:
-        """[n, C_l] of these rows."""
+        """Return [n, C_l] of these rows."""
         one, own = self._places[layer]
         return one.global_tokens(own, rows)

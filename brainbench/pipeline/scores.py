@@ -1,4 +1,4 @@
-"""Metrics -> figures, each in its own ``try``: one that raises fails alone and says so."""
+"""Metrics -> scores, each in its own ``try``: a metric that raises fails alone."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from brainbench.protocols import Metric
 from brainbench.records import Display, MetricResult
 from brainbench.types import MetricInputs, Score
 
-# What a need is called in a sentence, where that is not its name.
+# The words for a need in a sentence, if they differ from its name.
 _SPOKEN = {"aligned": "aligned tokens (this encoder has no channel align)"}
 
 
@@ -28,9 +28,9 @@ class LoadedMetric:
 
 
 def score(loaded: LoadedMetric, inputs: MetricInputs) -> tuple[MetricResult, np.ndarray | None]:
-    """(figures for the record, [V] per voxel if there are any); the metric sees only what its card needs.
+    """Return (scores for the record, [V] per voxel if there are any). The metric sees only the inputs that its card needs.
 
-    Raises PluginError when a metric gives back anything but finite numbers.
+    Raises PluginError if a metric returns anything but finite numbers.
     """
     card = loaded.card
     lacking = missing_inputs(card, inputs)
@@ -42,7 +42,7 @@ def score(loaded: LoadedMetric, inputs: MetricInputs) -> tuple[MetricResult, np.
 
 
 def checked(card: MetricCard, result: Score) -> MetricResult:
-    """What a metric said, for a record or a board; raises PluginError when that is anything but finite numbers."""
+    """Convert a metric's score for a record or a board. Raises PluginError if it is anything but finite numbers."""
     if not isinstance(result, Score):
         raise PluginError(f"{card.name}: score() must return brainbench.Score, got {type(result).__name__}")
     values = {name: float(value) for name, value in result.values.items()}
@@ -56,7 +56,7 @@ def checked(card: MetricCard, result: Score) -> MetricResult:
 
 
 def display_of(card: MetricCard) -> Display:
-    """What a record keeps of a metric's card, so that a board needs nothing but records."""
+    """Return what a record stores of a metric's card, so that a board needs nothing but records."""
     return Display(
         columns=dict(card.columns),
         roi_columns=card.roi_columns,
@@ -74,7 +74,7 @@ def display_of(card: MetricCard) -> Display:
 
 
 def missing_inputs(card: MetricCard, inputs: MetricInputs) -> list[str]:
-    """Which of the card's needs these inputs do not hold."""
+    """Return the card's needs that these inputs lack."""
     held: Mapping[str, object] = {
         "predictions": inputs.predictions,
         "selectors": inputs.selectors,
@@ -88,7 +88,7 @@ def missing_inputs(card: MetricCard, inputs: MetricInputs) -> list[str]:
 
 
 def noise_ceiling(ceiling: np.ndarray | None, rois: Mapping[str, np.ndarray]) -> dict[str, float]:
-    """Mean noise ceiling over all voxels and per ROI; empty without one."""
+    """Return the mean noise ceiling over all voxels and per ROI; empty without one."""
     if ceiling is None:
         return {}
     means = {"all": float(np.mean(ceiling))}
@@ -96,7 +96,7 @@ def noise_ceiling(ceiling: np.ndarray | None, rois: Mapping[str, np.ndarray]) ->
 
 
 def _deviations(metric: str, name: str, drawn: np.ndarray, values: Mapping[str, float]) -> str:
-    """The draws of one figure, for the record; raises PluginError when they are not 1,000 numbers of a figure that is there."""
+    """Pack the draws of one score for the record. Raises PluginError unless they are 1,000 numbers for an existing score."""
     if name not in values or np.shape(drawn) != (DRAWS,) or not np.isfinite(drawn).all():
         raise PluginError(
             f"{metric}: draws of {name!r} must be {DRAWS} finite numbers, and values must have a score of that name"

@@ -1,4 +1,4 @@
-"""Tokens under the wrong images: whatever still predicts responses from them did not come from the images."""
+"""Tokens under the wrong images: predictions from them cannot come from the images."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from brainbench.types import Features
 
 
 class ShuffledFeatures:
-    """``brainbench.Features`` whose row i holds what ``features`` holds in row ``source[i]``; source: [S].
+    """``brainbench.Features`` whose row i is row ``source[i]`` of ``features``; source: [S].
 
     seed: of the shuffle, part of the key.
     """
@@ -25,19 +25,19 @@ class ShuffledFeatures:
         return len(self._source)
 
     def local_tokens(self, layer: int, rows: np.ndarray | slice = slice(None)) -> np.ndarray:
-        """[n, C_l, H_l, W_l] of the images that stand in for these rows."""
+        """Return [n, C_l, H_l, W_l] of the images that replace these rows."""
         return self._features.local_tokens(layer, self._source[rows])
 
     def global_tokens(self, layer: int, rows: np.ndarray | slice = slice(None)) -> np.ndarray:
-        """[n, C_l] of the images that stand in for these rows."""
+        """Return [n, C_l] of the images that replace these rows."""
         return self._features.global_tokens(layer, self._source[rows])
 
 
 def wrong_images(digests: Sequence[str], seed: int) -> np.ndarray:
-    """[S] row whose tokens each stimulus gets: one cycle through all images in a random order, so no image keeps its own.
+    """Return [S], the row whose tokens each stimulus gets: one random cycle through all images, so no image keeps its own.
 
-    digests: S sha256 of the image bytes. Rows that show the same image get the same wrong one. All splits are shuffled together:
-    what breaks the pairs of train breaks those of test. Raises DataError when there is one image only.
+    digests: S sha256 of the image bytes. Rows that show the same image get the same wrong one. All splits are shuffled
+    together, so that the pairs of test are broken like those of train. Raises DataError if there is only one image.
     """
     images, first, image = np.unique(np.asarray(digests), return_index=True, return_inverse=True)
     if len(images) < 2:

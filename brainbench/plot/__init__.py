@@ -1,4 +1,4 @@
-"""Figures of what was fitted; public. What draws is imported at first use: the command line starts without matplotlib."""
+"""Figures of fits; public. Drawing code is imported at first use, so that the command line starts without matplotlib."""
 
 from __future__ import annotations
 

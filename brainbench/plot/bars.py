@@ -1,4 +1,4 @@
-"""R2 by ROI, with what is known of its error."""
+"""R2 by ROI, with its errors."""
 
 from __future__ import annotations
 
@@ -15,9 +15,10 @@ from brainbench.records import Record
 
 
 def roi_bars(record: Source) -> Picture:
-    """Mean R2 of every ROI over subjects, 95 % interval as on the leaderboard; points: subjects; short lines: noise ceiling.
+    """Plot the mean R2 of every ROI over subjects, with 95 % intervals as on the leaderboard.
 
-    record: as of ``layer_map``. Raises UsageError when metric ``r2`` was not scored.
+    Points are subjects, short lines the noise ceiling. record: as in ``layer_map``. Raises UsageError if metric ``r2`` was
+    not scored.
     """
     voxels = voxels_of(record)
     records = [one for one in voxels.records if "r2" in one.metrics and "all" in one.metrics["r2"].values]
@@ -34,7 +35,7 @@ def roi_bars(record: Source) -> Picture:
         axes = figure.add_axes((0.09, low, 0.89, box["top"] - low))
         for place, name in enumerate(names):
             axes.bar(place, float(np.mean(figures[name])), width=0.66, color="0.45" if name == "all" else "#5b8db8")
-            # Beside the interval, not under it.
+            # Next to the interval, not under it.
             axes.plot(
                 np.full(len(records), place + 0.2), figures[name], ".", color="0.15", markersize=3, linestyle="none"
             )
@@ -57,7 +58,7 @@ def _rois(records: Sequence[Record]) -> list[str]:
 
 
 def _interval(records: Sequence[Record], name: str) -> Estimate | None:
-    """As on the leaderboard; None unless every record has draws of its test images."""
+    """Return the interval as on the leaderboard. None unless every record has draws of its test images."""
     results = [(record, record.metrics["r2"]) for record in records]
     if any(name not in result.draws for _, result in results):
         return None

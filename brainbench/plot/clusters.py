@@ -1,4 +1,4 @@
-"""Voxels that read alike channels (section 4.5, Figure 8)."""
+"""Clusters of voxels that read similar channels (section 4.5, Figure 8)."""
 
 from __future__ import annotations
 
@@ -17,11 +17,12 @@ _CLUSTERS, _CENTROIDS, _VOXELS_EACH = 20, 1000, 5
 
 
 def channel_clusters(channel: np.ndarray, clusters: int = _CLUSTERS) -> np.ndarray:
-    """Cluster voxels by the channels they read: [V, D] -> labels [V] of 0 .. clusters - 1; the same input gives the same labels.
+    """Cluster voxels by the channels they read: [V, D] -> labels [V] of 0 .. clusters - 1.
 
-    Kernel w' w of the voxels' weights, k-means on its rows (1,000 centroids, fewer than one for five voxels), Ward's linkage
-    of the centroids down to ``clusters`` (appendix E, channel clustering). Neighbouring labels are alike: they follow the order
-    of the leaves of Ward's linkage of the clusters' means. Raises UsageError with fewer than ten voxels, or infinite weights.
+    The same input gives the same labels. The method is that of appendix E, channel clustering: kernel w' w of the voxels'
+    weights, k-means on its rows (1,000 centroids, fewer than one for five voxels), Ward's linkage of the centroids down to
+    ``clusters``. Neighbouring labels are similar, because they follow the order of the leaves of Ward's linkage of the
+    clusters' means. Raises UsageError with fewer than ten voxels, or infinite weights.
     """
     weights = np.asarray(channel, np.float64)
     if len(weights) < 2 * _VOXELS_EACH or not np.isfinite(weights).all():
@@ -42,7 +43,10 @@ def channel_clusters(channel: np.ndarray, clusters: int = _CLUSTERS) -> np.ndarr
 
 
 def cluster_map(record: Source) -> Picture:
-    """Clusters of channels on the cortex, alike clusters in alike colours; record: of one subject, as of ``layer_map``."""
+    """Plot clusters of channels on the cortex; similar clusters get similar colours.
+
+    record: of one subject, as in ``layer_map``.
+    """
     voxels = voxels_of(record)
     if voxels.channel is None and len(voxels.records) > 1:
         raise UsageError(f"{voxels.title}: every fit has channels of its own; choose one with --subject")

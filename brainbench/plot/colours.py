@@ -13,37 +13,40 @@ import numpy as np
 _HUES = (290.0, 440.0)
 _LIGHTNESS = (50.0, 82.0)
 _CHROMA = 45.0
-# A voxel that reads all layers alike is dark, not black: its hue can still be told.
+# A voxel that reads all layers equally is dark, not black: its hue remains visible.
 DARKEST = 0.4
 _WHITE = np.array([0.95047, 1.0, 1.08883])  # D65
 _TO_RGB = np.array(
     [[3.2404542, -1.5371385, -0.4985314], [-0.9692660, 1.8760108, 0.0415560], [0.0556434, -0.2040259, 1.0572252]]
 )
 
-# Cortex without a voxel: where it bulges, and in the sulci.
+# Cortex without voxels: on gyri, and in sulci.
 BARE = np.full(3, 0.88)
 BARE_SULCUS = np.full(3, 0.8)
 
 
 def layer_colours(count: int) -> np.ndarray:
-    """[count, 3] RGB in 0..1, first layer to last."""
+    """Return [count, 3] RGB in 0..1, first layer to last."""
     place = np.linspace(0, 1, count) if count > 1 else np.zeros(1)
     return _ramp(place)
 
 
 def layer_paint(layer: np.ndarray, confidence: np.ndarray) -> np.ndarray:
-    """Hue of the layer with the largest weight, brightness of the confidence; layer: [V, L], confidence: [V]; returns [V, 3]."""
+    """Return colours [V, 3]: the hue is the layer with the largest weight, the brightness its confidence.
+
+    layer: [V, L]; confidence: [V].
+    """
     hue = layer_colours(layer.shape[1])[layer.argmax(axis=1)]
     return np.asarray(hue * brightness(confidence)[:, None])
 
 
 def brightness(confidence: np.ndarray) -> np.ndarray:
-    """Factor of a colour: from DARKEST at confidence 0 to 1 at confidence 1."""
+    """Return the factor of a colour: from DARKEST at confidence 0 to 1 at confidence 1."""
     return np.asarray(DARKEST + (1 - DARKEST) * np.clip(confidence, 0, 1))
 
 
 def _ramp(place: np.ndarray) -> np.ndarray:
-    """[n] places in 0..1 -> [n, 3] sRGB, through CIE Lab."""
+    """Convert places [n] in 0..1 to sRGB [n, 3], through CIE Lab."""
     angle = np.deg2rad(_HUES[0] + (_HUES[1] - _HUES[0]) * place)
     lightness = _LIGHTNESS[0] + (_LIGHTNESS[1] - _LIGHTNESS[0]) * place
     y = (lightness + 16) / 116

@@ -1,4 +1,4 @@
-"""Visual concepts: what they activate in the brain, and how tokens pass between them (AlignedCut, Figures 6, 8, 10, 16)."""
+"""Visual concepts: how much they activate the brain, and how tokens move between them (AlignedCut, Figures 6, 8, 10, 16)."""
 
 from __future__ import annotations
 
@@ -27,10 +27,10 @@ def activation_table(
     swatches: np.ndarray | None = None,
     spread: Sequence[str] = (),
 ) -> Picture:
-    """Tables side by side, of one row a concept or a layer and one column a ROI: activation in the brain's space.
+    """Plot tables side by side, with one row per concept or layer and one column per ROI: activation in the brain's space.
 
-    tables: title -> [rows, R]; spread: titles of those that are standard deviations, drawn from 0 in another scale than the
-    means; swatches: uint8 [rows, 3], colour beside each row. NaN is grey. Raises UsageError when there is nothing to draw.
+    tables: title -> [rows, R]; spread: titles of those that are standard deviations, drawn from 0 on another scale than the
+    means; swatches: uint8 [rows, 3], colour next to each row. NaN is grey. Raises UsageError if there is nothing to draw.
     """
     if not tables or not all(table.shape == (len(rows), len(rois)) and table.size for table in tables.values()):
         shapes = [list(table.shape) for table in tables.values()]
@@ -91,10 +91,11 @@ def transition_matrices(
     after: str = "",
     swatches: tuple[np.ndarray, np.ndarray] | None = None,
 ) -> Picture:
-    """Tables side by side: the probability that a token of the row's concept is, a layer later, of the column's (Figure 10).
+    """Plot the probability that a token of the row's concept has the column's concept a layer later (Figure 10).
 
-    tables: which tokens, e.g. ``foreground`` -> [k, m]; before, after: names of the layers; swatches: colours of the concepts,
-    uint8 [k, 3] and [m, 3]. NaN, a row of no token, is grey. Raises UsageError when there is nothing to draw.
+    The tables are side by side. tables: kind of tokens, e.g. ``foreground`` -> [k, m]; before, after: names of the layers;
+    swatches: colours of the concepts, uint8 [k, 3] and [m, 3]. NaN, for a row without tokens, is grey. Raises UsageError if
+    there is nothing to draw.
     """
     if not tables or not all(table.ndim == 2 and table.size for table in tables.values()):
         raise UsageError("no transitions: give one table [k, m] at least")
@@ -147,6 +148,6 @@ def _table(axes: Axes, table: np.ndarray, palette: Colormap, scale: Normalize) -
 
 
 def _largest(tables: Sequence[np.ndarray]) -> float:
-    """Of all figures; 1 where all are nought or there is none."""
+    """Return the common limit of all values; 1 if all are zero or there are none."""
     largest = max((float(np.nanmax(table)) for table in tables if np.isfinite(table).any()), default=0.0)
     return largest or 1.0

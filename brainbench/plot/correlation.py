@@ -1,4 +1,4 @@
-"""How alike a fit's layers are: what is alike, no layer selector can tell apart."""
+"""The similarity of a fit's layers. A layer selector cannot tell similar layers apart."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from brainbench.registry import installed
 
 
 def correlation_matrix(record: Source) -> Picture:
-    """Layer by layer: correlation of the aligned features, and the share of one layer that another could give.
+    """Plot, layer by layer, the correlation of the aligned features, and the share of one layer that another could supply.
 
-    Below them, what the metrics that judge layer maps say; several subjects are averaged. record: as of ``layer_map``. Raises
-    UsageError when the encoder does not say how alike its layers are.
+    Below them are the remarks of the metrics that judge layer maps. Several subjects are averaged. record: as in
+    ``layer_map``. Raises UsageError if the encoder does not report how similar its layers are.
     """
     voxels = voxels_of(record)
     panels = {
@@ -47,7 +47,7 @@ def correlation_matrix(record: Source) -> Picture:
 
 
 def _said(voxels: Voxels) -> list[str]:
-    """The figures of the metrics that judge layer maps, means over subjects, and their remarks."""
+    """Return the scores of the metrics that judge layer maps, averaged over subjects, and their remarks."""
     columns: dict[tuple[str, str], list[float]] = {}
     for name, result in judgements(voxels):
         how = display(name, result)

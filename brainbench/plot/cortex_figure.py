@@ -1,4 +1,4 @@
-"""One figure from one painting: on the cortex where there is a mesh, as strips by ROI where there is none."""
+"""One figure from one painting: on the cortex if there is a mesh, else as strips by ROI."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ _VIEWS_HEIGHT, _LEGEND_WIDTH = 1.05, 1.55  # inches
 def painted(
     voxels: Voxels, colours: np.ndarray, legend: Legend, order: np.ndarray, what: str = "", notes: Sequence[str] = ()
 ) -> Picture:
-    """Colours [V, 3] on flat maps and inflated views; strips where there is no mesh, voxels sorted by ``order`` [V].
+    """Paint colours [V, 3] on flat maps and inflated views or, without a mesh, strips of voxels sorted by ``order`` [V].
 
     what: the kind of picture, in the title; notes: small print.
     """
@@ -43,7 +43,7 @@ def colour_bar(axes: Axes, palette: Colormap, scale: Normalize, label: str) -> N
 
 
 def regions_of(voxels: Voxels) -> dict[str, np.ndarray]:
-    """ROI -> bool [V], those with a voxel, and all voxels together last."""
+    """Return ROI -> bool [V] for ROIs with a voxel, and all voxels together last."""
     return {name: mask for name, mask in voxels.rois.items() if mask.any()} | {"all": np.ones(voxels.count, bool)}
 
 
@@ -94,7 +94,7 @@ def _flat_maps(
 
 
 def _flat_height(sheets: Cortex) -> float:
-    """Inches of height at which the two flat maps fill the width, but no more than _TALLEST."""
+    """Return the height in inches at which the two flat maps fill the width, but at most _TALLEST."""
     width, height = windows(sheets)[SIDES[0]].size
     return min(_TALLEST, (WIDTH - _LEGEND_WIDTH - 0.3) / 2 * height / width)
 

@@ -1,4 +1,4 @@
-"""Two backbones on the same voxels: where the second reads later layers, or is the better predictor."""
+"""Two backbones on the same voxels: where the second reads later layers, or predicts better."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ _PALETTE = "RdBu_r"  # blue and red stay apart for colour-blind eyes
 
 
 def layer_difference_map(a: Source, b: Source) -> Picture:
-    """Layer place (0 first layer .. 1 last, section 4.3) of ``b`` minus that of ``a``; red: b reads later layers.
+    """Plot the layer place (0 first layer .. 1 last, section 4.3) of ``b`` minus that of ``a``; red: b reads later layers.
 
-    Raises UsageError when the two are not about the same voxels, or one has a single layer.
+    Raises UsageError if the two have different voxels, or one has a single layer.
     """
     one, other = _same_voxels(a, b)
     places = []
@@ -33,7 +33,10 @@ def layer_difference_map(a: Source, b: Source) -> Picture:
 
 
 def r2_difference_map(a: Source, b: Source) -> Picture:
-    """R2 on the test split of ``b`` minus that of ``a``; red: b predicts better. Raises UsageError as ``layer_difference_map``."""
+    """Plot R2 on the test split of ``b`` minus that of ``a``; red: b predicts better.
+
+    Raises like ``layer_difference_map``.
+    """
     one, other = _same_voxels(a, b)
     values = np.asarray(other.need("r2"), np.float64) - one.need("r2")
     return _difference(one, other, np.where(np.isfinite(values), values, 0), "R2")
@@ -46,7 +49,7 @@ def _same_voxels(a: Source, b: Source) -> tuple[Voxels, Voxels]:
 
 
 def same_place(one: Voxels, other: Voxels) -> None:
-    """Raise UsageError unless the two are about the same voxels."""
+    """Raise UsageError unless the two have the same voxels."""
     if _place(one) != _place(other):
         raise UsageError(
             f"{one.title} and {other.title}: not the same voxels of the same subjects; compare two rows of one run"
@@ -54,7 +57,7 @@ def same_place(one: Voxels, other: Voxels) -> None:
 
 
 def _place(voxels: Voxels) -> tuple[object, ...]:
-    """What two sets of voxels have in common when they are the same."""
+    """Return what two sets of voxels share if they are the same."""
     surface = voxels.surface
     where = (surface.mesh, surface.hemisphere.tolist(), np.asarray(surface.vertex).tolist()) if surface else None
     data = [(r.dataset.name, r.dataset.version, r.dataset.subject, r.dataset.responses_key) for r in voxels.records]
@@ -66,7 +69,7 @@ def _doubts(*several: Voxels) -> list[str]:
 
 
 def _difference(a: Voxels, b: Voxels, values: np.ndarray, of: str, notes: Sequence[str] = ()) -> Picture:
-    # Few extremes do not take the colour from the rest.
+    # A few extremes must not leave the rest without colour.
     top = max(float(np.quantile(np.abs(values), 0.99)), 0.01)
     whole = replace(a, title=f"{b.title} minus {a.title}", records=(*a.records, *b.records))
     return scalar_map(whole, values, _PALETTE, Normalize(-top, top, clip=True), f"difference of {of}", of, notes)

@@ -1,4 +1,4 @@
-"""Which records a picture is of: names as the leaderboard shows them."""
+"""The records that a picture shows, by names as on the leaderboard."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ def chosen_voxels(
     seed: int = 0,
     sheets: Path | None = None,
 ) -> Voxels:
-    """The voxels of one subject, or of all subjects together, of a backbone in a results folder.
+    """Return the voxels of one subject, or of all subjects together, of a backbone in a results folder.
 
-    dataset: may be left out where the folder is about one; sheets: as of ``Voxels``. Raises UsageError naming what there is when
-    nothing, or more than one row of the leaderboard, fits.
+    dataset: optional if the folder has only one; sheets: as in ``Voxels``. Raises UsageError, listing what exists, if no
+    row of the leaderboard or more than one matches.
     """
     found = read_records(results) if results.is_dir() else []
     records = [record for record in found if record.status == "done" and record.encoder is not None]
@@ -52,7 +52,7 @@ def chosen_voxels(
 
 
 def chosen_names(results: Path, text: str) -> list[str]:
-    """The backbones of fitted records that a comma list of names and globs means; a name that nothing matches stays as it is."""
+    """Return the backbones of fitted records that a comma list of names and globs selects. A name without a match is kept."""
     found = read_records(results) if results.is_dir() else []
     there = sorted({record.backbone.name for record in found if record.encoder is not None})
     names: dict[str, None] = {}

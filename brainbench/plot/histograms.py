@@ -1,4 +1,4 @@
-"""How the selectors are spread within each ROI."""
+"""The distribution of selectors within each ROI."""
 
 from __future__ import annotations
 
@@ -14,7 +14,10 @@ _BINS = 40
 
 
 def selector_histograms(record: Source) -> Picture:
-    """Confidence, scale and layer place, all 0 .. 1, ROI by ROI; the line is the median. record: as of ``layer_map``."""
+    """Plot confidence, scale and layer place, all 0 ..
+
+    1, for each ROI; the line is the median. record: as in ``layer_map``.
+    """
     voxels = voxels_of(record)
     columns, regions = _columns(voxels), regions_of(voxels)
     with style():
@@ -39,7 +42,7 @@ def selector_histograms(record: Source) -> Picture:
 
 
 def _columns(voxels: Voxels) -> dict[str, np.ndarray]:
-    """What there is of the three, name -> [V]."""
+    """Return those of the three that exist, name -> [V]."""
     weights, confidence = layer_weights(voxels)
     found = {} if voxels.scale is None else {"scale: 0 local, 1 global": np.asarray(voxels.scale, np.float64)}
     if weights.shape[1] == 1:

@@ -1,4 +1,4 @@
-"""The kinds of picture there are: one table, light enough for the command line to show before anything is drawn."""
+"""The kinds of figure: one table, light enough for the command line to show before anything is drawn."""
 
 from __future__ import annotations
 
@@ -8,7 +8,11 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Kind:
-    """about: what it shows, for ``--help``; draw, against, several: functions of ``brainbench.plot`` of one backbone, two, any."""
+    """A kind of figure.
+
+    about: what it shows, for ``--help``; draw, against, several: functions of ``brainbench.plot`` for one backbone, two, or
+    any number.
+    """
 
     about: str
     draw: str

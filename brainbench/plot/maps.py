@@ -1,4 +1,4 @@
-"""The maps of one number a voxel: which layer, which scale, how well."""
+"""Maps with one number per voxel: which layer, which scale, how well."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ _NAMED = 6  # more layers are numbered, not named, beside a colour bar
 
 
 def layer_map(record: Source) -> Picture:
-    """Hue: the layer with the largest weight; brightness: confidence (section 3.2, Figure 5).
+    """Plot the layer map. Hue: the layer with the largest weight; brightness: confidence (section 3.2, Figure 5).
 
     record: the path of a record's JSON file, a row of the frame that ``brainbench.run`` returns, or ``Voxels``. Returns a
-    matplotlib figure. Raises UsageError when the encoder has no layer selector.
+    matplotlib figure. Raises UsageError if the encoder has no layer selector.
     """
     voxels = voxels_of(record)
     weights, confidence = layer_weights(voxels)
@@ -38,13 +38,13 @@ def layer_map(record: Source) -> Picture:
 
 
 def scale_map(record: Source) -> Picture:
-    """The scale selector: 0 local tokens alone, 1 the global token alone."""
+    """Plot the scale selector: 0 local tokens alone, 1 the global token alone."""
     voxels = voxels_of(record)
     return scalar_map(voxels, voxels.need("scale"), "cividis", Normalize(0, 1, clip=True), "0 local, 1 global", "scale")
 
 
 def r2_map(record: Source) -> Picture:
-    """R2 on the test split, voxel by voxel; below 0, and where the responses do not vary, it is shown as 0."""
+    """Plot R2 on the test split for each voxel. Values below 0, and voxels whose responses do not vary, are shown as 0."""
     voxels = voxels_of(record)
     values = np.asarray(voxels.need("r2"), np.float64)
     top = float(np.quantile(values[np.isfinite(values)], 0.99)) if np.isfinite(values).any() else 1.0
@@ -61,7 +61,7 @@ def scalar_map(
     what: str,
     notes: Sequence[str] = (),
 ) -> Picture:
-    """Paint values [V] with a colour map of matplotlib; label: of the colour bar; what, notes: as of ``painted``."""
+    """Paint values [V] with a colour map of matplotlib; label: of the colour bar; what, notes: as in ``painted``."""
     colours = matplotlib.colormaps[palette]
 
     def legend(axes: Axes) -> None:
@@ -72,13 +72,13 @@ def scalar_map(
 
 
 def layer_weights(voxels: Voxels) -> tuple[np.ndarray, np.ndarray]:
-    """Layer weights [V, L], and the confidence [V], 1 where there is a single layer."""
+    """Return layer weights [V, L], and the confidence [V], 1 if there is a single layer."""
     weights = voxels.need("layer")
     return weights, layer_confidence(weights) if weights.shape[1] > 1 else np.ones(len(weights))
 
 
 def layer_legend(axes: Axes, layers: tuple[str, ...]) -> None:
-    """The two-dimensional colour bar: layers upwards, confidence to the right."""
+    """Draw the two-dimensional colour bar: layers upwards, confidence to the right."""
     count = len(layers)
     shades = brightness(np.linspace(0, 1, 32))
     axes.imshow(
@@ -97,12 +97,12 @@ def layer_legend(axes: Axes, layers: tuple[str, ...]) -> None:
 
 
 def trust_notes(voxels: Voxels) -> list[str]:
-    """What the metrics that judge layer maps say of the fits, each remark once."""
+    """Return the remarks of the metrics that judge layer maps, each once."""
     said = [(name, note) for name, result in judgements(voxels) for note in result.notes]
     return list(dict.fromkeys(f"{name.capitalize()}: {note}." for name, note in said))
 
 
 def judgements(voxels: Voxels) -> list[tuple[str, MetricResult]]:
-    """The metrics of these records that judge layer maps (``MetricCard.caveat``), by name."""
+    """Return the metrics of these records that judge layer maps (``MetricCard.caveat``), by name."""
     found = [item for record in voxels.records for item in record.metrics.items()]
     return [(name, result) for name, result in found if display(name, result).caveat]

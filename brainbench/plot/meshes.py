@@ -1,4 +1,4 @@
-"""The sheets that are painted on: flat and inflated surfaces, as nilearn bundles them or a folder holds them.
+"""Sheets to paint on: flat and inflated surfaces that nilearn bundles or a folder contains.
 
 Nothing is ever downloaded.
 """
@@ -26,7 +26,7 @@ _FAMILY = {"fsaverage5": _VERTICES, "fsaverage6": 40962, "fsaverage": 163842, "f
 
 @dataclass(frozen=True, eq=False)
 class Sheet:
-    """One side of a mesh. points: [n, 2] flat or [n, 3], in mm; faces: [f, 3]; sulci: bool [n], dark where not painted."""
+    """One hemisphere of a mesh. points: [n, 2] flat or [n, 3], in mm; faces: [f, 3]; sulci: bool [n], dark if not painted."""
 
     points: np.ndarray
     faces: np.ndarray
@@ -35,14 +35,17 @@ class Sheet:
 
 @dataclass(frozen=True)
 class Cortex:
-    """Where voxels lie, and the sheets there are of it, by side; flat is empty where there is none."""
+    """The positions of voxels, and the sheets of their mesh, by side; flat is empty if there is none."""
 
     surface: Surface
     flat: Mapping[str, Sheet]
     inflated: Mapping[str, Sheet]
 
     def spread(self, values: np.ndarray, side: str, sheet: Sheet) -> np.ndarray:
-        """[V, ...] -> [n, ...] on the vertices of a sheet, NaN where there is no voxel; vertices the sheet lacks are left out."""
+        """Map [V, ...] to [n, ...] on the vertices of a sheet, NaN without a voxel.
+
+        Vertices that the sheet lacks are left out.
+        """
         vertex = np.asarray(self.surface.vertex)
         voxels = np.flatnonzero((np.asarray(self.surface.hemisphere) == side) & (vertex < len(sheet.points)))
         out = np.full((len(sheet.points), *values.shape[1:]), np.nan)
@@ -51,7 +54,7 @@ class Cortex:
 
     @property
     def notes(self) -> list[str]:
-        """What of the voxels is not painted, in words."""
+        """Say which voxels are not painted."""
         whole = _FAMILY.get(self.surface.mesh, 0)
         sheets = {"flat map": self.flat, "inflated views": self.inflated}
         coarse = [name for name, some in sheets.items() if some and len(some[SIDES[0]].points) < whole]
@@ -64,10 +67,11 @@ class Cortex:
 
 
 def cortex(surface: Surface | None, folder: Path | None) -> Cortex | None:
-    """The sheets for voxels on ``surface``; None without a mesh, or when no sheet of it is known.
+    """Return the sheets for voxels on ``surface``. None without a mesh, or if no sheet of it is known.
 
-    folder: a FreeSurfer subject (``surf/lh.inflated``, ``surf/lh.sulc``) or a mesh as nilearn stores it (``infl_left.gii.gz``,
-    ``sulc_left.gii.gz`` and, where there is one, ``flat_left.gii.gz``). Raises UsageError when it holds another mesh.
+    folder: a FreeSurfer subject (``surf/lh.inflated``, ``surf/lh.sulc``) or a mesh as nilearn stores it
+    (``infl_left.gii.gz``, ``sulc_left.gii.gz`` and, if it exists, ``flat_left.gii.gz``). Raises UsageError if it contains
+    another mesh.
     """
     if surface is None:
         return None

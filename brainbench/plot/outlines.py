@@ -1,4 +1,4 @@
-"""ROIs on a flat map: a smooth outline and a label, each where it can be read."""
+"""ROIs on a flat map: smooth outlines and readable labels."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _EDGE = 7.0  # mm that a label stays away from the window's edge
 
 
 def outline(axes: Axes, sheet: Sheet, rois: Mapping[str, np.ndarray], window: Window) -> None:
-    """Draw and name ROIs; rois: name -> [n] on the sheet's vertices: 1 inside, 0 outside, NaN where there is no voxel."""
+    """Draw and name ROIs; rois: name -> [n] on the sheet's vertices: 1 inside, 0 outside, NaN without a voxel."""
     mesh = Triangulation(sheet.points[:, 0], sheet.points[:, 1], sheet.faces)
     smooth = {name: smoothed(sheet, values) for name, values in rois.items() if np.nansum(values) > 0}
     for inside in smooth.values():
@@ -40,7 +40,7 @@ def outline(axes: Axes, sheet: Sheet, rois: Mapping[str, np.ndarray], window: Wi
 
 
 def smoothed(sheet: Sheet, values: np.ndarray) -> np.ndarray:
-    """[n] in 0..1: a vertex without a voxel filled from its neighbours, then all averaged with theirs, and specks left out."""
+    """Smooth a mask, [n] in 0..1: fill vertices without a voxel from their neighbours, average over neighbours, drop specks."""
     near = neighbours(sheet)
     known = np.isfinite(values)
     count = near @ known.astype(float)

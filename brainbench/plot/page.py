@@ -1,4 +1,4 @@
-"""A figure for print: its style, its title and small print, and how it becomes a file."""
+"""Figures for print: style, title, small print, and files."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from brainbench.plot.voxels import Voxels
 WIDTH = 7.2  # inches: two columns of most journals
 _SIMULATED = "Simulated brain: this shows that the tool works, not which model is brain-like."
 _TITLE_WIDTH, _PRINT_WIDTH = 74, 145  # characters that fit in a line
-# What of a file is not the figure: when it was written.
+# Metadata that would change from run to run: the time of writing.
 _DATES: dict[str, dict[str, None]] = {".pdf": {"CreationDate": None}, ".png": {}, ".svg": {"Date": None}}
 # Text stays text, and the same figure is the same file.
 _STYLE: Any = {
@@ -41,7 +41,10 @@ _STYLE: Any = {
 
 @dataclass(frozen=True)
 class Caption:
-    """title: whose the picture is, in words; simulated: no brain was measured; notes: small print, one sentence each."""
+    """The caption of a picture.
+
+    title: its source, in words; simulated: no brain was measured; notes: small print, one sentence each.
+    """
 
     title: str
     simulated: bool = False
@@ -50,7 +53,7 @@ class Caption:
 
 @contextmanager
 def style() -> Iterator[None]:
-    """Fonts and sizes for print; everything that draws is drawn inside."""
+    """Set fonts and sizes for print inside the block, in which all drawing happens."""
     with matplotlib.rc_context(_STYLE):
         yield
 
@@ -72,10 +75,10 @@ class Picture(Figure):
 def page(
     about: Voxels | Caption, inches: float, what: str = "", notes: Sequence[str] = ()
 ) -> tuple[Picture, dict[str, float]]:
-    """A picture with its title and small print around ``inches`` of height to draw in.
+    """Return a picture with title and small print around ``inches`` of height to draw in.
 
-    about: whose it is; what: the kind, after that; notes: small print; returns (picture, {"bottom", "top"}: where that
-    height lies, as parts of the picture's).
+    about: its source; what: the kind of picture, named after the source; notes: small print; returns (picture, {"bottom",
+    "top"}: the limits of that height, as fractions of the picture's).
     """
     title = textwrap.wrap(f"{about.title}: {what}" if what else about.title, _TITLE_WIDTH)
     if len(title) > 2:
@@ -99,15 +102,15 @@ def bare(axes: Axes) -> None:
 
 
 def check_ending(path: Path) -> None:
-    """UsageError unless a figure can be written as this: pdf, png or svg, by its ending."""
+    """Raise UsageError unless the suffix is a supported format: pdf, png or svg."""
     if path.suffix not in _DATES:
         raise UsageError(f"--out {path}: allowed endings are {', '.join(_DATES)}")
 
 
 def save(figure: Figure, path: Path) -> None:
-    """Write a figure as pdf, png or svg, by its ending; the same figure gives the same bytes.
+    """Write a figure as pdf, png or svg, by its suffix. The same figure gives the same bytes.
 
-    Raises UsageError for another ending, StoreError when the disk refuses.
+    Raises UsageError for another suffix, StoreError if the disk refuses.
     """
     check_ending(path)
     try:

@@ -1,4 +1,4 @@
-"""Small maps side by side, all of one mesh: a layer each, or a network each."""
+"""Small maps side by side on one mesh, one per layer or network."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ def panels(
     what: str,
     notes: Sequence[str] = (),
 ) -> tuple[Picture, Axes]:
-    """Colours [V, 3] of the same voxels, one small map each under its name; returns (picture, axes for a colour bar).
+    """Paint colours [V, 3] of the same voxels, one small map each, with its name. Returns (picture, axes for a colour bar).
 
-    columns: maps in a line; what, notes: as of ``page``.
+    columns: maps per line; what, notes: as in ``page``.
     """
     lines = -(-len(paintings) // columns)
     shown = windows(sheets) if sheets.flat else {}

@@ -1,4 +1,4 @@
-"""A sheet as pixels, found once: which corner of which face every pixel shows. Painting is then a look-up."""
+"""A sheet as pixels, computed once: the corner of a face that each pixel shows. Painting is then a look-up."""
 
 from __future__ import annotations
 

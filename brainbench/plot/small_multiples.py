@@ -25,9 +25,9 @@ _SHADES = 256
 
 
 def layer_maps(records: Sequence[Source]) -> Picture:
-    """One small layer map a backbone, painted as by ``layer_map``; hues go from each one's first layer to its last.
+    """Plot one small layer map per backbone, as ``layer_map`` does. Hues go from each one's first layer to its last.
 
-    records: as of ``layer_map``, all of the same voxels. Raises UsageError where they are not, or lie on no mesh.
+    records: as in ``layer_map``, all with the same voxels. Raises UsageError if the voxels differ, or are on no mesh.
     """
     several, sheets = _on_one_mesh(records)
     with style():
@@ -38,7 +38,7 @@ def layer_maps(records: Sequence[Source]) -> Picture:
 
 
 def r2_maps(records: Sequence[Source]) -> Picture:
-    """One small map of R2 on the test split a backbone, all of one colour scale; records, errors: as of ``layer_maps``."""
+    """Plot one small map of R2 on the test split per backbone, on one colour scale. records, errors: as in ``layer_maps``."""
     several, sheets = _on_one_mesh(records)
     values = [np.nan_to_num(np.asarray(voxels.need("r2"), np.float64)) for voxels in several]
     palette = matplotlib.colormaps["magma"]

@@ -12,9 +12,9 @@ _COLUMNS = 5
 
 
 def space_map(record: Source) -> Picture:
-    """Where in the image voxels look, coloured as in the layer map (Figure 3, below right), ROI by ROI.
+    """Plot the locations in the image that voxels read, coloured as in the layer map (Figure 3, below right), for each ROI.
 
-    A frame is the image; record: as of ``layer_map``.
+    A frame is the image; record: as in ``layer_map``.
     """
     voxels = voxels_of(record)
     space = voxels.need("space")

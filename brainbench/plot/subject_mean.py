@@ -1,4 +1,4 @@
-"""Several subjects as one: the map of their mean (Figure 5, top)."""
+"""Several subjects together: the map of their mean (Figure 5, top)."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ Pool = Callable[[Sequence[np.ndarray]], np.ndarray]
 
 
 def together(parts: Sequence[Voxels], title: str) -> Voxels:
-    """Averaged vertex by vertex where all share a mesh, else all their voxels one after the other.
+    """Average subjects vertex by vertex if they share a mesh, else concatenate their voxels.
 
-    Channels are left out: every fit has its own. Raises UsageError when the subjects' layers differ.
+    Channels are dropped, because every fit has its own. Raises UsageError if the subjects' layers differ.
     """
     if len({part.layers for part in parts}) > 1:
         raise UsageError(f"{title}: the subjects' layers differ: {' / '.join(str(part.layers) for part in parts)}")
@@ -28,7 +28,7 @@ def together(parts: Sequence[Voxels], title: str) -> Voxels:
 
 
 def _averaged(parts: Sequence[Voxels], title: str) -> Voxels:
-    """A vertex is the mean of those who have it; it is in a ROI if it is for at least half of those."""
+    """Average each vertex over the subjects that have it. It is in an ROI if it is for at least half of them."""
     surfaces = [part.surface for part in parts if part.surface is not None]
     places = [
         np.stack([surface.hemisphere == "right", surface.vertex], axis=1).astype(np.int64) for surface in surfaces

@@ -25,14 +25,14 @@ VIEWS: Mapping[str, tuple[float, float]] = {"lateral": (180, 0), "medial": (0, 0
 
 @dataclass(frozen=True)
 class Window:
-    """The part of a flat map that is shown: (x, y) of its lower left corner, width and height, in mm."""
+    """The visible part of a flat map: (x, y) of its lower left corner, width and height, in mm."""
 
     low: tuple[float, float]
     size: tuple[float, float]
 
 
 def windows(cortex: Cortex) -> dict[str, Window]:
-    """Side -> window: of one size on both sides, around the voxels on them."""
+    """Return side -> window, of one size on both sides, around the voxels."""
     boxes = {side: _box(cortex, side) for side in SIDES}
     size = np.max([high - low for low, high in boxes.values()], axis=0)
     lows = {side: (low + high - size) / 2 for side, (low, high) in boxes.items()}
@@ -42,21 +42,21 @@ def windows(cortex: Cortex) -> dict[str, Window]:
 
 
 def flat(axes: Axes, sheet: Sheet, painted: np.ndarray, window: Window) -> None:
-    """Paint a flat map; painted: [n, 3] on its vertices, NaN where there is no voxel."""
+    """Paint a flat map; painted: [n, 3] on its vertices, NaN without a voxel."""
     (left, bottom), (width, height) = window.low, window.size
     image = _coloured(sheet, _flat_raster(sheet, window), painted, None)
     _show(axes, image, (left, left + width, bottom, bottom + height))
 
 
 def inflated(axes: Axes, sheet: Sheet, side: str, view: str, painted: np.ndarray) -> None:
-    """Paint an inflated cortex as seen from one of ``VIEWS``; painted: [n, 3], NaN where there is no voxel."""
+    """Paint an inflated cortex as seen from one of ``VIEWS``; painted: [n, 3], NaN without a voxel."""
     seen, light = _view_raster(sheet, side, view)
     _show(axes, _coloured(sheet, seen, painted, light), (0, seen.shape[1], 0, seen.shape[0]))
 
 
 @lru_cache(maxsize=8)
 def neighbours(sheet: Sheet) -> sparse.csr_matrix:
-    """[n, n]: 1 where two vertices share an edge."""
+    """Return [n, n]: 1 where two vertices share an edge."""
     edges = np.concatenate([sheet.faces[:, [0, 1]], sheet.faces[:, [1, 2]], sheet.faces[:, [2, 0]]])
     edges = np.concatenate([edges, edges[:, ::-1]])
     count = len(sheet.points)
@@ -66,7 +66,7 @@ def neighbours(sheet: Sheet) -> sparse.csr_matrix:
 
 
 def _box(cortex: Cortex, side: str) -> tuple[np.ndarray, np.ndarray]:
-    """Lower left and upper right corner around the voxels of a side; those on small islands far from the others do not count."""
+    """Return the lower left and upper right corner around the voxels of a side, without small islands far from the others."""
     sheet = cortex.flat[side]
     voxel = np.isfinite(cortex.spread(np.ones(len(cortex.surface.vertex)), side, sheet))
     voxel[np.setdiff1d(np.arange(len(voxel)), sheet.faces)] = False  # cut out of the flat map
@@ -107,7 +107,7 @@ def _view_raster(sheet: Sheet, side: str, view: str) -> tuple[np.ndarray, np.nda
 
 
 def _of_all_faces(found: np.ndarray, faces: np.ndarray) -> np.ndarray:
-    """What ``raster`` found of some faces, by their numbers among all."""
+    """Return the result of ``raster`` for some faces, by their numbers among all faces."""
     return np.where(found >= 0, 3 * faces[found // 3] + found % 3, -1)
 
 
@@ -123,7 +123,7 @@ def _coloured(sheet: Sheet, seen: np.ndarray, painted: np.ndarray, light: np.nda
 
 
 def _without_holes(sheet: Sheet, painted: np.ndarray) -> np.ndarray:
-    """A vertex without a voxel amid voxels (four of its five or six neighbours) has their mean colour."""
+    """Give a vertex without a voxel the mean colour of its neighbours if four of its five or six neighbours have one."""
     voxel = np.isfinite(painted[:, 0])
     near = neighbours(sheet)
     count = near @ voxel.astype(float)

@@ -1,6 +1,6 @@
-"""What the tokens of images show: colours of an embedding (AlignedCut, Figure 4), top channels of ROIs (FactorTopy, Figure 9).
+"""Tokens of images: colours of an embedding (AlignedCut, Figure 4), top channels of ROIs (FactorTopy, Figure 9).
 
-Drawn from arrays: no record holds what single tokens do.
+They are drawn from arrays, because no record contains single tokens.
 """
 
 from __future__ import annotations
@@ -31,10 +31,10 @@ class _Line:
 def embedding_map(
     images: np.ndarray, colours: Mapping[str, Mapping[str, np.ndarray]], caption: Caption, what: str = ""
 ) -> Picture:
-    """Every image, and beside it its tokens in the colours of their embedding: a column a layer, a line a backbone.
+    """Plot every image, then its tokens in the colours of their embedding: one column per layer, one line per backbone.
 
-    images: uint8 [n, S, S, 3]; colours: backbone -> layer -> uint8 [n, h, w, 3]. A backbone of more than 12 layers has several
-    lines. Raises UsageError when there is nothing to draw, or the arrays are not about the same images.
+    images: uint8 [n, S, S, 3]; colours: backbone -> layer -> uint8 [n, h, w, 3]. A backbone with more than 12 layers takes
+    several lines. Raises UsageError if there is nothing to draw, or the arrays have different numbers of images.
     """
     alone = len(colours) == 1 and all(len(layers) <= _ACROSS for layers in colours.values())
     wide = _WIDEST if alone else 0
@@ -47,7 +47,7 @@ def embedding_map(
 
 
 def channel_images(images: np.ndarray, maps: Mapping[str, np.ndarray], caption: Caption, what: str = "") -> Picture:
-    """Every image, and beside it the three first channels of each ROI as red, green and blue.
+    """Plot every image, then the three first channels of each ROI as red, green and blue.
 
     images: uint8 [n, S, S, 3]; maps: ROI -> uint8 [n, h, w, 3]. Raises UsageError as ``embedding_map``.
     """

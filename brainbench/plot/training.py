@@ -1,4 +1,4 @@
-"""How a fit went."""
+"""The course of a fit."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ _STYLES = ("-", "--", ":", "-.")
 
 
 def training_curve(record: Source) -> Picture:
-    """Training loss and validation R2 over steps, a line a subject; record: as of ``layer_map``.
+    """Plot training loss and validation R2 over steps, one line per subject; record: as in ``layer_map``.
 
-    Raises UsageError for an encoder that is not trained step by step.
+    Raises UsageError for an encoder that is not trained in steps.
     """
     voxels = voxels_of(record)
     records = [one for one in voxels.records if one.history]

@@ -1,4 +1,4 @@
-"""The way of image regions through the layers, in the plane of a 2-D embedding (AlignedCut, Figures 9 and 18 to 22)."""
+"""The paths of image regions through the layers, in the plane of a 2-D embedding (AlignedCut, Figures 9 and 18 to 22)."""
 
 from __future__ import annotations
 
@@ -22,11 +22,11 @@ _PATHS = "Dark2"
 def trajectory_map(
     places: Sequence[np.ndarray], paths: Mapping[str, np.ndarray], caption: Caption, what: str = ""
 ) -> Picture:
-    """A panel for each group of paths, over the places of all tokens, which are coloured by layer.
+    """Plot one panel for each group of paths, over the places of all tokens, which are coloured by layer.
 
-    places: of each of L layers [M_l, 2], L at least 1; paths: group, e.g. ``foreground`` -> [n, L', 2], the place of each of n
-    regions in L' successive layers, NaN where it is not followed; a dot stands at its start, an arrow's head at its end. A
-    group without a path is left out. Raises UsageError when there is nothing to draw.
+    places: for each of L layers [M_l, 2], L at least 1; paths: group, e.g. ``foreground`` -> [n, L', 2], the place of each
+    of n regions in L' successive layers, NaN where it is not followed; a dot marks its start, an arrowhead its end. A group
+    without a path is left out. Raises UsageError if there is nothing to draw.
     """
     shown = {name: group for name, group in paths.items() if len(group)}
     if not places or not shown:
@@ -59,7 +59,7 @@ def trajectory_map(
 
 
 def _scatter(axes: Axes, places: Sequence[np.ndarray]) -> None:
-    """Tokens behind the paths: of each layer evenly many, at most _DRAWN together; late layers on top."""
+    """Select the tokens drawn behind the paths: equally many per layer, at most _DRAWN together; late layers on top."""
     for points, colour in zip(places, layer_colours(len(places)), strict=True):
         step = max(1, len(points) * len(places) // _DRAWN)
         axes.scatter(

@@ -1,4 +1,4 @@
-"""What is drawn: the voxels of a fitted encoder, read from a record and what is stored beside it."""
+"""The voxels of a fitted encoder, read from a record and its arrays, ready to draw."""
 
 from __future__ import annotations
 
@@ -18,12 +18,13 @@ from brainbench.types import ArrayNames, Selectors, Surface
 
 @dataclass(frozen=True)
 class Voxels:
-    """V voxels of one subject, or of several, and what is known of each.
+    """V voxels of one subject or several, with what their fits select.
 
-    title: whose they are, in words; layers: L names; layer: [V, L], rows sum to 1; space: [V, 2] in [-1, 1], y downwards; scale:
-    [V], 0 local .. 1 global; channel: [V, D], of one subject only; r2: [V]; correlation, likeness: [L, L], see metric ``trust``;
-    rois: name -> bool [V]; surface: where they lie, None without a mesh; sheets: folder of that mesh's own surfaces, None for
-    those that nilearn bundles; records: what they were read from, one a subject; simulated: no brain was measured.
+    title: their source, in words; layers: L names; layer: [V, L], rows sum to 1; space: [V, 2] in [-1, 1], y downwards;
+    scale: [V], 0 local .. 1 global; channel: [V, D], for one subject only; r2: [V]; correlation, likeness: [L, L], see
+    metric ``trust``; rois: name -> bool [V]; surface: their positions, None without a mesh; sheets: folder with surfaces of
+    that mesh, None for those that nilearn bundles; records: their records, one per subject; simulated: no brain was
+    measured.
     """
 
     title: str
@@ -43,12 +44,12 @@ class Voxels:
 
     @property
     def count(self) -> int:
-        """V; 0 when nothing is known of any."""
+        """Number of voxels, V; 0 if there are no arrays."""
         kept = (self.layer, self.scale, self.space, self.channel, self.r2)
         return next((len(array) for array in kept if array is not None), 0)
 
     def need(self, kind: str) -> np.ndarray:
-        """One of the arrays, by its name; UsageError when there is none."""
+        """Return one of the arrays by name. Raises UsageError if it is None."""
         array = getattr(self, kind)
         if array is None:
             what = "R2 per voxel" if kind == "r2" else f"{kind} selector"
@@ -63,15 +64,15 @@ class Row(Protocol):
     """A row of a table, as a pandas Series or a dict."""
 
     def get(self, key: str, /) -> Any:
-        """What stands in a column; None when there is none."""
+        """Return the value in a column. None if there is none."""
 
 
 Source = str | Path | Row | Voxels
-"""What a figure is made of: the path of a record, a row of the frame that ``brainbench.run`` returns, or ``Voxels``."""
+"""The source of a figure: the path of a record, a row of the frame that ``brainbench.run`` returns, or ``Voxels``."""
 
 
 def voxels_of(source: Source) -> Voxels:
-    """Read what is drawn. Raises StoreError when it is damaged, UsageError when it was not fitted or is no record."""
+    """Read the voxels of a source. Raises StoreError if it is damaged, UsageError if it has no fit or is not a record."""
     if isinstance(source, Voxels):
         return source
     if isinstance(source, str | Path):
@@ -82,7 +83,7 @@ def voxels_of(source: Source) -> Voxels:
 
 
 def from_record(record: Record, folder: Path) -> Voxels:
-    """The voxels of one record in ``folder``; their arrays are None where only scores were kept."""
+    """Return the voxels of one record in ``folder``. Their arrays are None if only scores were kept."""
     where = folder / f"{record.key}.json"
     if record.status != "done" or record.encoder is None:
         raise UsageError(f"{where}: nothing was fitted there ({_why(record)}); choose a record with an encoder")

@@ -1,4 +1,4 @@
-"""Every layer's own weight (Figures 13 to 15): small maps, or a table of ROI means where there is no mesh."""
+"""Every layer's own weight (Figures 13 to 15): small maps or, without a mesh, a table of ROI means."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _LONGEST = 14  # characters of a layer's name above a small map
 
 
 def weights_map(record: Source) -> Picture:
-    """One small map a layer, all of one colour scale; record: as of ``layer_map``."""
+    """Plot one small map per layer, all on one colour scale; record: as in ``layer_map``."""
     voxels = voxels_of(record)
     weights = np.asarray(voxels.need("layer"))
     sheets = cortex(voxels.surface, voxels.sheets)

@@ -1,4 +1,4 @@
-"""The HTML report: a folder of pages that open from disk, from records and what is kept beside them."""
+"""The HTML report: a folder of pages that open from disk, made from records and their arrays."""
 
 from __future__ import annotations
 

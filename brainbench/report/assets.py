@@ -1,4 +1,4 @@
-"""What every report holds alike: style and scripts, which are files of this package."""
+"""Files that every report contains: style and scripts, which are part of this package."""
 
 from __future__ import annotations
 
@@ -9,6 +9,6 @@ SCRIPTS = ("report.js", "cortex.js", "maps.js", "compare.js")
 
 
 def assets() -> dict[Path, bytes]:
-    """File name in a report -> content."""
+    """Return file name in a report -> content."""
     folder = files("brainbench.report") / "static"
     return {Path("assets", name): (folder / name).read_bytes() for name in ("report.css", *SCRIPTS)}

@@ -13,7 +13,7 @@ from brainbench.report.table import TableCell, roi_columns
 
 @dataclass(frozen=True)
 class Bar:
-    """One ROI. cell: its figure; said: low, high and ceiling, as far as known; at: where each lies, in percent of the scale."""
+    """One ROI. cell: its score; said: low, high and ceiling, as far as known; at: their positions in percent of the scale."""
 
     name: str
     cell: TableCell
@@ -22,7 +22,7 @@ class Bar:
 
 
 def roi_bars(board: Board, line: Line, cells: Sequence[TableCell]) -> list[Bar]:
-    """The bars of a line, ROIs in their order and all voxels last; cells: the line's, in the order of ``board.columns``."""
+    """Return the bars of a row, ROIs in their order and all voxels last; cells: the row's, in the order of ``board.columns``."""
     rois = roi_columns(board)
     metric = rois[0].metric if rois else "r2"
     shown = [*rois, *(c for c in board.columns if c.metric == metric and c.value == "all")]

@@ -1,4 +1,4 @@
-"""What the pages paint: the mesh, once a report; of every panel, its voxels' places and figures."""
+"""Data that the pages paint: the mesh, once per report; for every panel, its voxels' positions and values."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ _PALETTES = ("magma", "cividis", "PuOr")
 
 
 def mesh_script() -> bytes:
-    """The two sides of fsaverage5, flat and inflated, and the palettes, as a script that pages load."""
+    """Return both hemispheres of fsaverage5, flat and inflated, and the palettes, as a script that pages load."""
     steps, sheets = np.linspace(0, 1, 256), cortex(Surface(_MESH, np.array([]), np.array([])), None)
     assert sheets is not None
     content = {
@@ -39,7 +39,7 @@ def mesh_script() -> bytes:
 
 
 def palette_style() -> bytes:
-    """The same palettes as bars beside the maps."""
+    """Return the palettes as bars next to the maps."""
     bars = {**_PAINTS, **{name: name for name in _PALETTES}}
     lines = []
     for kind, name in bars.items():
@@ -60,7 +60,7 @@ def _side(sheets: Cortex, side: str) -> dict[str, str]:
 
 
 def panel(voxels: Voxels) -> dict[str, Any]:
-    """The voxels as plain JSON: means by ROI and, where there is a mesh, figures voxel by voxel (arrays as base64)."""
+    """Return the voxels as plain JSON: means by ROI and, with a mesh, values for each voxel (arrays as base64)."""
     figures = {kind: array for kind in ("r2", "scale") if (array := getattr(voxels, kind)) is not None}
     if voxels.layer is not None and voxels.layer.shape[1] > 1:
         figures |= {"confidence": layer_confidence(voxels.layer), "place": layer_place(voxels.layer)}
@@ -94,7 +94,7 @@ def panel(voxels: Voxels) -> dict[str, Any]:
 
 
 def row_script(row: str, panels: dict[str, dict[str, Any]]) -> bytes:
-    """A row's panels by name, as a script that its page and the comparison load."""
+    """Return a row's panels by name, as a script that its page and the comparison load."""
     return f"brainbench.rows[{json.dumps(row)}] = {json.dumps(panels, allow_nan=False)};\n".encode()
 
 
@@ -109,7 +109,7 @@ def _means(voxels: Voxels, figures: dict[str, np.ndarray]) -> list[dict[str, Any
 
 
 def _limits(kind: str, values: np.ndarray) -> list[float]:
-    """Ends of the colour bar: R2 up to its 99 % quantile, as on the R2 map; shares from 0 to 1."""
+    """Return the limits of the colour bar: R2 up to its 99 % quantile, as on the R2 map; shares from 0 to 1."""
     finite = values[np.isfinite(values)]
     if kind != "r2":
         return [0.0, 1.0]

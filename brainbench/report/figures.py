@@ -1,4 +1,4 @@
-"""Pictures that stand still: figures of brainbench.plot as PNG, those that the pages do not paint themselves."""
+"""Still pictures: figures of brainbench.plot as PNG, which the pages do not paint themselves."""
 
 from __future__ import annotations
 
@@ -22,14 +22,15 @@ CAPTIONS = {
     "training": ("Training curve", "Training loss and R2 on the validation images over steps, a line a subject."),
 }  # fmt: skip
 _PAINTED = ("layers", "weights", "scale", "r2")
-# What is slow to draw, or says nothing new of one subject, is drawn of all together.
+# Kinds that are slow to draw, or add nothing for single subjects, are drawn only for all subjects together.
 _OF_ALL = ("selectors", "training")
 
 
 def pictures(voxels: Voxels, *, first: bool, painted: bool) -> dict[str, bytes]:
-    """Kind -> PNG, of what there is to show.
+    """Return kind -> PNG, for the kinds that the data have.
 
-    first: of the tab that is shown first, else of one of several subjects; painted: the page itself paints the maps.
+    first: whether this is the tab shown first, not one of several subjects; painted: whether the page itself paints the
+    maps.
     """
     skipped = (*(_PAINTED if painted else ()), *(() if first else _OF_ALL))
     return dict(_drawn((kind for kind in CAPTIONS if kind not in skipped), voxels))

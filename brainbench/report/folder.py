@@ -1,4 +1,4 @@
-"""A report on disk: what is written is listed, and only what an earlier report listed is ever replaced or removed."""
+"""A report on disk. It lists its files, and only files that an earlier report listed are ever replaced or removed."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ _SCHEMA = 1
 
 
 def write_report(results: Path, out: Path, dataset: str | None = None) -> Path:
-    """Write the report of a results folder (of one dataset, or of all) to the folder ``out``; returns its index.html.
+    """Write the report of a results folder (of one dataset, or of all) to the folder ``out``. Returns its index.html.
 
-    Raises UsageError where ``out`` holds what no report has written, StoreError where there are no records, one is damaged, or the
-    folder cannot be written.
+    Raises UsageError if ``out`` contains files that are not a report, StoreError if there are no records, one is damaged,
+    or the folder cannot be written.
     """
     earlier = _earlier(out)
     records = [r for r in read_records(results) if dataset in (None, r.dataset.name)]
@@ -36,7 +36,7 @@ def write_report(results: Path, out: Path, dataset: str | None = None) -> Path:
 
 
 def _earlier(out: Path) -> set[Path]:
-    """The files of an earlier report in this folder; UsageError when it holds anything but a report."""
+    """Return the files of an earlier report in this folder. Raises UsageError if it contains anything but a report."""
     if not out.exists() or (out.is_dir() and not any(out.iterdir())):
         return set()
     if not out.is_dir() or not (out / LISTED).is_file():
@@ -48,14 +48,14 @@ def _earlier(out: Path) -> set[Path]:
         raise UsageError(
             f"{out / LISTED}: does not list the files of a report; choose another folder with --out"
         ) from None
-    # Nothing outside the folder is ever removed, whatever the list says.
+    # Never remove anything outside the folder, whatever the list says.
     if any(path.is_absolute() or ".." in path.parts for path in files):
         raise UsageError(f"{out / LISTED}: lists files outside the report; choose another folder with --out")
     return files
 
 
 def _write(out: Path, files: Mapping[Path, bytes], earlier: set[Path]) -> None:
-    """Every file whole, the index last: who opens it finds what it links to. A killed run leaves nothing unlisted."""
+    """Write every file atomically, the index last, so that its links exist. A killed run leaves nothing unlisted."""
     out.mkdir(parents=True, exist_ok=True)
     write_atomically(out / LISTED, _listed({*files, *earlier}))
     for path in sorted(files, key=lambda path: (path == _INDEX, path)):

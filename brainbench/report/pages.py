@@ -1,4 +1,4 @@
-"""Records -> every file of a report: pages from templates, what they paint, and the pictures beside them."""
+"""Records -> every file of a report: pages from templates, the data they paint, and pictures."""
 
 from __future__ import annotations
 
@@ -27,7 +27,10 @@ _SHADES = 8  # of confidence, in the legend of the layer map
 
 
 def render(records: Iterable[Record], results: Path) -> dict[Path, bytes]:
-    """File name -> content of a report; results: the folder the records came from. The same records and arrays: the same bytes."""
+    """Return file name -> content of a report; results: the records' folder.
+
+    The same records and arrays give the same bytes.
+    """
     found = boards(records)
     sections = [Section(board, report_rows(board, results)) for some in found.values() for board in some]
     files: dict[Path, bytes] = {}
@@ -52,7 +55,7 @@ def render(records: Iterable[Record], results: Path) -> dict[Path, bytes]:
 
 
 class Section:
-    """One edition of a dataset as the pages show it; several of them share an index."""
+    """One edition of a dataset as the pages show it. Several editions share an index."""
 
     def __init__(self, board: Board, rows: Sequence[ReportRow]) -> None:
         self.board, self.rows = board, rows
@@ -68,13 +71,13 @@ class Section:
         self.ranked = [row for row in rows if not row.line.row.control]
         self.controls = [row for row in rows if row.line.row.control]
         self.rois = bool(roi_columns(board))
-        # Whether its voxels lie on a mesh.
+        # Whether its voxels are on a mesh.
         self.painted = any(cortex(one.voxels.surface, None) for row in rows for one in row.panels)
         self.ceiling = ceiling_row(board) if board.ceiling else ()
         self.explained = explanations(board)
         self.studied = studied(board)
         self.failures = failures(edition.records)
-        # Panel name -> label, of every row that has panels: what can be compared.
+        # Panel name -> label, for every row with panels: the choices of the comparison.
         self.whose = {one.name: one.label for row in rows for one in row.panels if one.voxels.count}
         self.compared = [row for row in rows if any(one.voxels.count for one in row.panels)]
 
@@ -111,7 +114,7 @@ def _row_page(
 
 
 def _legend(one: Panel) -> list[dict[str, Any]]:
-    """The two-way colour bar of the layer map: a line a layer; colours from confidence 0 to 1."""
+    """Return the two-way colour bar of the layer map: one line per layer, colours from confidence 0 to 1."""
     if one.voxels.layer is None:
         return []
     shades = brightness(np.linspace(0, 1, _SHADES))

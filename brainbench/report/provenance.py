@@ -1,4 +1,4 @@
-"""What stands behind the figures: data, network, fit, versions and cost, as a row's jobs recorded them."""
+"""The provenance of the scores: data, network, fit, versions and cost, as a row's jobs recorded them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Facts = list[tuple[str, str]]
 
 
 def studied(board: Board) -> Facts:
-    """What was run, in short: the head of a board's section."""
+    """Summarise what was run, for the head of a board's section."""
     records = board.edition.records
     fits = [r for r in records if r.encoder]
     subjects = {r.dataset.subject: r.dataset for r in records}
@@ -36,7 +36,7 @@ def studied(board: Board) -> Facts:
 
 
 def failures(records: Iterable[Record]) -> list[dict[str, str]]:
-    """Every failed job with its reason."""
+    """Return every failed job with its reason."""
     return [
         {
             "backbone": record.backbone.name,
@@ -51,7 +51,7 @@ def failures(records: Iterable[Record]) -> list[dict[str, str]]:
 
 
 def kept_nothing(row: ReportRow) -> str:
-    """What to do about subjects without arrays beside their records; "" when all have them."""
+    """Say what to do about subjects without stored arrays; "" if all have them."""
     if not row.absent or not any(record.encoder for record in row.records):
         return ""
     who = "subject" if len(row.absent) == 1 else "subjects"
@@ -121,7 +121,7 @@ def provenance(row: ReportRow) -> dict[str, Any]:
 
 
 def trust(records: Sequence[Record]) -> list[str]:
-    """How far the layer map can be believed, in the words of the metrics that judge it, with the subjects it is said of."""
+    """Say how far to trust the layer map, in the words of the metrics that judge it, with the subjects concerned."""
     found: dict[str, list[str]] = {}
     for record in records:
         for name, result in record.metrics.items():

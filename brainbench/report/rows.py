@@ -1,4 +1,4 @@
-"""Lines of a board -> what their pages show: the voxels of every subject, of the first seed, and of all together."""
+"""Rows of a board -> what their pages show: the voxels of every subject, for the first seed, and of all together."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from brainbench.util.hashing import digest
 
 @dataclass(frozen=True)
 class Panel:
-    """One tab of a page. name: as scripts know it; label: as it is read."""
+    """One tab of a page. name: in scripts; label: for readers."""
 
     name: str
     label: str
@@ -24,9 +24,9 @@ class Panel:
 
 @dataclass(frozen=True)
 class ReportRow:
-    """A line of a board with its page.
+    """A row of a board with its page.
 
-    slug: its file name; title: what it is called; seed: of the maps; absent: subjects without kept arrays.
+    slug: its file name; title: its name for readers; seed: of the maps; absent: subjects without kept arrays.
     """
 
     slug: str
@@ -39,12 +39,12 @@ class ReportRow:
 
     @property
     def records(self) -> list[Record]:
-        """Its jobs, by subject and seed; the backbone's own come last."""
+        """Return its jobs, by subject and seed; those of the backbone alone come last."""
         return sorted(self.line.row.records, key=lambda r: (r.encoder is None, r.dataset.subject, r.seed, r.key))
 
 
 def report_rows(board: Board, results: Path) -> list[ReportRow]:
-    """The lines of a board, controls last; results: the folder that the arrays lie in."""
+    """Return the rows of a board, controls last; results: the folder with the arrays."""
     return [_row(board, line, results) for line in board.lines]
 
 
@@ -65,7 +65,7 @@ def _row(board: Board, line: Line, results: Path) -> ReportRow:
 
 
 def _slug(board: Board, line: Line) -> str:
-    """Letters of the names, and a digest of what makes the row, so that no two rows share a file."""
+    """Return a file name from the letters of the names and a digest of the row's identity, so that no two rows share a file."""
     key, edition = line.row.key, board.edition
     words = re.sub(r"[^a-z0-9]+", "-", f"{edition.dataset} {key.backbone} {key.encoder}".lower()).strip("-")[:60]
     whole = (edition.dataset, edition.version, edition.settings, *_splits(board), *key)
@@ -77,7 +77,7 @@ def _splits(board: Board) -> list[str]:
 
 
 def _voxels(record: Record, results: Path) -> Voxels:
-    """What is kept beside a record; where that is nothing, what the record alone says."""
+    """Return what is stored for a record or, if nothing is, what the record alone says."""
     kept = (results / f"{record.key}.zarr").exists()
     return from_record(record if kept else replace(record, artifacts={}), results)
 
@@ -88,7 +88,7 @@ def _panels(found: Sequence[Voxels], title: str) -> tuple[Panel, ...]:
     if len(single) < 2:
         return tuple(single)
     whole = together(kept, f"{title}, {len(kept)} subjects")
-    # Without a common mesh there is no mean of a voxel; then all voxels of all subjects stand side by side.
+    # Without a common mesh voxels cannot be averaged; then all voxels of all subjects are shown side by side.
     label = f"Average of {len(kept)} subjects" if whole.surface else f"All {len(kept)} subjects"
     return (Panel("all", label, whole), *(one for one in single if one.voxels.count))
 

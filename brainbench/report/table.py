@@ -1,4 +1,4 @@
-"""A board -> the cells of its sortable tables; every figure is the one of the board's CSV."""
+"""A board -> the cells of its sortable tables. Every score is that of the board's CSV."""
 
 from __future__ import annotations
 
@@ -28,20 +28,20 @@ class TableCell:
 
 @dataclass(frozen=True)
 class TableRow:
-    """A line of the board in cells; figures in the order of ``Board.columns``."""
+    """A row of the board in cells; scores in the order of ``Board.columns``."""
 
     line: Line
     figures: tuple[TableCell, ...]
 
     @property
     def text(self) -> str:
-        """What a filter looks in."""
+        """Return the text that a filter searches."""
         key = self.line.row.key
         return " ".join(key).lower()
 
 
 def table_rows(board: Board) -> list[TableRow]:
-    """All lines of a board, in its order."""
+    """Return all rows of a board, in its order."""
     hot = roi_columns(board)
     exact = frame(board).to_dict("records")
     tops = [float(cells[c.heading]) for cells in exact for c in hot if cells[c.heading] != ""]
@@ -69,14 +69,14 @@ def ceiling_row(board: Board) -> tuple[TableCell, ...]:
 
 
 def roi_columns(board: Board) -> list[Column]:
-    """The columns of ROIs, which are shown as heat."""
+    """Return the columns of ROIs, which are shown as heat."""
     rois = {name for record in board.edition.records for name in record.dataset.rois}
     first = next((c.metric for c in board.columns if c.value in rois), None)
     return [c for c in board.columns if c.metric == first and c.value in rois]
 
 
 def summary(row: TableRow, columns: Sequence[Column]) -> list[tuple[str, TableCell]]:
-    """(heading, figure) of what a row has."""
+    """Return (heading, score) of the scores that a row has."""
     return [(c.heading, f) for c, f in zip(columns, row.figures, strict=True) if f.exact]
 
 

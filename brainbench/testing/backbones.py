@@ -1,4 +1,4 @@
-"""What every backbone has to do. Each check says what it saw, or raises ContractError."""
+"""The contract of backbones. Each check says what it saw, or raises ContractError."""
 
 from __future__ import annotations
 
@@ -35,11 +35,11 @@ class BackboneCase:
 
     @classmethod
     def named(cls, name: str) -> BackboneCase:
-        """The case of an installed backbone; raises UsageError when there is none of this name."""
+        """Return the case of an installed backbone. Raises UsageError if there is none of this name."""
         return cls(installed().backbones.get(name).card)
 
     def load(self, **settings: Any) -> Backbone:
-        """A new network, untrained if it can be trained, in eval mode."""
+        """Return a new network, untrained if it can be trained, in eval mode."""
         own = self.card.weights in ("none", "in memory")
         backbone = self.card.loader(
             weights=Weights("release" if own else "untrained"), settings=self.settings(**settings)
@@ -80,19 +80,19 @@ class BackboneCase:
 
 
 def pictures() -> list[Image.Image]:
-    """Three coloured pictures of different sizes, none of them square but one."""
+    """Return three coloured pictures of different sizes, one of them square."""
     rng = np.random.default_rng(0)
     coarse = [Image.fromarray(rng.integers(0, 256, (5, 7, 3), dtype=np.uint8)) for _ in SIZES]
     return [picture.resize(size, Image.Resampling.BICUBIC) for picture, size in zip(coarse, SIZES, strict=True)]
 
 
 def prepared(backbone: Backbone) -> Tensor:
-    """The three pictures as the network takes them."""
+    """Return the three pictures as the network's input."""
     return torch.stack([backbone.preprocess(picture) for picture in pictures()])
 
 
 def read(backbone: Backbone, batch: Tensor) -> Tokens:
-    """Tokens without gradients, as a run reads them."""
+    """Return tokens without gradients, as a run reads them."""
     with torch.inference_mode():
         return backbone.tokens(batch)
 
@@ -102,7 +102,7 @@ def _flat(tokens: Tokens) -> list[Tensor]:
 
 
 def _far(one: Tokens, other: Tokens) -> float:
-    """The largest difference, of each layer's largest token."""
+    """Return the largest difference, relative to each layer's largest token."""
     pairs = zip(_flat(one), _flat(other), strict=True)
     return max(float((a - b).abs().max() / b.abs().max().clamp_min(1e-12)) for a, b in pairs)
 
@@ -132,7 +132,7 @@ def dtype_and_device(case: BackboneCase) -> str:
 
 
 def frozen(case: BackboneCase) -> str:
-    """No gradients: neither the parameters nor the tokens want one."""
+    """Neither the parameters nor the tokens require gradients."""
     module = case.backbone.module
     open_ = [name for name, p in module.named_parameters() if p.requires_grad] if module is not None else []
     expect(not open_, f"{len(open_)} parameters want gradients, {', '.join(open_[:2])} ...; call requires_grad_(False)")
@@ -183,7 +183,7 @@ def alone(case: BackboneCase) -> str:
 
 
 def order(case: BackboneCase) -> str:
-    """Images in another order have their tokens in that order."""
+    """Tokens follow their images when the order changes."""
     turned = [2, 0, 1]
     far = _far(read(case.backbone, case.batch[turned]), _row(case.tokens, turned))
     expect(far <= TOLERANCE, f"with the images in another order, tokens differ by {far:.2g} of the largest")
@@ -218,7 +218,7 @@ def native(case: BackboneCase) -> str:
 
 
 def taps(case: BackboneCase) -> str:
-    """Every tap of the card gives tokens, other ones than the first."""
+    """Every tap of the card gives tokens that differ from the first tap's."""
     for tap, (_, other) in case.by_tap.items():
         if tap != case.settings()["tap"]:
             check_tokens(other, case.backbone.layers, len(SIZES), case.card.name)
@@ -232,7 +232,7 @@ def _equal(one: Tensor, other: Tensor) -> bool:
 
 
 def card(case: BackboneCase) -> str:
-    """What the card says is what comes out: layers, width, patch, input size, parameters; a release says whence."""
+    """The network agrees with its card: layers, width, patch, input size, parameters; a release names its source."""
     facts, tokens = case.card, case.tokens
     # A small picture may be enlarged on the way: what is given to the network natively counts too.
     sizes = [case.batch.shape[-1], case.load(preproc="native").preprocess(pictures()[0]).shape[-1]]
@@ -241,7 +241,7 @@ def card(case: BackboneCase) -> str:
         "layers": len(case.backbone.layers),
         "width": max(t.shape[1] for t in tokens.local_tokens),
         "input_size": size,
-        # Of the finest layer, where they differ.
+        # That of the finest layer, if layers differ.
         "patch": size // max(t.shape[-1] for t in tokens.local_tokens),
     }
     if case.backbone.module is not None:
@@ -255,7 +255,7 @@ def card(case: BackboneCase) -> str:
 
 
 def weights(case: BackboneCase) -> str:
-    """Weights in the plugin's own package are what the card says, and make another network than its untrained twin."""
+    """Weights in the plugin's own package agree with the card, and make another network than its untrained twin."""
     if not is_shipped(case.card.source):
         return "none in the package"
     backbone = case.card.loader(weights=obtained(case.card, Weights("release")), settings=case.settings())
@@ -266,7 +266,7 @@ def weights(case: BackboneCase) -> str:
 
 
 def joint(case: BackboneCase) -> str:
-    """Read together with other cards, it has the tokens that it has alone."""
+    """Read together with other cards, it gives the same tokens as alone."""
     if case.card.joint is None:
         return "goes alone"
     both = case.card.joint(names=(case.card.name,), weights=Weights("untrained"), settings=case.settings())
@@ -278,7 +278,7 @@ def joint(case: BackboneCase) -> str:
 
 
 def quiet(case: BackboneCase) -> str:
-    """Loading and reading leave the global generators as they were and call no other machine."""
+    """Loading and reading leave the global generators unchanged and contact no other machine."""
     with no_network("loading the untrained network"), untouched_random_state("loading"):
         backbone = case.load()
     with no_network("reading"), untouched_random_state("reading"):

@@ -1,4 +1,4 @@
-"""What all checks share: how one fails, the global state they watch, and the network they cut off."""
+"""Parts that all checks share: failing, watching global state, and blocking the network."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ HEAVY = (
 
 
 class ContractError(AssertionError):
-    """A check that was not passed: what was seen, and what was expected."""
+    """A check failed: says what was seen and what was expected."""
 
 
 def expect(holds: bool, otherwise: str) -> None:
@@ -37,7 +37,7 @@ def expect(holds: bool, otherwise: str) -> None:
 
 @contextmanager
 def untouched_random_state(during: str) -> Iterator[None]:
-    """Raise ContractError if the global generators of torch, numpy or Python are elsewhere afterwards."""
+    """Raise ContractError if the block changes the global generators of torch, numpy or Python."""
     kept = torch.get_rng_state(), np.random.get_state(), random.getstate()
     # Somewhere nobody goes by himself: a plugin that seeds them with 0 would not show where they stand at 0 already.
     torch.manual_seed(_NOWHERE)
@@ -64,7 +64,7 @@ def _states() -> dict[str, Any]:
 
 @contextmanager
 def no_network(during: str) -> Iterator[None]:
-    """Raise ContractError if anything looks up or calls another machine meanwhile."""
+    """Raise ContractError if anything in the block looks up or contacts another machine."""
     asked: list[str] = []
 
     def refuse(*arguments: Any, **_: Any) -> Any:

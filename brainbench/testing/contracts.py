@@ -1,4 +1,4 @@
-"""The checks as tests: subclass, and name what is to be tested."""
+"""The checks as tests: subclass a contract and name what to test."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What every encoder has to do. Each check says what it saw, or raises ContractError."""
+"""The contract of encoders. Each check says what it saw, or raises ContractError."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ class EncoderCase:
 
     @classmethod
     def named(cls, name: str) -> EncoderCase:
-        """The case of an installed encoder; raises UsageError when there is none of this name."""
+        """Return the case of an installed encoder. Raises UsageError if there is none of this name."""
         return cls(installed().encoders.get(name).card)
 
     def load(self) -> Encoder:
@@ -82,7 +82,7 @@ class EncoderCase:
         return encoder  # type: ignore[no-any-return]
 
     def fit(self, responses: Responses | None = None, features: ToyFeatures | None = None, seed: int = 0) -> Fitted:
-        """Fit to the toy responses, or to these."""
+        """Fit to the given responses, by default the toy responses."""
         fitted = self.load().fit(features or ToyFeatures(), responses or self.responses, FitContext(seed, "cpu"))
         expect(isinstance(fitted, Fitted), f"fit() returned {type(fitted).__name__}, expected a Fitted")
         return fitted
@@ -93,7 +93,7 @@ class EncoderCase:
         return self.fit()
 
     def predicted(self, fitted: Fitted) -> np.ndarray:
-        """What a fit predicts for the val images."""
+        """Return what a fit predicts for the val images."""
         return np.asarray(fitted.predict(ToyFeatures(), self.rows))
 
 
@@ -127,7 +127,7 @@ def test_split(case: EncoderCase) -> str:
 
 
 def parameters(case: EncoderCase) -> str:
-    """What predicts again is tensors by name."""
+    """``parameters()`` returns tensors by name."""
     found = case.fitted.parameters()
     good = isinstance(found, Mapping) and all(isinstance(value, torch.Tensor) for value in found.values())
     expect(good, f"parameters() gave {found!r:.80}, expected tensors by name")
@@ -159,7 +159,7 @@ def selectors(case: EncoderCase) -> str:
 
 
 def history(case: EncoderCase) -> str:
-    """The history is figures by name, notes are sentences."""
+    """The history consists of numbers by name, the notes of sentences."""
     rows, notes = case.fitted.history, case.fitted.notes
     good = all(isinstance(value, int | float) for row in rows for value in dict(row).values())
     expect(good, f"history {list(rows)!r:.80}: expected numbers by name")
@@ -168,7 +168,7 @@ def history(case: EncoderCase) -> str:
 
 
 def quiet(case: EncoderCase) -> str:
-    """Fitting leaves the global generators as they were and calls no other machine."""
+    """Fitting leaves the global generators unchanged and contacts no other machine."""
     with no_network("fitting"), untouched_random_state("fitting"):
         case.fit()
     return "no network, global generators untouched"

@@ -1,4 +1,4 @@
-"""Confidence: how sharply voxels choose their layer."""
+"""Confidence: how sharply voxels choose a layer."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ def load(*, settings: Mapping[str, Any]) -> Confidence:
 
 
 class Confidence:
-    """s_i = 1 - H(w_i) / log L (equation 2): 1 for a single layer, 0 for all alike."""
+    """s_i = 1 - H(w_i) / log L (equation 2): 1 for a single layer, 0 for all layers equally."""
 
     def score(self, inputs: MetricInputs) -> Score:
-        """Figures: the mean over all voxels ("all") and over every ROI that has some. per_voxel: s, [V]."""
+        """Return the mean over all voxels ("all") and over every ROI that has some. per_voxel: s, [V]."""
         assert inputs.responses is not None
         layer = inputs.selectors.layer if inputs.selectors else None
         if layer is None:

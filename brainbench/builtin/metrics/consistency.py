@@ -1,4 +1,4 @@
-"""Consistency: do several seeds of one fit draw the same layer map?"""
+"""Consistency: do several seeds of one fit give the same layer map?"""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 
 from brainbench import Cell, Score, layer_place
 
-# Places nearer than this are alike: selectors are stored in float32.
+# Places closer than this are equal: selectors are stored in float32.
 FLAT = 1e-6
 
 
@@ -21,14 +21,14 @@ def load(*, settings: Mapping[str, Any]) -> Consistency:
 class Consistency:
     """Agreement of the layer maps of the same row and subject over seeds (appendix D.2, Figure 12).
 
-    The figure shows maps of the argmax layer side by side and gives no number. ``agreement`` is what the eye compares there,
-    the share of voxels whose argmax layer is the same; ``r`` is ours: Pearson's r over voxels of the place that the layer
-    selector gives, sum_l (l - 1) / (L - 1) w_l, which counts a neighbouring layer as a small difference. By chance r is 0 and
-    agreement what the layers' shares make it.
+    The figure shows maps of the argmax layer side by side and states no number. ``agreement`` is what the eye compares
+    there: the share of voxels with the same argmax layer. ``r`` is our own: Pearson's r over voxels of the place that the
+    layer selector gives, sum_l (l - 1) / (L - 1) w_l, for which a neighbouring layer is a small difference. By chance, r is
+    0 and agreement depends on the layers' shares.
     """
 
     def score(self, cells: Sequence[Cell]) -> list[Score]:
-        """Figures: r and agreement, means over a seed's pairs with the other seeds; so their mean over seeds is that over pairs."""
+        """Return r and agreement, averaged over a seed's pairs with other seeds; their mean over seeds is that over pairs."""
         groups: dict[tuple[str, str], list[int]] = {}
         for number, cell in enumerate(cells):
             groups.setdefault((cell.row, cell.subject), []).append(number)
@@ -42,7 +42,10 @@ class Consistency:
 
 
 def place_r(first: np.ndarray, second: np.ndarray) -> float | None:
-    """Pearson's r over voxels of the places of two selectors [V, L]; None when either gives all voxels the same place."""
+    """Return Pearson's r over voxels of the places of two selectors [V, L].
+
+    None if either gives all voxels the same place.
+    """
     x, y = layer_place(first), layer_place(second)
     if min(np.ptp(x), np.ptp(y)) < FLAT:
         return None
@@ -50,7 +53,7 @@ def place_r(first: np.ndarray, second: np.ndarray) -> float | None:
 
 
 def same_layer(first: np.ndarray, second: np.ndarray) -> float:
-    """Share of voxels whose argmax layer is the same in two selectors [V, L]."""
+    """Return the share of voxels with the same argmax layer in two selectors [V, L]."""
     return float(np.mean(first.argmax(axis=1) == second.argmax(axis=1)))
 
 

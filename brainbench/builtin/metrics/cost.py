@@ -1,4 +1,4 @@
-"""Cost: what a job took."""
+"""Cost: the time, memory and parameters of a job."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def load(*, settings: Mapping[str, Any]) -> Cost:
 
 
 class Cost:
-    """Seconds, memory and parameters, as the records have them."""
+    """Seconds, memory and parameters, as in the records."""
 
     def score(self, cells: Sequence[Cell]) -> list[Score]:
         """Figures: seconds; memory, MB; fitted and backbone, millions of parameters, where known.

@@ -1,4 +1,4 @@
-"""Grid: how well does each layer alone predict, beside how much of it the selector takes?"""
+"""Grid: how well each layer predicts alone, compared with the weight that the selector gives it."""
 
 from __future__ import annotations
 
@@ -23,16 +23,16 @@ def load(*, settings: Mapping[str, Any]) -> Grid:
 
 
 class Grid:
-    """A ridge from the global tokens of one layer, for every layer in turn, as in the grid search of appendix F (Figure 25).
+    """Ridge regression from the global tokens of each layer in turn, as in the grid search of appendix F (Figure 25).
 
-    The penalty of a layer is the one that predicts the val split best; R2 is that of the test split. Beside it stands the mean
-    weight that the voxels of a region give the layer.
+    The penalty of a layer is the one that predicts the val split best; R2 is that of the test split. It is compared with
+    the mean weight that the voxels of a region give the layer.
     """
 
     def score(self, inputs: MetricInputs) -> Score:
-        """Figures: "V1 r2 NAME" and "V1 weight NAME" for each region ("all" too) and layer; "match".
+        """Return "V1 r2 NAME" and "V1 weight NAME" for each region ("all" too) and layer, and "match".
 
-        match: correlation over layers of R2 and weight, mean over the regions in which both vary.
+        match: correlation over layers of R2 and weight, averaged over the regions in which both vary.
         """
         features, responses = inputs.features, inputs.responses
         assert features is not None
@@ -64,7 +64,7 @@ class Grid:
 
 @dataclass(frozen=True)
 class Measured:
-    """Responses by split, less their mean over the train split, float64 [n, V], and the stimuli they are to, [n]."""
+    """Return responses by split, minus their mean over the train split, float64 [n, V], and their stimuli, [n]."""
 
     values: Mapping[Split, np.ndarray]
     stimuli: Mapping[Split, np.ndarray]
@@ -81,7 +81,10 @@ class Measured:
 
 
 def layer_r2(features: Features, layer: int, measured: Measured) -> np.ndarray:
-    """R2 on the test split, [V], of a ridge from one layer's global tokens; NaN for a voxel that does not vary there."""
+    """Return R2 on the test split, [V], of a ridge regression from one layer's global tokens.
+
+    It is NaN for a voxel that does not vary there.
+    """
     tokens = {split: features.global_tokens(layer, s).astype(np.float64) for split, s in measured.stimuli.items()}
     centre = tokens["train"].mean(axis=0)
     train, val, test = (tokens[split] - centre for split in SPLITS)

@@ -22,7 +22,7 @@ class Hierarchy:
     """Ordinary least squares of the place a voxel selects on the ideal place of its ROI (section 4.3)."""
 
     def score(self, inputs: MetricInputs) -> Score:
-        """Figures: slope; b0, the fitted place at V1; b1 = slope + b0, the fitted place at EBA. per_voxel: the places, [V].
+        """Return slope; b0, the fitted place at V1; b1 = slope + b0, the fitted place at EBA. per_voxel: the places, [V].
 
         slope_se, b0_se, b1_se: their standard errors over voxels. Neighbouring voxels are not independent, so the true
         uncertainty is larger: these are lower bounds.
@@ -45,7 +45,7 @@ class Hierarchy:
 
 
 def missing_levels(rois: Mapping[str, np.ndarray]) -> list[str]:
-    """ROIs of the four levels without a voxel."""
+    """Return the ROIs of the four levels that have no voxel."""
     return [name for level in LEVELS for name in level if name not in rois or not rois[name].any()]
 
 
@@ -57,7 +57,7 @@ def hierarchy_fit(place: np.ndarray, rois: Mapping[str, np.ndarray]) -> tuple[fl
 
 
 def hierarchy_errors(place: np.ndarray, rois: Mapping[str, np.ndarray]) -> tuple[float, float, float]:
-    """Standard errors of (slope, b0, b1), ordinary least squares, as if the n voxels were independent and alike in spread.
+    """Return the standard errors of (slope, b0, b1), for ordinary least squares and n independent voxels of equal variance.
 
     That of the fitted place at x is s sqrt(1/n + (x - mean)^2 / S_xx), with s^2 = SS_res / (n - 2).
     """
@@ -71,7 +71,7 @@ def hierarchy_errors(place: np.ndarray, rois: Mapping[str, np.ndarray]) -> tuple
 
 
 def _ideal_and_found(place: np.ndarray, rois: Mapping[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
-    """Ideal and found places of the n voxels in all four levels' ROIs, [n] each."""
+    """Return the ideal and selected places of the n voxels in all four levels' ROIs, [n] each."""
     masks = {ideal: np.logical_or.reduce([rois[name] for name in level]) for level, ideal in LEVELS.items()}
     x = np.concatenate([np.full(mask.sum(), ideal) for ideal, mask in masks.items()])
     return x, np.concatenate([place[mask] for mask in masks.values()])

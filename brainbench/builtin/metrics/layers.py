@@ -1,4 +1,4 @@
-"""How alike the layers of a backbone are: what two layers share, no layer selector can tell apart."""
+"""Similarity of a backbone's layers. A layer selector cannot tell apart what two layers share."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from brainbench import Features, MetricInputs, Score
 
 STIMULI = 500
 POOLED = 4
-# Simulations: with neighbours this alike R2 stays near its ceiling while the layer map loses half its slope.
+# In simulations with neighbours this similar, R2 stays near its ceiling while the layer map loses half its slope.
 ALIKE = 0.95
 
 
@@ -26,20 +26,20 @@ def load(*, settings: Mapping[str, Any]) -> Layers:
 
 
 class Layers:
-    """How alike two layers' local tokens are, pooled to 4 x 4, over at most 500 images: as they stand, and up to a linear map.
+    """Similarity of two layers' local tokens, pooled to 4 x 4, over at most 500 images: directly, and up to a linear map.
 
-    r: the correlation of their tokens channel by channel, for layers of one width; neighbours in a residual stream come
-    near 1. CKA: debiased linear CKA. Encoders align the channels of every layer by a matrix of its own, so what counts for
-    a layer map is what such a matrix can carry from one layer to the next: CKA takes layers of unequal width and is blind
-    to rotations of the channels. A token counts as a sample, as it does for the
-    alignment. Channels are centred over the images at every place (what all images share, position embeddings, predicts
-    no response) and, for CKA, standardised as encoders see them.
+    r is the correlation of their tokens channel by channel, for layers of equal width; neighbours in a residual stream come
+    near 1. CKA is debiased linear CKA. Encoders align the channels of each layer by a matrix of its own, so what matters
+    for a layer map is what such a matrix can carry from one layer to the next: CKA accepts layers of unequal width and is
+    blind to rotations of the channels. A token counts as a sample, as it does for the alignment. Channels are centred over
+    the images at every place (what all images share, position embeddings, predicts no response) and, for CKA, standardised
+    as encoders see them.
     """
 
     def score(self, inputs: MetricInputs) -> Score:
-        """Figures: r "1-2", "2-3", ...; "neighbours", their mean; "first_last"; the same of CKA with "_cka" behind the name.
+        """Return r as "1-2", "2-3", ...; "neighbours", their mean; "first_last"; the same for CKA with the suffix "_cka".
 
-        About 0 unlike, 1 the same. A backbone with layers of unequal width has no r.
+        About 0 means unlike, 1 equal. A backbone with layers of unequal width has no r.
         """
         features = inputs.features
         assert features is not None

@@ -1,4 +1,4 @@
-"""Pearson's r: how far predicted responses rise and fall with the measured ones, whatever their mean and scale."""
+"""Pearson's r: how well predicted responses rise and fall with the measured ones, whatever their mean and scale."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class Pearson:
     """
 
     def score(self, inputs: MetricInputs) -> Score:
-        """Figures: the mean over all voxels ("all") and over every ROI that has some. per_voxel: [V], NaN where there is none."""
+        """Return the mean over all voxels ("all") and over every ROI that has some. per_voxel: [V], NaN without a score."""
         assert inputs.predictions is not None
         assert inputs.responses is not None
         observed, predicted = inputs.predictions.observed, inputs.predictions.values

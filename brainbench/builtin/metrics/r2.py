@@ -20,14 +20,15 @@ def load(*, settings: Mapping[str, Any]) -> R2:
 class R2:
     """R2_i = 1 - SS_res / SS_tot for every voxel, averaged over all voxels and over every ROI (section 4.1).
 
-    A voxel that does not vary over the test split has no R2 and is left out. Beside the raw figure, where the noise ceiling is
-    known, its share of the ceiling: mean R2 over mean ceiling. Above 1 it is said, not hidden: the ceiling is an estimate too.
+    A voxel that does not vary over the test split has no R2 and is left out. If the noise ceiling is known, the share of
+    the ceiling is scored too: mean R2 over mean ceiling. A value above 1 is reported, not hidden: the ceiling is an
+    estimate too.
     """
 
     def score(self, inputs: MetricInputs) -> Score:
-        """Figures: "all", every ROI that has a voxel with a figure, and the same with "_of_ceiling" behind the name.
+        """Return "all", every ROI that has a voxel with a score, and the same with the suffix "_of_ceiling".
 
-        per_voxel: raw, [V], NaN where there is none. draws: of the raw figures.
+        per_voxel: raw, [V], NaN without a score. draws: of the raw scores.
         """
         assert inputs.predictions is not None
         assert inputs.responses is not None
@@ -61,10 +62,11 @@ def voxel_r2(observed: np.ndarray, predicted: np.ndarray) -> np.ndarray:
 def resampled_r2(
     observed: np.ndarray, predicted: np.ndarray, counts: np.ndarray, regions: Mapping[str, np.ndarray]
 ) -> dict[str, np.ndarray]:
-    """Mean R2 of every region on every draw, [draws] float64.
+    """Return the mean R2 of every region on every draw, [draws] float64.
 
-    observed, predicted: [N, V]; counts: [draws, N], how often each row is drawn; regions: name -> bool [V]. Per voxel three sums
-    over the drawn rows suffice, and they are matrix products: of the squared error, of the centred response and of its square.
+    observed, predicted: [N, V]; counts: [draws, N], how often each row is drawn; regions: name -> bool [V]. Per voxel three
+    sums over the drawn rows suffice, and they are matrix products: of the squared error, of the centred response and of its
+    square.
     """
     drawn = counts.sum(axis=1, keepdims=True)
     members = np.stack([*regions.values()], axis=1).astype(np.float64)  # [V, regions]

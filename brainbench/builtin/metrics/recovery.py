@@ -1,4 +1,4 @@
-"""Recovery: are the selectors of a fit those by which a simulated brain was made?"""
+"""Recovery: are the selectors of a fit those with which a simulated brain was made?"""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 from brainbench import MetricInputs, Score, Selectors, layer_place
 from brainbench.builtin.metrics.hierarchy import hierarchy_fit, missing_levels
 
-# A true slope below this is none: there is nothing to take a ratio to, nor places to correlate with.
+# Below this, there is no true slope to divide by, nor places to correlate with.
 FLAT = 0.05
 
 
@@ -20,14 +20,14 @@ def load(*, settings: Mapping[str, Any]) -> Recovery:
 
 
 class Recovery:
-    """The selectors of a fit beside the true ones, for sets that come with the truth."""
+    """Comparison of a fit's selectors with the true ones, for datasets whose truth is known."""
 
     def score(self, inputs: MetricInputs) -> Score:
-        """Figures, as far as the encoder has the selector.
+        """Return the scores for the selectors that the encoder has.
 
         layer_r: correlation over voxels of the place they select, 0 first layer .. 1 last; layer_error: mean absolute
-        difference of these places; slope, true_slope, slope_ratio: the hierarchy's; space_error: mean absolute difference of
-        a coordinate, in half widths of the image; space_r: mean correlation of the two coordinates; scale_r.
+        difference of these places; slope, true_slope, slope_ratio: the hierarchy's; space_error: mean absolute difference
+        of a coordinate, in half widths of the image; space_r: mean correlation of the two coordinates; scale_r.
         """
         assert inputs.responses is not None
         found, truth = inputs.selectors, inputs.responses.truth

@@ -1,4 +1,4 @@
-"""Representational similarity: are images that a layer tells apart those that the brain tells apart?"""
+"""Representational similarity: does a layer tell apart the images that the brain tells apart?"""
 
 from __future__ import annotations
 
@@ -20,24 +20,24 @@ class Rsa:
     """Correlation of every layer's dissimilarities with those measured in one subject (Kriegeskorte et al. 2008); no fit.
 
     A layer's dissimilarity of two images is 1 - Pearson's r of their tokens: ``local``, all tokens of the 8 x 8 grid in one
-    row, or ``global``. A job is about one subject; the board's mean over subjects is the usual figure and stands beside the
-    mean of the bounds. The bounds need other subjects who saw the same images; all of the dataset count, not only those
-    that were asked for.
+    row, or ``global``. A job scores one subject; the board's mean over subjects is the usual value and is shown next to the
+    mean of the bounds. The bounds need other subjects who saw the same images; all subjects of the dataset count, not only
+    the requested ones.
 
-    With more than ``images`` images, so many are drawn with the job's seed and kept in the order of the stimuli: the same for
-    every layer, backbone and subject. Memory in bytes, for n images: 8 n C_l H_l W_l, twice over, for one layer's tokens, or
-    some 70 n^2 for the distances and ranks of four subjects, whichever is more. 1,000 images of a ViT-B take 0.9 GB, 10,000
-    would take 9 GB and the measured matrices 0.8 GB each.
+    With more than ``images`` images, that many are drawn with the job's seed and kept in the order of the stimuli: the same
+    for every layer, backbone and subject. Memory in bytes, for n images: 8 n C_l H_l W_l, twice over, for one layer's
+    tokens, or some 70 n^2 for the distances and ranks of four subjects, whichever is more. 1,000 images of a ViT-B take 0.9
+    GB, 10,000 would take 9 GB and the measured matrices 0.8 GB each.
     """
 
     def __init__(self, tokens: str, compare: str, images: int) -> None:
         self.tokens, self.compare, self.images = tokens, compare, images
 
     def score(self, inputs: MetricInputs) -> Score:
-        """Figures: best, the largest over layers; mean over layers; ceiling_lower, ceiling_upper; then every layer by name.
+        """Return best, the largest over layers; mean over layers; ceiling_lower, ceiling_upper; then every layer by name.
 
-        best is chosen on the same images and is therefore optimistic. The bounds are those of this subject (``noise_ceiling``
-        of ``rdm``); there are none without another subject.
+        best is chosen on the same images and is therefore optimistic. The bounds are those of this subject
+        (``noise_ceiling`` of ``rdm``); they need another subject.
         """
         features, matrix = inputs.features, inputs.dissimilarities
         assert features is not None
@@ -77,7 +77,7 @@ class Rsa:
 
 
 def draw(total: int, wanted: int, seed: int) -> np.ndarray:
-    """Row numbers of at most ``wanted`` of ``total`` stimuli, drawn without return, ascending."""
+    """Draw the row numbers of at most ``wanted`` of ``total`` stimuli, without replacement, ascending."""
     if total <= wanted:
         return np.arange(total)
     return np.sort(np.random.default_rng(seed).choice(total, wanted, replace=False))

@@ -1,4 +1,4 @@
-"""RSSD: how far a network's R2 stays behind the best network of the board, voxel by voxel."""
+"""RSSD: how far a network's R2 is below the board's best network, voxel by voxel."""
 
 from __future__ import annotations
 
@@ -18,14 +18,15 @@ def load(*, settings: Mapping[str, Any]) -> Rssd:
 class Rssd:
     """Root mean square over voxels of max_i - R2_i; max_i: the highest R2 of any row for voxel i (section 4.1, Table 1).
 
-    The 'max' model is made for every subject and seed by itself, as every row of the paper is one fit, and the differences are
-    pooled by the board as any figure. Rows in it: those with voxel-wise R2 for every subject and seed of the board; controls
-    are not networks, and incomplete rows would count for some subjects only. Above the 'max', where a control may lie, nothing
-    is lacking: 0. The paper writes root sum squared; its figures (.005 to .065) are those of a mean over an ROI, not of a sum.
+    The 'max' model is made for every subject and seed separately, because every row of the paper is one fit, and the board
+    pools the differences as usual. It includes the rows with voxel-wise R2 for every subject and seed of the board;
+    controls are not networks, and incomplete rows would count for some subjects only. Above the 'max', where a control may
+    be, the difference is 0. The paper writes root sum squared; its values (.005 to .065) are those of a mean over an ROI,
+    not of a sum.
     """
 
     def score(self, cells: Sequence[Cell]) -> list[Score]:
-        """Figures: "all", and every ROI whose voxels are known and have an R2; 0 is the best everywhere."""
+        """Return "all", and every ROI whose voxels are known and have an R2; 0 is the best everywhere."""
         if reason := _incomparable(cells):
             return [Score(not_applicable=reason) for _ in cells]
         rows = complete_rows(cells)
@@ -43,7 +44,7 @@ class Rssd:
 
 
 def complete_rows(cells: Sequence[Cell]) -> set[str]:
-    """The rows of networks, not of controls, that have voxel-wise R2 for every (subject, seed) of the board."""
+    """Return the rows of networks, not of controls, that have voxel-wise R2 for every (subject, seed) of the board."""
     found: dict[str, set[tuple[str, int]]] = {}
     for cell in cells:
         if not cell.control and _r2(cell) is not None:
@@ -53,7 +54,7 @@ def complete_rows(cells: Sequence[Cell]) -> set[str]:
 
 
 def lacking(best: np.ndarray, r2: np.ndarray, voxels: np.ndarray) -> float | None:
-    """Root mean square of best - r2 over ``voxels`` (bool), all [V]; None when none of them has both figures."""
+    """Return the root mean square of best - r2 over ``voxels`` (bool), all [V]. None if no voxel has both values."""
     difference = best.astype(np.float64)[voxels] - r2.astype(np.float64)[voxels]
     usable = difference[np.isfinite(difference)]
     return float(np.sqrt(np.mean(np.square(np.maximum(usable, 0))))) if len(usable) else None
@@ -70,7 +71,7 @@ def _score(cell: Cell, best: np.ndarray, notes: tuple[str, ...]) -> Score:
 
 
 def _incomparable(cells: Sequence[Cell]) -> str | None:
-    """Why the R2 of these cells cannot be set against each other."""
+    """Say why the R2 of these cells cannot be compared."""
     versions = sorted({cell.versions["r2"] for cell in cells if _r2(cell) is not None})
     if len(versions) > 1:
         return f"R2 of several versions ({', '.join(versions)}): run the older jobs again"
@@ -91,7 +92,7 @@ def _place(cell: Cell) -> tuple[str, int]:
 
 
 def _notes(rows: set[str], left_out: set[str]) -> tuple[str, ...]:
-    """Which rows the 'max' is made of."""
+    """Say which rows the 'max' includes."""
     made = f"the 'max' model is the highest R2 of {len(rows)} rows, for every voxel, subject and seed; controls are not in it"
     if not left_out:
         return (made,)

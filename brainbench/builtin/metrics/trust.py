@@ -1,4 +1,4 @@
-"""Trust: can the layers that a fit chose among be told apart at all?"""
+"""Trust: can the layers from which a fit chooses be told apart at all?"""
 
 from __future__ import annotations
 
@@ -20,15 +20,16 @@ def load(*, settings: Mapping[str, Any]) -> Trust:
 
 
 class Trust:
-    """How far neighbouring layers differ in what this fit reads of them.
+    """How much neighbouring layers differ in what this fit reads from them.
 
-    A layer selector is known only up to what the channel align of another layer could give as well. R2 does not show it.
+    The data determine a layer selector only up to what the channel align of another layer could supply as well. R2 does not
+    show it.
     """
 
     def score(self, inputs: MetricInputs) -> Score:
-        """Figures: identifiability and aligned_r, both means over neighbouring layers.
+        """Return identifiability and aligned_r, both averaged over neighbouring layers.
 
-        identifiability: share of a layer's aligned features that its neighbour could not give with an alignment of its own;
+        identifiability: share of a layer's aligned features that its neighbour could not supply with its own alignment;
         aligned_r: correlation of their aligned features.
         """
         found = inputs.selectors
@@ -44,7 +45,7 @@ class Trust:
 
 
 def _neighbours(matrix: np.ndarray) -> float:
-    """Mean of the entries beside the diagonal, both sides."""
+    """Return the mean of the entries next to the diagonal, on both sides."""
     return float(np.mean([np.diagonal(matrix, 1), np.diagonal(matrix, -1)]))
 
 
