@@ -56,7 +56,7 @@ class Extractor:
         self._size = int(settings["batch"])
 
     def extract(self, images: Images, count: int, wanted: Sequence[TokenOutput]) -> list[Arrays]:
-        """Return tokens of the next ``count`` images: for each of ``wanted``, local [n, C_l, H_l, W_l] and global [n, C_l] per layer.
+        """Return tokens of the next ``count`` images: per layer of each request, local and global ones.
 
         If memory runs out, the batch is halved for the rest of the run. Raises PluginError for a wrong shape, a value that
         is not finite, or if a single image is too large; DataError if float16 cannot represent a value.

@@ -60,7 +60,10 @@ def test_on_a_mesh_it_is_drawn_on_the_cortex(results: Path) -> None:
         (["layers", "toy/net", "--out", "a.gif"], "a.gif: allowed endings are .pdf, .png, .svg"),
         (["scale", "toy/net", "--against", "toy/other"], "scale has no difference map; choose layers, r2"),
         (["layers", "toy/net", "--results", "mesh", "--surface", "nowhere"], "--surface nowhere: no inflated surface"),
-        (["scale", "toy/*"], "toy/*: 2 backbones; side by side, and without --against, there are: layers, r2"),
+        (
+            ["scale", "toy/*"],
+            "toy/*: 2 backbones; only these kinds can be drawn side by side, without --against: layers, r2",
+        ),
         (["layers", "toy/net,toy/nut", "--results", "mesh"], "did you mean 'toy/net'?"),
         (["clusters", "toy/net"], "choose one with --subject"),
         (["layers", "toy/net", "--results", "nothing"], "nothing: no fitted records"),

@@ -47,7 +47,7 @@ def test_untrained_can_be_asked_for_by_name_glob_and_option() -> None:
     assert list(pick("net/*@untrained")) == ["net/base@untrained", "net/large@untrained", "net/mini"]
     assert list(pick("net/base,pixels", weights=("untrained",))) == ["net/base@untrained", "pixels"]
     assert list(pick("net/base,net/base@untrained")) == ["net/base", "net/base@untrained"]
-    with pytest.raises(UsageError, match="pixels@untrained: pixels has no weights"):
+    with pytest.raises(UsageError, match="pixels@untrained: pixels has no trained weights"):
         pick("pixels@untrained")
 
 
