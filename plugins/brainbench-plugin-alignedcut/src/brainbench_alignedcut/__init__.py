@@ -1,4 +1,4 @@
-"""One channel space for the layers of several networks, and what can be seen in it (AlignedCut)."""
+"""One channel space for the layers of several networks, and what it reveals (AlignedCut)."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from brainbench_alignedcut.gathering import gather
     from brainbench_alignedcut.views import Channels, view
 
-# Imported at first use: plugins are loaded before it is known which command was asked for.
+# Imported at first use: plugins are loaded before the requested command is known.
 _LATE = {
     "Channels": "views",
     "Concepts": "discovery",

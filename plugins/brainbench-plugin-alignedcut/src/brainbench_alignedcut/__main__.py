@@ -57,10 +57,10 @@ _images = click.option(
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
 def cli() -> None:
-    """See what one channel space shows of images: an embedding of tokens, the concepts in it, the channels of ROIs.
+    """Show what one channel space reveals of images: an embedding of tokens, the concepts in it, the channels of ROIs.
 
-    Each command writes a data file, FILE.npz, and its pictures beside it. NAME is a backbone as in `brainbench run --backbones`,
-    several as one included (clip/mini+mae/mini); its fit is looked for among the records.
+    Each command writes a data file, FILE.npz, and its pictures to the same folder. NAME is a backbone as in `brainbench run
+    --backbones`, including joint ones (clip/mini+mae/mini); its fit is looked up in the records.
     """
 
 
@@ -106,9 +106,9 @@ def embed(name: str, count: int, vectors: int, sample: int, out: Path | None, **
 )
 @_out("concepts-NAME.npz beside EMBEDDING")
 def concepts(embedding: Path, layer: str | None, count: int, space: Any, out: Path | None) -> None:
-    """Find the visual concepts in EMBEDDING, a file that `embed` wrote, and how tokens pass between them from layer to layer.
+    """Find the visual concepts in EMBEDDING, a file that `embed` wrote, and how tokens move between them from layer to layer.
 
-    Writes FILE.npz, FILE.png (activation of the concepts), FILE-grounds.png (of figure and ground, where there are masks) and
+    Writes FILE.npz, FILE.png (activation of the concepts), FILE-grounds.png (of figure and ground, with masks) and
     FILE-transitions.png (from the layer before).
     """
     from brainbench.plot import save
@@ -142,7 +142,7 @@ def concepts(embedding: Path, layer: str | None, count: int, space: Any, out: Pa
 def channels(name: str, count: int, pictures: Path | None, out: Path | None, **fit: Any) -> None:
     """Show the top three channels of every ROI on images, and cluster voxels by channels.
 
-    Writes FILE.npz and FILE.png. Any encoder with a channel align and a channel selector will do: --encoder factortopy.
+    Writes FILE.npz and FILE.png. Works for any encoder with a channel align and a channel selector: --encoder factortopy.
     """
     from brainbench.plot import save
     from brainbench_alignedcut.drawing import draw_channels
@@ -173,7 +173,7 @@ def _wrote(path: Path, *pictures: str) -> None:
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """The command; exit code 2 and one line for what cannot be."""
+    """Run the command. An error is one line, with exit code 2."""
     try:
         cli.main(
             None if arguments is None else [*arguments],

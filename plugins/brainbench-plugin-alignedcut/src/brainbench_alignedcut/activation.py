@@ -1,4 +1,4 @@
-"""Aligned tokens in the brain's space, B = V' beta (section 2.1), and what figure and ground activate there (section 3.2)."""
+"""Aligned tokens in the brain's space, B = V' beta (section 2.1), and the activation of figure and ground (section 3.2)."""
 
 from __future__ import annotations
 
@@ -33,10 +33,10 @@ def brain_activation(tokens: np.ndarray, weights: np.ndarray) -> np.ndarray:
 
 
 def ground_of(mask: np.ndarray, grid: tuple[int, int]) -> np.ndarray:
-    """Figure and ground at the places of a grid, int8 [h, w]: 1 foreground, 0 background, -1 where most pixels are void.
+    """Return figure and ground for each grid cell, int8 [h, w]: 1 foreground, 0 background, -1 if most pixels are void.
 
-    mask: uint8 [H, W] of classes, 0 the background, 255 void. A place is foreground when more than half of its pixels that
-    are not void are of any class but the background. A pixel belongs to the place in which its centre lies.
+    mask: uint8 [H, W] of classes, 0 the background, 255 void. A cell is foreground if more than half of its non-void pixels
+    have any class but the background. A pixel belongs to the cell that contains its centre.
     """
     if mask.ndim != 2 or min(mask.shape) < 1:
         raise DataError(f"a mask of shape {list(mask.shape)}: expected height x width, one class a pixel")

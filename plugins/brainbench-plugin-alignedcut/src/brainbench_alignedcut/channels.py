@@ -1,6 +1,7 @@
-"""What the channels of a ROI show on an image: their three first principal components as red, green and blue.
+"""The channels of an ROI on an image: their three first principal components as red, green and blue.
 
-Paper of FactorTopy, section 4.5, Figures 9 and 28 to 33; the procedure is Listing 2 of its appendix E.2.
+The method is that of the FactorTopy paper, section 4.5, Figures 9 and 28 to 33; the procedure is Listing 2 of its appendix
+E.2.
 """
 
 from __future__ import annotations
@@ -18,10 +19,10 @@ _LOWEST, _HIGHEST = 1, 99  # percentiles that become black and full colour
 
 
 def principal_channels(weights: np.ndarray) -> np.ndarray:
-    """Weights of the N voxels of a ROI, [N, D] -> [D, 3]: the D channels as samples on the first principal components.
+    """Project the weights of the N voxels of an ROI, [N, D] -> [D, 3]: the D channels on the first principal components.
 
-    The largest figure of a component is positive, as the sign is nobody's choice. Raises DataError with fewer than three voxels
-    or channels, or weights that are not finite.
+    The largest entry of a component is positive, because its sign is arbitrary. Raises DataError with fewer than three
+    voxels or channels, or weights that are not finite.
     """
     if min(weights.shape) < COMPONENTS or not np.isfinite(weights).all():
         raise DataError(

@@ -12,10 +12,10 @@ SAMPLE = 20_000
 
 
 def clusters(vectors: NDArray[np.floating], k: int, *, seed: int = 0) -> NDArray[np.int64]:
-    """Labels [M], 0 to k - 1: k-means of the rows of the first ``k`` eigenvectors [M, count], each row at length 1.
+    """Return labels [M], 0 to k - 1: k-means of the rows of the first ``k`` eigenvectors [M, count], each row at length 1.
 
-    The centres are learnt from at most 20,000 nodes drawn by ``seed``. Where fewer than k different rows are among them, there
-    are only so many labels.
+    The centres are learnt from at most 20,000 nodes drawn by ``seed``. If fewer than k different rows are among them, there
+    are fewer labels.
 
     Raises:
         DataError: no table of vectors, or a value that is not finite.

@@ -1,4 +1,4 @@
-"""The data file ``concepts``: what an embedding says of figure and ground, of concepts, and of the way from layer to layer."""
+"""The data file ``concepts``: figure and ground, concepts, and transitions from layer to layer in an embedding."""
 
 from __future__ import annotations
 
@@ -119,7 +119,7 @@ def discover(embedding: Embedding, count: int = 5, space: Space = "colours") -> 
 
 
 def on_one_grid(labels: np.ndarray, grid: tuple[int, int]) -> np.ndarray:
-    """[n, h, w, ...] -> [n, *grid, ...]: every place has what lies where its centre is."""
+    """Resample [n, h, w, ...] to [n, *grid, ...]: every cell takes the value at its centre."""
     rows, columns = (
         (2 * np.arange(new) + 1) * old // (2 * new) for new, old in zip(grid, labels.shape[1:3], strict=True)
     )
@@ -148,7 +148,7 @@ def _probabilities(
 
 
 def _labels(embedding: Embedding, points: np.ndarray, layer: int, centres: np.ndarray) -> np.ndarray:
-    """[n, h, w] the concept of every token of a layer."""
+    """Return the concept of every token of a layer, [n, h, w]."""
     tokens = embedding.on_grid(points, layer)
     found = nearest_concept(tokens.reshape(-1, points.shape[1]), points[centres[centres >= 0]])
     return found.reshape(tokens.shape[:3])

@@ -41,7 +41,7 @@ def draw_embedding(embedding: Embedding) -> Picture:
 
 
 def draw_trajectories(embedding: Embedding) -> Picture:
-    """A path for each of the first images that show a ground: of the place amid it, through the layers of each backbone."""
+    """Draw a path for each of the first images that have a ground: of its central location, through each backbone's layers."""
     stretches = embedding.stretches()
     depth = max(map(len, stretches.values()))
     places = [
@@ -85,7 +85,7 @@ def draw_grounds(concepts: Concepts) -> Picture:
 
 
 def draw_transitions(concepts: Concepts, pair: int) -> Picture:
-    """From the concepts of one layer to those of the next."""
+    """Draw transitions from the concepts of one layer to those of the next."""
     first, second = map(int, concepts.pairs[pair])
     tables = dict(zip(concepts.tables, concepts.probability[:, pair], strict=True))
     note = "Rows sum to 1: where the tokens of a concept are, at the same place of the image, one layer later. Grey: no token."

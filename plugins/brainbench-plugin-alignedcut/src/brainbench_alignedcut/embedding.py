@@ -53,7 +53,7 @@ class Embedding(DataFile):
         }
 
     def misfit(self) -> str | None:
-        """Which array does not go with the others, or None."""
+        """Return the name of an array that does not fit the others, or None."""
         if wrong := super().misfit():
             return wrong
         if len(self.backbones) != len(self.layers):
@@ -62,19 +62,19 @@ class Embedding(DataFile):
         return None if nodes == len(self.ground) else f"{len(self.ground)} nodes, but images and grids make {nodes}"
 
     def nodes(self, layer: int) -> slice:
-        """Where the nodes of a layer stand."""
+        """Return the range of a layer's nodes."""
         ends = np.cumsum([0, *(len(self.images) * np.prod(self.grids, axis=1))])
         return slice(int(ends[layer]), int(ends[layer + 1]))
 
     def on_grid(self, array: np.ndarray, layer: int) -> np.ndarray:
-        """What an array [M, ...] says of a layer: [n, h, w, ...]."""
+        """Return a layer's part of an array [M, ...]: [n, h, w, ...]."""
         height, width = map(int, self.grids[layer])
         return array[self.nodes(layer)].reshape(len(self.images), height, width, *array.shape[1:])
 
     def layer(self, name: str | None) -> int:
-        """The number of a layer by its name, or by ``BACKBONE:LAYER`` of several backbones; None for the last.
+        """Return the number of a layer by its name, or by ``BACKBONE:LAYER`` in a joint backbone; None means the last.
 
-        Raises UsageError unless the name means one layer.
+        Raises UsageError unless the name selects one layer.
         """
         full = [f"{backbone}:{layer}" for backbone, layer in zip(self.backbones, self.layers, strict=True)]
         if name is None:

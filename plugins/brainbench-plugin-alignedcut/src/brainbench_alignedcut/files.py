@@ -1,4 +1,4 @@
-"""Data files: a dataclass of arrays as one ``.npz``, an array a field."""
+"""Data files: a dataclass of arrays as one ``.npz``, one array per field."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ _DAMAGED = (OSError, ValueError, KeyError, EOFError, TypeError, zipfile.BadZipFi
 class DataFile(ABC):
     """A frozen dataclass whose fields are arrays, texts, tuples of texts, numbers and truth values.
 
-    A subclass says in ``shapes`` how the arrays go together: name -> lengths, each a number or the name of a length that is the
-    same wherever it stands. ``len(layers)`` of a tuple of texts is a length of that name.
+    A subclass declares in ``shapes`` how the arrays fit together: name -> lengths, each a number or the name of a length
+    that is the same everywhere. ``len(layers)`` of a tuple of texts is the length of that name.
     """
 
     def save(self, path: Path) -> None:
-        """Write all of it, or nothing; the same content gives the same bytes. Raises StoreError when the disk refuses."""
+        """Write the file atomically. The same content gives the same bytes. Raises StoreError if the disk refuses."""
         if path.suffix != ".npz":
             raise DataError(f"{path}: a data file ends in .npz")
         buffer = io.BytesIO()
@@ -62,7 +62,7 @@ class DataFile(ABC):
         """Name of an array -> its lengths."""
 
     def misfit(self) -> str | None:
-        """Which array does not go with the others, or None."""
+        """Return the name of an array that does not fit the others, or None."""
         lengths: dict[str, int] = {name: len(value) for name, value in vars(self).items() if isinstance(value, tuple)}
         for name, expected in self.shapes().items():
             shape = np.shape(getattr(self, name))

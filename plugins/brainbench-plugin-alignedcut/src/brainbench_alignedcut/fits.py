@@ -1,4 +1,4 @@
-"""A fit found in a results folder, with the images, masks and tokens it was made of, and its channel align."""
+"""A fit in a results folder, with its images, masks, tokens and channel align."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ from brainbench_alignedcut.encoder import restore
 
 @dataclass(frozen=True)
 class Fit:
-    """What is seen in a fit.
+    """A fit and its data.
 
-    title: whose it is; simulated: no brain was measured; backbone: its name, ``A+B`` of several; stimuli, masks: of the subject;
-    align: tokens of the backbone -> the same, aligned; features: the tokens of the stimuli, and features_of those of other
-    images; channel: [V, D] weights of the voxels, beta; layer: [V, L] layer selector, None where every voxel reads the mean
-    over layers; rois: name -> bool [V].
+    title: its source; simulated: no brain was measured; backbone: its name, ``A+B`` if joint; stimuli, masks: of the
+    subject; align: tokens of the backbone -> the same, aligned; features: the tokens of the stimuli, and features_of those
+    of other images; channel: [V, D] weights of the voxels, beta; layer: [V, L] layer selector, None if every voxel reads
+    the mean over layers; rois: name -> bool [V].
     """
 
     title: str
@@ -51,10 +51,7 @@ def find(
     weights: tuple[str, ...] = (),
     device: str = "auto",
 ) -> Fit:
-    """The one fit that these names mean, of encoder ``alignedcut`` or of one with a channel selector.
-
-    Raises UsageError when there is none, or several; the rest as ``brainbench.reopen``.
-    """
+    """Return the one fit that these names select, of encoder ``alignedcut`` or of one with a channel selector."""
     voxels = chosen_voxels(results, backbone, dataset=dataset, encoder=encoder, subject=subject, seed=seed)
     if len(voxels.records) > 1:
         raise UsageError(

@@ -1,4 +1,4 @@
-"""A fit -> the data file ``embedding``: its aligned tokens, where they lie in the spectral embedding, and what they activate."""
+"""A fit -> the data file ``embedding``: its aligned tokens, their positions in the spectral embedding, and their activation."""
 
 from __future__ import annotations
 

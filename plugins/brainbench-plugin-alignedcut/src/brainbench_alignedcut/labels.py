@@ -45,9 +45,9 @@ def _checked(masks: Masks, row: int) -> np.ndarray:
 
 
 def in_cells(mask: np.ndarray, grid: tuple[int, int]) -> tuple[np.ndarray, np.ndarray]:
-    """(mask [h, w], the number of the grid cell in which the centre of each pixel lies [h, w], row by row of the grid).
+    """Return (mask [h, w], the number of the grid cell that contains the centre of each pixel [h, w], row by row of the grid).
 
-    A mask with fewer pixels than the grid has cells comes back with each pixel split.
+    A mask with fewer pixels than the grid has cells is returned with each pixel split.
     """
     for axis, cells in enumerate(grid):
         mask = np.repeat(mask, -(-cells // mask.shape[axis]), axis)

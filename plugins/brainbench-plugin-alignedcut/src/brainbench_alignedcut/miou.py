@@ -1,4 +1,4 @@
-"""Segmentation by the clusters of a layer's tokens, beside what noise would give (AlignedCut, section 3.1 and C.4)."""
+"""Segmentation by the clusters of a layer's tokens, compared with noise (AlignedCut, section 3.1 and C.4)."""
 
 from __future__ import annotations
 
@@ -138,7 +138,7 @@ def _draw(total: int, wanted: int, seed: int) -> np.ndarray:
 
 
 def _second_half(images: int, seed: int) -> np.ndarray:
-    """Which images are in the second half, bool [n]; an odd one is in the first."""
+    """Return which images are in the second half, bool [n]; an odd one is in the first half."""
     return np.random.default_rng((seed, _HALVES)).permutation(images) >= (images + 1) // 2
 
 
@@ -152,7 +152,7 @@ def _nodes(features: Features, layer: int, rows: np.ndarray) -> np.ndarray:
 
 
 def _plain(truth: np.ndarray, names: Sequence[str]) -> str | None:
-    """What the tokens of a grid show, if it is less than two classes."""
+    """Say which classes the tokens of a grid have, if fewer than two."""
     there = [names[value] for value in np.unique(truth) if value != VOID]
     if len(there) > 1:
         return None
@@ -160,7 +160,7 @@ def _plain(truth: np.ndarray, names: Sequence[str]) -> str | None:
 
 
 def _too_coarse(features: Features, plain: Mapping[tuple[int, int], str]) -> list[str]:
-    """A note for each grid on which the masks show less than two classes, with its layers, which have no figure."""
+    """Return a note for each grid on which the masks have fewer than two classes, with its layers, which have no score."""
     return [
         f"left out, since on {grid[0]} x {grid[1]} tokens the masks show {said}: "
         + ", ".join(name for name, other in zip(features.layers, features.grids, strict=True) if other == grid)
@@ -175,7 +175,7 @@ def _absent(truths: Iterable[np.ndarray], names: Sequence[str]) -> list[str]:
 
 
 def _by_layer(found: Mapping[str, Segmentation]) -> list[str]:
-    """What the spectral embedding had to say, each with its layers."""
+    """Return the notes of the spectral embedding, each with its layers."""
     said: dict[str, list[str]] = {}
     for name, layer in found.items():
         for note in layer.notes:

@@ -9,11 +9,11 @@ import torch
 from numpy.typing import NDArray
 
 BLOCK_BYTES = 2**26
-"""Of the similarities held at once."""
+"""Size of the similarities in memory at a time."""
 
 
 def blocks(rows: int, width: int) -> Iterator[slice]:
-    """Consecutive slices of ``rows``, each of so many that float32 [rows, width] is at most ``BLOCK_BYTES``."""
+    """Yield consecutive slices of ``rows``, such that float32 [rows, width] has at most ``BLOCK_BYTES``."""
     step = max(1, BLOCK_BYTES // (4 * max(1, width)))
     for start in range(0, rows, step):
         yield slice(start, min(start + step, rows))

@@ -1,4 +1,4 @@
-"""Eigenvectors and the truth -> a segmentation: by class centres (C.4), and by clusters that never saw the truth."""
+"""Eigenvectors and true classes -> a segmentation: by class centres (C.4), and by clusters made without the truth."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ def by_centres(vectors: np.ndarray, truth: np.ndarray) -> np.ndarray:
 
 
 def by_clusters(vectors: np.ndarray, truth: np.ndarray, seed: int) -> np.ndarray:
-    """The class of every token, [M], by as many clusters (``clusters.clusters``) as there are classes, each standing for one.
+    """Return the class of every token, [M], by as many clusters (``clusters.clusters``) as there are classes.
 
-    The classes are given out so that mIoU is largest (Hungarian assignment). Tokens that are all alike make fewer clusters; a class
-    that is left without one counts as 0.
+    Each cluster is assigned a class so that mIoU is largest (Hungarian assignment). Equal tokens make fewer clusters; a
+    class without a cluster counts as 0.
     """
     there, index = np.unique(truth, return_inverse=True)
     labels = clusters(vectors, len(there), seed=seed)

@@ -1,4 +1,4 @@
-"""The tokens of a layer -> its classes beside the true ones, half by half of the images."""
+"""The tokens of a layer -> its classes compared with the true ones, by halves of the images."""
 
 from __future__ import annotations
 
@@ -62,9 +62,9 @@ def segment(
 
 
 def across_halves(layers: Sequence[Sequence[float]]) -> float | None:
-    """The layer that is best on one half, scored on the other: mean of both ways. None if a half has no figure.
+    """Score the layer that is best on one half on the other half: mean of both ways. None if a half has no score.
 
-    layers: for each layer, its figure on each half.
+    layers: for each layer, its score on each half.
     """
     figures = np.array(layers)
     if np.isnan(figures).any():

@@ -18,7 +18,7 @@ from brainbench_alignedcut.neighbours import blocks, most_similar
 
 Floats = NDArray[np.float32]
 VANISHING = 1e-6
-"""An eigenvalue, of at most 1, that affinities in float32 cannot tell from nought."""
+"""An eigenvalue, of at most 1, that affinities in float32 cannot distinguish from zero."""
 
 
 @dataclass(frozen=True)
@@ -109,7 +109,7 @@ def _solve(
 
 
 def _extension(solved: Floats, degrees: NDArray[np.float64], values: NDArray[np.float64]) -> torch.Tensor:
-    """[m, count + 1]: what a row of affinities is multiplied with: D^-1/2 X' / eigenvalue, and ones for the row's own degree."""
+    """Return the factor [m, count + 1] for a row of affinities: D^-1/2 X' / eigenvalue, and ones for the row's own degree."""
     return torch.from_numpy(
         np.column_stack([solved / np.sqrt(degrees)[:, None] / values, np.ones(len(solved))]).astype(np.float32)
     )
@@ -133,7 +133,7 @@ def _average(directions: Floats, landmarks: Floats, solved: Floats, neighbours: 
 
 
 def _directions(nodes: NDArray[np.floating], rows: slice | NDArray[np.int64]) -> Floats:
-    """Those rows at length 1 in float32; a row of noughts stays one."""
+    """Normalise these rows to length 1 in float32; a row of zeros stays zero."""
     block: Floats = nodes[rows].astype(np.float32)
     largest = np.abs(block).max(axis=1, keepdims=True)
     np.divide(block, largest, out=block, where=largest > 0)

@@ -1,4 +1,4 @@
-"""What keeps a channel align from losing what the tokens held: the terms that stand beside the brain loss (appendix C.1, C.3).
+"""Terms that keep a channel align from losing information, in addition to the brain loss (appendix C.1, C.3).
 
 Nodes are tokens, drawn anew at every step. L layers, m nodes of each, C_l channels of layer l, D aligned channels.
 """

@@ -1,4 +1,4 @@
-"""The data file ``channels``: what the channels of each ROI show on images, and voxels that read alike channels."""
+"""The data file ``channels``: the channels of each ROI on images, and clusters of voxels that read similar channels."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The files of a network in the layout of the hub: which there are, and what the configuration says. Light."""
+"""The files of a network in the layout of the hub: which exist, and what the configuration says. Light."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ _INDEX = ("model.safetensors.index.json", "pytorch_model.bin.index.json")
 
 
 def weight_files(path: Path) -> list[Path]:
-    """The files that hold the weights below a folder, or the file itself; empty if there are none.
+    """Return the files with the weights below a folder, or the file itself; empty if there are none.
 
-    Safetensors before torch files; all shards where there are several. Raises WeightsError for an index that names what is no
-    file beside it.
+    Safetensors come before torch files; all shards if there are several. Raises WeightsError for an index that names a
+    missing file.
     """
     if path.is_file():
         return [path]

@@ -16,10 +16,10 @@ _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+", re.ASCII)
 
 
 def card(*, name: str) -> BackboneCard:
-    """The card of a repository on the hub or, after ``/``, ``./``, ``../`` or ``~``, of a folder in its layout.
+    """Return the card of a repository on the hub or, after ``/``, ``./``, ``../`` or ``~``, of a folder in its layout.
 
-    A folder's weights are called ``local:<sha8>`` after the content of its files. Raises UsageError for what is neither, and
-    WeightsError for a folder whose files are not all there.
+    A folder's weights are named ``local:<sha8>`` after the content of its files. Raises UsageError for any other name, and
+    WeightsError for a folder with missing files.
     """
     where = name.removeprefix("hf/")
     if where.startswith(("/", "./", "../", "~")) or where in (".", ".."):

@@ -1,4 +1,4 @@
-"""The one card that stands for every network on the Hugging Face hub. Light: the networks are in model.py."""
+"""The one card that represents every network on the Hugging Face hub. Light: the networks are in model.py."""
 
 from __future__ import annotations
 

@@ -25,7 +25,7 @@ def _card(name: str, calls: int, **facts: Any) -> BackboneCard:
     return BackboneCard(
         name=name,
         loader=partial(lazy(_LOAD), name=name),
-        # The same object on every card: that is what lets several be read in one inversion.
+        # The same object on every card, so that several can be read in one inversion.
         joint=lazy("brainbench_sd.model:load_joint"),
         width=1280,
         patch=8,
@@ -96,7 +96,7 @@ CARDS = [
         normalisation="[-1, 1]",
         parameters=1_417_092,
         gflops=0.26,
-        # Somebody's own are a folder, as for its large sister.
+        # A user's own weights are a folder, as for the large network.
         snapshot=True,
         licence="MIT",
         **shipped("brainbench_sd"),

@@ -27,7 +27,7 @@ def card(*, name: str) -> BackboneCard:
     size = model.input_size(variant, "paper")
     try:
         shapes = model.shapes(network, size)
-    # Each of timm's classes fails in its own way at what it cannot do.
+    # Each of timm's classes raises its own exception for what it cannot do.
     except Exception as error:
         raise UsageError(
             f"{name}: timm's {type(network).__name__} does not give its layers"
@@ -66,7 +66,7 @@ def _config(name: str, variant: str) -> Any:
         raise UsageError(f"{name}: timm has no weights {tag!r} of {architecture}{did_you_mean(tag, tags)}; {allowed}")
     config = model.config(variant)
     if "QuickGELU" in " ".join(config.notes or ()) and "quickgelu" not in architecture:
-        # timm runs GELU under this name, silently; the tokens would be those of no network that anybody trained.
+        # timm silently runs GELU under this name; the tokens would be those of a network that was never trained.
         twin = architecture.replace("_clip_", "_clip_quickgelu_")
         raise UsageError(
             f"{name}: these weights were trained with QuickGELU, this network computes GELU; ask for"
@@ -78,7 +78,7 @@ def _config(name: str, variant: str) -> Any:
 
 
 def _source(config: Any) -> dict[str, Any]:
-    """Where the weights lie, as brainbench fetches them; a repository of the hub before a URL, as timm has it."""
+    """Return the source of the weights, as brainbench downloads them: a repository of the hub rather than a URL, as in timm."""
     if config.hf_hub_id:
         return {"source": config.hf_hub_id, "files": (config.hf_hub_filename, *FILES)[not config.hf_hub_filename :]}
     return {"source": config.url} if config.url else {}

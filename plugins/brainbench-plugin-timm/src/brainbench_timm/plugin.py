@@ -1,4 +1,4 @@
-"""The one card that stands for all names of timm. Light: timm is asked in names.py, the networks are in model.py."""
+"""The one card that represents all names of timm. Light: timm is queried in names.py, the networks are in model.py."""
 
 from __future__ import annotations
 

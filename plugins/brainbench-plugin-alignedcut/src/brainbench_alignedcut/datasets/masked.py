@@ -1,4 +1,4 @@
-"""Images with masks, and nobody who was measured."""
+"""Images with masks, without responses."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class MaskedImages:
         return self.images
 
     def responses(self, subject: str) -> Responses | None:
-        """None: nobody was measured."""
+        """None: there are no responses."""
         _known(subject)
         return None
 
@@ -55,7 +55,7 @@ class MaskedImages:
         return self.classes_of_pixels
 
     def dissimilarities(self, subject: str) -> np.ndarray | None:
-        """None: nobody was measured."""
+        """None: there are no responses."""
         _known(subject)
         return None
 

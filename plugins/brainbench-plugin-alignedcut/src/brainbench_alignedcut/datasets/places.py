@@ -1,4 +1,4 @@
-"""Where the files of both sets lie. Light: the cards ask it for the root."""
+"""The folders of both datasets. Light: the cards ask it for the root."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def voc_root(path: Path) -> Path | None:
 
 
 def imagenet_root(path: Path) -> Path | None:
-    """As ``voc_root``, the folder that holds ``gtsegs_ijcv.mat``."""
+    """Return the folder with ``gtsegs_ijcv.mat``, found as by ``voc_root``."""
     return _nearest(path, lambda place: (place / MAT).is_file())
 
 

@@ -41,12 +41,12 @@ def draw(
 
 
 def label(folder: Path, name: str, settings: object) -> None:
-    """Say beside the data that they are simulated."""
+    """Write a file that marks the data as simulated."""
     (folder / SIMULATED).write_text(_LABEL.format(name=name, settings=settings), encoding="utf-8")
 
 
 def _shape(rng: np.random.Generator, size: tuple[int, int]) -> list[tuple[float, float]]:
-    """Corners (x, y) of a figure of three to forty corners, anywhere, 0.3 to 0.6 of the picture's shorter side across."""
+    """Return corners (x, y) of a shape with three to forty corners, anywhere, 0.3 to 0.6 of the picture's shorter side across."""
     count = int(rng.choice([3, 4, 6, 40]))
     angle = 2 * np.pi * (np.arange(count) / count + rng.random())
     width, height = size
