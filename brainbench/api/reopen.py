@@ -49,13 +49,13 @@ def reopen(
 
     Args:
         record: its JSON file in a results folder.
-        data: where its dataset lies, for those that need it, as in ``--data``.
+        data: path of its dataset, if it needs one, as in ``--data``.
         weights: ``NAME=FILE`` of a backbone that ran with a checkpoint of yours, as in ``--weights``.
         device: as in ``features``.
         cache: as in ``features``.
 
     Raises:
-        StoreError: the record, or the parameters beside it, are gone or damaged.
+        StoreError: the record or its parameters are missing or damaged.
         UsageError: it is not of a fit, or the data, the backbone or its weights are not those it was made with.
         WeightsError, PluginError: the backbone cannot give its tokens.
     """

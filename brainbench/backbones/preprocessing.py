@@ -24,7 +24,7 @@ def square(
 ) -> Tensor:
     """Squash a picture to ``size`` x ``size`` (bilinear, antialiased), then (value / 255 - mean) / std per channel.
 
-    Nothing is cropped: what lies in the periphery of the visual field stays there. Any PIL mode is read as RGB.
+    Nothing is cropped, so the periphery of the visual field is kept. Any PIL mode is read as RGB.
     Returns float32 [3, size, size].
     """
     squashed = image.convert("RGB").resize((size, size), Image.Resampling.BILINEAR)

@@ -1,4 +1,4 @@
-"""Tables for the terminal: rich when somebody looks, tab-separated lines when it goes into a pipe."""
+"""Tables for the terminal: by rich at a terminal, as tab-separated lines in a pipe."""
 
 from __future__ import annotations
 

@@ -18,7 +18,7 @@ from brainbench.plot.voxels import Source, Voxels, voxels_of
 from brainbench.records import MetricResult
 
 _TICK = 0.15  # inches of a tick's label
-_NAMED = 6  # more layers are numbered, not named, beside a colour bar
+_NAMED = 6  # more layers are numbered, not named, next to a colour bar
 
 
 def layer_map(record: Source) -> Picture:

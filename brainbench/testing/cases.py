@@ -39,7 +39,7 @@ def expect(holds: bool, otherwise: str) -> None:
 def untouched_random_state(during: str) -> Iterator[None]:
     """Raise ContractError if the block changes the global generators of torch, numpy or Python."""
     kept = torch.get_rng_state(), np.random.get_state(), random.getstate()
-    # Somewhere nobody goes by himself: a plugin that seeds them with 0 would not show where they stand at 0 already.
+    # An unusual seed: a plugin that seeds the generators with 0 would not be noticed if they already had that state.
     torch.manual_seed(_NOWHERE)
     np.random.seed(_NOWHERE)
     random.seed(_NOWHERE)

@@ -26,7 +26,7 @@ class Cost:
     def score(self, cells: Sequence[Cell]) -> list[Score]:
         """Figures: seconds; memory, MB; fitted and backbone, millions of parameters, where known.
 
-        What they are of stands beside them, see ``NOTE``.
+        ``NOTE`` explains what they include.
         """
         return [Score(_figures(cell.cost), notes=(NOTE,)) for cell in cells]
 
