@@ -25,7 +25,7 @@ def register_encoders() -> list[EncoderCard]:
 
 @hookimpl
 def register_metrics() -> list[MetricCard]:
-    """Brain scores, what layer maps say and whether they can be trusted, recovery, similarity, and what records tell."""
+    """Brain scores, layer maps and how far to trust them, recovery, similarity, and metrics over records."""
     return METRICS
 
 

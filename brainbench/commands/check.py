@@ -42,10 +42,10 @@ class Verdict:
 
 
 def check_named(names: str, data: Path | None, registry: Registry) -> Iterator[Verdict]:
-    """Run every check of the conformance kit on what these names and globs mean: metrics, datasets, or else backbones.
+    """Run every check of the conformance kit on the metrics, datasets or backbones that these names and globs select.
 
     Backbones are checked as their library initialises them. data: the folder of a dataset that needs one; without it the
-    dataset is simulated, if it can be. Raises UsageError on a name that nothing has.
+    dataset is simulated, if possible. Raises UsageError for a name that selects nothing.
     """
     if names in {entry.name for entry in registry.metrics}:
         yield from _verdicts(names, MetricCase(registry.metrics.get(names).card), METRIC_CHECKS)

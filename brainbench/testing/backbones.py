@@ -287,7 +287,7 @@ def quiet(case: BackboneCase) -> str:
 
 
 def light(case: BackboneCase) -> str:
-    """Importing the plugin, to list its cards, imports nothing heavy and calls no other machine."""
+    """Importing the plugin, to list its cards, imports nothing heavy and contacts no other machine."""
     return light_listing(case.card, "backbones")
 
 

@@ -38,7 +38,7 @@ class _Contract:
 
 
 class BackboneContract(_Contract):
-    """Every check of a backbone, as a test of its own. name: an installed backbone's, e.g. ``mymodel/small``."""
+    """Every check of a backbone, as a test of its own. name: that of an installed backbone, e.g. ``mymodel/small``."""
 
     name: str
 
@@ -55,7 +55,7 @@ class BackboneContract(_Contract):
 
 
 class EncoderContract(_Contract):
-    """Every check of an encoder, as a test of its own. name: an installed encoder's."""
+    """Every check of an encoder, as a test of its own. name: that of an installed encoder."""
 
     name: str
 
