@@ -96,15 +96,13 @@ def finished_fit(path: Path) -> tuple[Record, Path]:
     if found.failure is not None:
         raise UsageError(f"{path}: this job failed ({found.failure.type}: {found.failure.message}); run it again")
     if found.status != "done" or found.encoder is None:
-        raise UsageError(f"{path}: nothing was fitted there; choose a record with an encoder")
+        raise UsageError(f"{path}: this record has no fit; choose a record with an encoder")
     name = f"{found.key}.safetensors"
     if name not in found.artifacts:
-        raise UsageError(
-            f"{path}: no parameters were kept beside it; run the same command again with --keep all --fresh"
-        )
+        raise UsageError(f"{path}: its parameters were not kept; run the same command again with --keep all --fresh")
     parameters = path.parent / name
     if not parameters.is_file() or file_sha256(parameters) != found.artifacts[name]:
-        raise StoreError(f"{parameters} is gone or damaged; run the same command again with --fresh")
+        raise StoreError(f"{parameters} is missing or damaged; run the same command again with --fresh")
     return found, parameters
 
 

@@ -138,12 +138,12 @@ def fails(record: Path, images: Path, error: type[BrainbenchError], message: str
 def test_damaged_or_absent_parameters_are_one_line(record: Path, experiment: Path, capsys: Any) -> None:
     parameters = record.with_suffix(".safetensors")
     parameters.write_bytes(parameters.read_bytes()[:-1] + b"x")
-    fails(record, experiment / "images", StoreError, "safetensors is gone or damaged; run the same command", capsys)
+    fails(record, experiment / "images", StoreError, "safetensors is missing or damaged; run the same command", capsys)
     parameters.unlink()
-    fails(record, experiment / "images", StoreError, "safetensors is gone or damaged; run the same command", capsys)
+    fails(record, experiment / "images", StoreError, "safetensors is missing or damaged; run the same command", capsys)
     facts = read_record(record)
     write_record(record.parent, replace(facts, artifacts={}))
-    fails(record, experiment / "images", UsageError, "no parameters were kept beside it", capsys)
+    fails(record, experiment / "images", UsageError, "its parameters were not kept", capsys)
 
 
 def test_a_failed_record_is_one_line(record: Path, experiment: Path, capsys: Any) -> None:
