@@ -5,6 +5,7 @@ from __future__ import annotations
 from brainbench.fitting.aligned_features import AlignedFeatures
 from brainbench.fitting.blur import blurred
 from brainbench.fitting.channel_align import ChannelAlign, Linear
+from brainbench.fitting.closed_form import ClosedReadOut, close
 from brainbench.fitting.engine import Training, train
 from brainbench.fitting.fit_state import FitState
 from brainbench.fitting.fitted import FittedModel, fit_model, restore_model
@@ -35,6 +36,7 @@ __all__ = [
     "AlignedFeatures",
     "ChannelAlign",
     "Checkpoints",
+    "ClosedReadOut",
     "EncoderModel",
     "FitState",
     "FittedModel",
@@ -48,6 +50,7 @@ __all__ = [
     "Training",
     "TrainingData",
     "blurred",
+    "close",
     "entropy_penalty",
     "evaluating",
     "fit_model",

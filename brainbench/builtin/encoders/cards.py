@@ -42,6 +42,17 @@ _ALIGN = Setting(
     "align", str, "shared", "local and global tokens of a layer: one channel align, or two", ("shared", "separate")
 )
 
+_CHANNELS = (
+    Setting(
+        "channels",
+        str,
+        "closed",
+        "weights of channels: closed: solved for, given the selectors; gradient: learned beside them, as recipe=paper does",
+        ("closed", "gradient"),
+    ),
+    Setting("principal", int, 0, "principal channels of a layer solved for; 0: as many as are affordable", minimum=0),
+)
+
 
 def _factortopy(
     name: str, summary: str, selectors: tuple[str, ...] = ("space", "layer", "scale"), default: bool = False
@@ -50,7 +61,7 @@ def _factortopy(
         name=name,
         loader=partial(lazy("brainbench.builtin.encoders.factortopy:load"), variant=name),
         summary=summary,
-        settings=(*_RECIPE, *_SELECTORS, _ALIGN),
+        settings=(*_RECIPE, *_SELECTORS, _ALIGN, *_CHANNELS),
         libraries=("torch",),
         default=default,
         demo_steps=300,

@@ -16,6 +16,7 @@ from brainbench.fitting import (
     RECIPES,
     SELECTORS,
     ChannelAlign,
+    ClosedReadOut,
     EncoderModel,
     FittedModel,
     FreeSelectors,
@@ -23,6 +24,7 @@ from brainbench.fitting import (
     TopologicalSelectors,
     TrainingData,
     blurred,
+    close,
     entropy_penalty,
     evaluating,
     fit_model,
@@ -70,20 +72,32 @@ VARIANTS = {
 def load(*, variant: str, settings: Mapping[str, Any]) -> FactorTopy:
     """The encoder of the card of this name."""
     return FactorTopy(
-        RECIPES[settings["recipe"]].with_settings(settings), VARIANTS[variant], separate=settings["align"] == "separate"
+        RECIPES[settings["recipe"]].with_settings(settings),
+        VARIANTS[variant],
+        separate=settings["align"] == "separate",
+        closed=settings["channels"] == "closed" and settings["recipe"] != "paper",
+        principal=settings["principal"],
     )
 
 
 @dataclass(frozen=True)
 class FactorTopy:
-    """The encoder. separate: whether global tokens have a channel align of their own."""
+    """The encoder.
+
+    separate: whether global tokens have a channel align of their own; closed: whether the channel weights that predict are
+    solved for once the selectors are found; principal: channels kept of a layer then, 0 for as many as are affordable.
+    """
 
     recipe: Recipe
     variant: Variant
     separate: bool = False
+    closed: bool = False
+    principal: int = 0
 
     def fit(self, features: Features, responses: Responses, context: FitContext) -> FittedModel:
-        """Fit on train, choose on val. Without coordinates the selectors are free, and a note says so.
+        """Fit on train, choose on val; channel weights in closed form are those of train and val together.
+
+        Without coordinates the selectors are free, and a note says so.
 
         Raises DataError when coordinates, tokens or responses cannot be used, or when the fit diverges.
         """
@@ -93,7 +107,11 @@ class FactorTopy:
         )
         coordinates = _coordinates(responses, data.voxels) if self.variant.topology else None
         model = self._model(features, data.voxels, coordinates, context.seed)
-        fitted = fit_model(model, data, self.recipe, context)
+        fitted = fit_model(model, data, self.recipe, _inside(context, "selectors"))
+        if self.closed:
+            # Whatever the learned weights are worth, others predict now.
+            notes = (*data.notes, *self._close(model, data, features, _inside(context, "channels")))
+            fitted = replace(fitted, units=data.units, notes=notes)
         return replace(
             fitted,
             selectors=model.selected(features.layers, data.tokens_of(_some(data), context.device)),
@@ -103,7 +121,16 @@ class FactorTopy:
     def restore(self, parameters: Mapping[str, Tensor], features: Features, device: str) -> FittedModel:
         """Return the fit with these parameters, for features of the same layers; raises DataError if they are not its own."""
         coordinates = parameters.get("model.selectors.coordinates")
-        return restore_model(lambda voxels: self._model(features, voxels, coordinates), parameters, features, device)
+
+        def model(voxels: int) -> FactorTopyModel:
+            made = self._model(features, voxels, coordinates)
+            if self.closed:
+                made.solved = ClosedReadOut.shaped(
+                    features.channels, self.recipe.dim, made.grid, parameters, "model.solved."
+                )
+            return made
+
+        return restore_model(model, parameters, features, device)
 
     def _model(self, features: Features, voxels: int, coordinates: Tensor | None, seed: int = 0) -> FactorTopyModel:
         return FactorTopyModel(
@@ -116,6 +143,23 @@ class FactorTopy:
             self.variant,
             separate=self.separate,
         )
+
+    def _close(
+        self, model: FactorTopyModel, data: TrainingData, features: Features, context: FitContext
+    ) -> tuple[str, ...]:
+        with evaluating(model):
+            model.solved, notes = close(
+                data,
+                features.channels,
+                model.grid,
+                model.selectors(),
+                context,
+                align=model.align,
+                seen=model.seen,
+                kept=self.principal,
+                memory=self.recipe.memory,
+            )
+        return notes
 
 
 class FactorTopyModel(EncoderModel):
@@ -153,14 +197,17 @@ class FactorTopyModel(EncoderModel):
             torch.randn(voxels, recipe.dim, generator=generator) * (gain * INITIAL_SD / sqrt(recipe.dim))
         )
         self.constant = nn.Parameter(torch.zeros(voxels))
+        self.solved: ClosedReadOut | None = None
 
     def forward(self, tokens: Sequence[Tensor]) -> Tensor:
         """Per layer [B, H*W + 1, C_l] -> responses [B, V]."""
         return self.predictor()(tokens)
 
     def predictor(self) -> Callable[[Sequence[Tensor]], Tensor]:
-        """``forward``, with what every voxel selects computed once."""
-        selection, weights = self.selectors(), self._weights()
+        """``forward``, with what every voxel selects computed once; with the weights that were solved for, if they were."""
+        selection, weights, solved = self.selectors(), self._weights(), self.solved
+        if solved is not None:
+            return lambda tokens: solved.responses(self.seen(tokens), self.align, selection)
         return lambda tokens: read_out(self._aligned(tokens), self.grid, selection, weights) + self.constant
 
     def loss(self, tokens: Sequence[Tensor], observed: Tensor, penalty: float, blur: float = 0.0) -> Tensor:
@@ -173,10 +220,11 @@ class FactorTopyModel(EncoderModel):
         return loss + penalty * entropy_penalty(selection.layer)
 
     def _aligned(self, tokens: Sequence[Tensor]) -> Tensor:
-        aligned: Tensor = self.align(self._seen(tokens))
+        aligned: Tensor = self.align(self.seen(tokens))
         return aligned
 
-    def _seen(self, tokens: Sequence[Tensor]) -> Sequence[Tensor]:
+    def seen(self, tokens: Sequence[Tensor]) -> Sequence[Tensor]:
+        """Tokens as the voxels can read them: without a space selector, the mean over the grid and the global token."""
         if "space" in self.chosen:
             return tokens
         return [torch.cat([t[:, :-1].mean(dim=1, keepdim=True), t[:, -1:]], dim=1) for t in tokens]
@@ -191,7 +239,7 @@ class FactorTopyModel(EncoderModel):
         """
         with evaluating(self):
             space, layer, scale = self.selectors()
-            correlation, likeness = layer_likeness(self._seen(tokens), self._aligned(tokens), self.channel)
+            correlation, likeness = layer_likeness(self.seen(tokens), self._aligned(tokens), self.channel)
         found = {"space": space.mean(dim=1), "layer": layer, "scale": scale}
         return Selectors(
             layers=tuple(layers),
@@ -200,6 +248,11 @@ class FactorTopyModel(EncoderModel):
             likeness=likeness,
             **{name: _array(found[name]) for name in self.chosen},
         )
+
+
+def _inside(context: FitContext, folder: str) -> FitContext:
+    """The same context, with a folder inside its own."""
+    return context if context.folder is None else replace(context, folder=context.folder / folder)
 
 
 def _some(data: TrainingData) -> np.ndarray:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -167,7 +168,7 @@ def test_free_selectors_find_the_layers_too_and_say_nothing(memory_features: Mak
     features, responses, truth = planted(memory_features, noise=0.1)
     fitted: Any = load(NO_TOPOLOGY, steps=150, batch_size=32, dim=16).fit(features, responses, CONTEXT)
     assert correlation(fitted, truth) > 0.8
-    assert fitted.notes == ()
+    assert not any("coordinates" in note for note in fitted.notes)
     assert not any("coordinates" in name for name in fitted.parameters())
 
 
@@ -232,6 +233,58 @@ def test_selectors_have_the_contract_s_shapes(memory_features: MakeFeatures) -> 
     np.testing.assert_allclose(chosen.layer.sum(1), 1, rtol=1e-5)
 
 
+@pytest.mark.parametrize("name", VARIANTS)
+def test_channels_in_closed_form_predict_better_than_learned_ones(name: str, memory_features: MakeFeatures) -> None:
+    features, responses, _ = planted(memory_features, voxels=30, images=200)
+    test = responses.rows("test")
+    found: dict[str, Any] = {
+        kind: load(CARDS[name], steps=60, channels=kind).fit(features, responses, CONTEXT)
+        for kind in ("closed", "gradient")
+    }
+    closed, gradient = (r2_score(responses.values[test], fit.predict(features, test)) for fit in found.values())
+    assert closed > gradient + 0.05
+    # The selectors are the same.
+    for kind in CARDS[name].selectors:
+        np.testing.assert_array_equal(*(getattr(fit.selectors, kind) for fit in found.values()))
+    # Of these few voxels, aligned channels summed over layers or all channels of all layers.
+    assert found["closed"].parameters()["model.solved.weights"].shape in [(30, 16), (30, 6 * 12)]
+    assert not any("solved" in key for key in found["gradient"].parameters())
+
+
+def test_few_principal_channels_can_be_asked_for(memory_features: MakeFeatures) -> None:
+    features, responses, _ = planted(memory_features, voxels=10, images=60)
+    # Three steps align nothing: layers are read side by side.
+    fitted: Any = load(steps=3, principal=4).fit(features, responses, CONTEXT)
+    parameters = fitted.parameters()
+    assert parameters["model.solved.weights"].shape == (10, 6 * 4)
+    assert parameters["model.solved.kept.basis_5"].shape == (12, 4)
+    assert "channels in closed form: the 4 leading principal channels of every layer that has more" in fitted.notes
+
+
+def test_channels_that_were_stopped_are_gone_on_with_to_the_same_bytes(
+    memory_features: MakeFeatures, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    features, responses, _ = planted(memory_features, voxels=40, images=60)
+    # One voxel a block.
+    monkeypatch.setattr("brainbench.fitting.closed_form.solver._FIGURES", 1)
+    encoder = load(steps=3)
+    whole = encoder.fit(features, responses, CONTEXT)
+
+    def stop(done: int, total: int, figure: str) -> None:
+        if figure.startswith("channels") and done > 15:
+            raise KeyboardInterrupt
+
+    monkeypatch.setattr("brainbench.fitting.fit_store._REST_S", -1.0)
+    monkeypatch.setattr("brainbench.fitting.fit_store._REST_COSTS", -1.0)
+    with pytest.raises(KeyboardInterrupt, match=r"the fit is kept at (1[6-9]|[23]\d) of 40 voxels"):
+        encoder.fit(features, responses, FitContext(0, "cpu", stop, tmp_path))
+    seen = list[str]()
+    goes_on = FitContext(0, "cpu", lambda done, total, figure: seen.append(figure), tmp_path)
+    assert same(encoder.fit(features, responses, goes_on), whole)
+    first = next(figure for figure in seen if figure.startswith("channels"))
+    assert int(first.split()[2]) > 16
+
+
 def test_layers_of_unequal_width_and_the_paper_recipe_fit(memory_features: MakeFeatures) -> None:
     rng = np.random.default_rng(0)
     features = memory_features([rng.normal(size=(40, c, 8, 8)).astype(np.float32) for c in (3, 9, 4)])
@@ -247,6 +300,7 @@ def test_layers_of_unequal_width_and_the_paper_recipe_fit(memory_features: MakeF
     fitted = load(recipe="paper", steps=3).fit(features, responses, CONTEXT)
     parameters = fitted.parameters()
     assert [tuple(parameters[f"model.align.layers.{i}"].shape) for i in range(3)] == [(128, 3), (128, 9), (128, 4)]
+    assert not any("solved" in key for key in parameters)
     assert fitted.history[-1]["step"] == 3
 
 

@@ -1,0 +1,251 @@
+"""The finish of a fit: tokens and responses of train and val, read once, and the channel weights that follow from the selectors."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from brainbench.backbones.checkpoints import state_sha256
+from brainbench.errors import StoreError
+from brainbench.fitting.blur import blurred
+from brainbench.fitting.closed_form.channels import KeptChannels, principal_channels
+from brainbench.fitting.closed_form.penalties import Folds, image_folds
+from brainbench.fitting.closed_form.places import place_shares
+from brainbench.fitting.closed_form.solver import Problem, operations, solve
+from brainbench.fitting.fit_state import Snapshot
+from brainbench.fitting.fit_store import FitStore
+from brainbench.fitting.readout.selection import Selection, read_out
+from brainbench.fitting.token_reader import chunks
+from brainbench.fitting.training_data import TrainingData
+from brainbench.types import FitContext
+from brainbench.util.hashing import digest
+from brainbench.util.memory import budget
+
+# How far a voxel's places may reach, as the sd of a Gaussian over the grid, in places.
+WIDTHS = (0.0, 0.6, 1.2, 1.8)
+# Voxels by which the width is chosen.
+_SAMPLE = 32
+# Operations that a solution may take: so many, and so many more for each response. See docs/decisions/020.
+_OPERATIONS, _OPERATIONS_EACH = 2e12, 2e5
+_KEPT = (1024, 768, 512, 384, 256, 192, 128, 96, 64, 48, 32, 24, 16, 12, 8, 4, 2, 1)
+_TRIALS = 512
+
+See = Callable[[Sequence[Tensor]], Sequence[Tensor]]
+
+
+class ClosedReadOut(nn.Module):
+    """What predicts: a read-out with the weights that were solved for.
+
+    kept: channels of every layer, side by side, or None where layers are summed in their aligned channels; grid: (H, W);
+    weights: [V, sum of k_l], or [V, D]; constant: [V]; width: how far places reach, in places.
+    """
+
+    weights: Tensor
+    constant: Tensor
+    width: Tensor
+
+    def __init__(
+        self, kept: KeptChannels | None, grid: tuple[int, int], weights: Tensor, constant: Tensor, width: Tensor
+    ) -> None:
+        super().__init__()
+        self.kept, self.grid = kept, grid
+        self.register_buffer("weights", weights)
+        self.register_buffer("constant", constant)
+        self.register_buffer("width", width)
+
+    @classmethod
+    def shaped(
+        cls, channels: Sequence[int], dim: int, grid: tuple[int, int], parameters: Mapping[str, Tensor], prefix: str
+    ) -> ClosedReadOut:
+        """One into which the state with these names, after ``prefix``, can be loaded; raises KeyError if it is not there.
+
+        channels: C_l; dim: D, of the channel align.
+        """
+        own = [torch.empty_like(parameters[f"{prefix}{name}"]) for name in ("weights", "constant", "width")]
+        bases = [parameters.get(f"{prefix}kept.basis_{layer}") for layer in range(len(channels))]
+        kept = KeptChannels(channels, [None if b is None else torch.empty_like(b) for b in bases])
+        return cls(kept if sum(kept.kept) == own[0].shape[1] else None, grid, *own)
+
+    def responses(self, tokens: Sequence[Tensor], align: See, selection: Selection) -> Tensor:
+        """Per layer [B, P, C_l] -> standardised responses [B, V]; align: to per layer [B, P, D]."""
+        width = float(self.width)
+        if self.kept is None:
+            aligned = blurred(torch.stack(list(align(tokens))), self.grid, width)
+            return read_out(aligned, self.grid, selection, self.weights) + self.constant
+        result = self.constant.expand(len(tokens[0]), -1)
+        for number, own in enumerate(torch.split(self.weights, list(self.kept.kept), dim=1)):
+            read = blurred(self.kept.layer(number, tokens[number])[None], self.grid, width)
+            layer = selection._replace(layer=selection.layer[:, number : number + 1])
+            result = result + read_out(read, self.grid, layer, own)
+        return result
+
+
+def close(
+    data: TrainingData,
+    channels: Sequence[int],
+    grid: tuple[int, int],
+    selection: Selection,
+    context: FitContext,
+    *,
+    align: See,
+    seen: See = lambda tokens: tokens,
+    kept: int = 0,
+    memory: float = 0.0,
+) -> tuple[ClosedReadOut, tuple[str, ...]]:
+    """Solve for the channel weights of all voxels, on train and val together; returns the read-out, and notes.
+
+    Voxels read either the layers' aligned channels, summed with the layer weights (equation 1), or the layers' own channels side by
+    side, each layer times its weight: whichever, solved on train, predicts val better; so for how far places reach.
+
+    selection: what every voxel reads; align: tokens that were ``seen`` -> per layer [B, P, D], learned on train; seen: what is
+    done to tokens before they are read; kept: principal channels kept of a layer, 0: as many as are affordable; memory: GB of
+    tokens, as in ``load_training_data``. With a folder in ``context`` a stopped solution goes on where it was.
+    """
+    rows = np.sort(np.concatenate([data.train, data.val]))
+    images, shown, counts = np.unique(data.stimulus[rows], return_inverse=True, return_counts=True)
+    selection = Selection(*(t.detach().cpu() for t in selection))
+    shares, folds = place_shares(grid, selection), image_folds(len(images), context.seed)
+
+    def batches() -> Iterable[Sequence[Tensor]]:
+        return (seen(data.tokens_of(part, context.device)) for part in chunks(images))
+
+    places = int((shares != 0).sum(dim=1).max())
+
+    def cost(width: int) -> float:
+        return min(operations(len(images), places, width, folds)) * data.voxels
+
+    limit = _OPERATIONS + _OPERATIONS_EACH * len(images) * data.voxels
+    most = budget(memory) / (8 * len(images) * (grid[0] * grid[1] + 1))
+    wanted = kept or affordable(channels, lambda width: cost(width) <= limit and width <= most)
+    keep = principal_channels(channels, wanted, batches).to(context.device)
+    aside = Problem(
+        tokens=torch.cat([keep(tokens) for tokens in batches()]),
+        kept=keep.kept,
+        responses=_mean_responses(data, rows, shown, counts),
+        trials=torch.from_numpy(counts).double(),
+        shares=shares,
+        layer=selection.layer,
+        folds=folds,
+    )
+    aligned = [torch.cat(list(align(tokens)), dim=2) for tokens in batches()]
+    dim = aligned[0].shape[2] // len(channels)
+    summed = replace(aside, tokens=torch.cat(aligned), kept=(dim,) * len(channels), summed=True)
+    # An image of both splits, which no dataset should have, is one of train.
+    val = ~np.isin(images, data.stimulus[data.train])
+    problem, width = _chosen([summed, aside], grid, torch.from_numpy(val))
+    notes = []
+    if not problem.summed and wanted < max(channels):
+        notes.append(f"channels in closed form: the {wanted} leading principal channels of every layer that has more")
+    if width:
+        notes.append(f"what voxels read reaches {width:g} places around, chosen on the val split")
+    store = None
+    if context.folder is not None:
+        identity = [
+            data.key,
+            context.seed,
+            context.device,
+            wanted,
+            width,
+            problem.summed,
+            _sha(shares, selection.layer),
+        ]
+        store = FitStore(context.folder, digest([*identity, _sha(problem.tokens[:1])]))
+    weights, constant = _solved(_reaching(problem, grid, width), store, context)
+    own = (weights.to(context.device), constant.to(context.device), torch.tensor(width, device=context.device))
+    return ClosedReadOut(None if problem.summed else keep, grid, *own), tuple(notes)
+
+
+def affordable(channels: Sequence[int], fits: Callable[[int], bool]) -> int:
+    """How many channels of a layer can be kept: all, if so many of all layers together ``fits``, else a round number."""
+    sizes = [max(channels), *(k for k in _KEPT if k < max(channels))]
+    return next((k for k in sizes if fits(sum(min(c, k) for c in channels))), sizes[-1])
+
+
+def _chosen(problems: Sequence[Problem], grid: tuple[int, int], val: Tensor) -> tuple[Problem, float]:
+    """The problem and the width whose solution on train misses val the least, in a sample of the voxels."""
+    voxels = len(problems[0].shares)
+    some = torch.arange(0, voxels, max(1, -(-voxels // _SAMPLE)))
+    best, least = (problems[0], 0.0), float("inf")
+    for problem in problems:
+        sample = replace(
+            problem,
+            responses=problem.responses[:, some],
+            shares=problem.shares[some],
+            layer=problem.layer[some],
+            folds=Folds((~val).long(), 1),
+        )
+        for width in WIDTHS if grid != (1, 1) else (0.0,):
+            missed = float(solve(_reaching(sample, grid, width)).missed.sum())
+            if missed < least:
+                best, least = (problem, width), missed
+    return best
+
+
+def _reaching(problem: Problem, grid: tuple[int, int], width: float) -> Problem:
+    return replace(problem, tokens=blurred(problem.tokens[None], grid, width)[0])
+
+
+def _mean_responses(data: TrainingData, rows: np.ndarray, shown: np.ndarray, counts: np.ndarray) -> Tensor:
+    """[n, V], the mean over each image's trials, on the CPU."""
+    result = torch.zeros(len(counts), data.voxels)
+    for start in range(0, len(rows), _TRIALS):
+        # Added on the CPU: on a GPU the order of additions, and so the last digits, would change from run to run.
+        block = data.observed(rows[start : start + _TRIALS]).cpu()
+        result.index_add_(0, torch.from_numpy(shown[start : start + _TRIALS]), block)
+    return result / torch.from_numpy(counts).to(result.dtype)[:, None]
+
+
+def _solved(problem: Problem, store: FitStore | None, context: FitContext) -> tuple[Tensor, Tensor]:
+    """(weights [V, p], constant [V]), kept in ``store`` on the way."""
+    parts: dict[str, dict[str, Tensor]] = {}
+    waiting: list[tuple[Tensor, Sequence[Tensor]]] = []
+    voxels, count = len(problem.shares), 0
+
+    def keep() -> None:
+        if store is not None and waiting:
+            columns = zip(*(found for _, found in waiting), strict=True)
+            parts[f"channels-{len(parts)}"] = {
+                "voxels": torch.cat([block for block, _ in waiting]),
+                **{f"part_{number}": torch.cat(list(column)) for number, column in enumerate(columns)},
+            }
+            waiting.clear()
+            store.save(Snapshot({}, parts))
+
+    def ready(block: Tensor, found: Sequence[Tensor]) -> None:
+        nonlocal count
+        count += len(block)
+        waiting.append((block, found))
+        context.progress(count, voxels, f"channels of {count} of {voxels} voxels")
+        if store is not None and store.due:
+            keep()
+
+    if store is not None:
+        parts.update(_found(store, context))
+    done = [(part["voxels"], [part[f"part_{number}"] for number in range(4)]) for part in parts.values()]
+    count = sum(len(block) for block, _ in done)
+    try:
+        solution = solve(problem, done=done, ready=ready)
+    except KeyboardInterrupt:
+        keep()
+        if store is None:
+            raise
+        raise KeyboardInterrupt(f"the fit is kept at {count} of {voxels} voxels") from None
+    keep()
+    return solution.weights, solution.constant
+
+
+def _found(store: FitStore, context: FitContext) -> dict[str, dict[str, Tensor]]:
+    try:
+        found = store.load()
+    except StoreError as reason:
+        context.message(f"{reason}; the channels are solved for again")
+        return {}
+    return {} if found is None else {name: dict(part) for name, part in found.parts.items()}
+
+
+def _sha(*tensors: Tensor) -> str:
+    return state_sha256(nn.ParameterList([nn.Parameter(t, requires_grad=False) for t in tensors]))
