@@ -30,7 +30,7 @@ WIDTHS = (0.0, 0.6, 1.2, 1.8)
 # Voxels by which the width is chosen.
 _SAMPLE = 32
 # Operations that a solution may take: so many, and so many more for each response. See docs/decisions/020.
-_OPERATIONS, _OPERATIONS_EACH = 2e12, 2e5
+_OPERATIONS, _OPERATIONS_EACH = 2.5e12, 2e5
 _KEPT = (1024, 768, 512, 384, 256, 192, 128, 96, 64, 48, 32, 24, 16, 12, 8, 4, 2, 1)
 _TRIALS = 512
 
