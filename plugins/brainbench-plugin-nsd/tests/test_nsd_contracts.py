@@ -1,0 +1,9 @@
+from brainbench.testing import DatasetContract
+
+
+class TestNSD(DatasetContract):
+    name = "nsd"
+
+
+class TestAlgonauts(DatasetContract):
+    name = "algonauts2023"
