@@ -150,6 +150,9 @@ class MetricResult:
     draws: dict[str, str] = field(default_factory=dict)
     """For scores with an interval: the difference from the score on each of 1,000 draws of the test images, in half
     precision, packed as base64."""
+    code: str = ""
+    """sha256 of the code that computed the scores: the metric's plugin and the parts of brainbench that it builds on. Other
+    code scores anew."""
 
 
 @dataclass(frozen=True)

@@ -62,7 +62,7 @@ def run(
         results: folder of the records.
         leaderboards: folder of the boards.
         keep: ``all``, or ``scores`` to keep records alone.
-        fresh: run again what is already there.
+        fresh: run again what is already there, tokens included.
         dry_run: run nothing; return one row a job with its estimated memory and disk in MB.
         report: hears what the run is doing; nothing is printed without one.
 

@@ -70,7 +70,7 @@ import click
 )
 @click.option("--no-controls", is_flag=True, help="Leave out pixels, random, shuffled and the untrained twins.")
 @click.option("--dry-run", is_flag=True, help="Print the jobs with their memory and disk, and stop.")
-@click.option("--fresh", is_flag=True, help="Repeat finished jobs.")
+@click.option("--fresh", is_flag=True, help="Repeat finished jobs, tokens included.")
 @click.option("--json", "as_json", is_flag=True, help="Print the records as a JSON list.")
 def run(no_controls: bool, dry_run: bool, as_json: bool, **options: Any) -> int:
     """Fit encoders from networks to brains, score them and write a leaderboard.

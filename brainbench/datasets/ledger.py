@@ -1,4 +1,4 @@
-"""What was found out about a file, remembered for as long as its size and modification time stay the same."""
+"""What was found out about a file, remembered for as long as its size, times of change and inode stay the same."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from typing import Any
 import PIL
 
 from brainbench.errors import DataError, StoreError
-from brainbench.util.files import write_atomically
+from brainbench.util.files import file_state, write_atomically
 
 Fact = dict[str, Any]
-# Another Pillow may decode a jpeg to other pixels; 1 is the format of this file.
-_EDITION = f"1, Pillow {PIL.__version__}"
+# Another Pillow may decode a jpeg to other pixels; 2 is the format of this file.
+_EDITION = f"2, Pillow {PIL.__version__}"
 
 
 class Ledger:
@@ -102,10 +102,9 @@ def _read(path: Path) -> dict[str, Any]:
 
 def _state(path: Path) -> list[int]:
     try:
-        status = path.stat()
+        return [*file_state(path)]
     except OSError as problem:
         raise DataError(f"{path} cannot be read: {problem.strerror}") from problem
-    return [status.st_size, status.st_mtime_ns]
 
 
 def _attempt(look: Callable[[Path], Fact], path: Path) -> Fact | DataError:

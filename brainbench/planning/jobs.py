@@ -188,6 +188,7 @@ def _job(
 ) -> Job:
     tokens, responses = token_request(backbone, data.readable(subject), grid), data.survey(subject, images)
     source: dict[str, Any] = {"dataset": data.card.name, "version": data.dataset.version, "subject": subject}
+    source["code"] = keys.code_digest(data.card, data.plugin)
     if responses is not None:
         source |= {"responses": responses.key, "split": responses.split_hash}
     if isinstance(backbone, BackbonePick) and backbone.card.shuffles:

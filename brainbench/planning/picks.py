@@ -15,6 +15,7 @@ from brainbench.plugins import Plugin
 from brainbench.protocols import Dataset
 from brainbench.registry import JOIN, C, Entry, Registry, split_list
 from brainbench.types import Weights
+from brainbench.util.hashing import digest
 
 UNTRAINED = "@untrained"
 
@@ -171,6 +172,12 @@ class MetricPick(Pick[MetricCard]):
 
     settings: Mapping[str, Any]
     version: str
+
+    @property
+    def code(self) -> str:
+        """What its figures depend on besides the version: its plugin's code and the libraries on its card."""
+        facts = keys.card_facts(self.card, self.plugin, {})
+        return digest([facts["code"], facts["libraries"]])
 
 
 @dataclass(frozen=True)

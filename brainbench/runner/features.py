@@ -58,11 +58,19 @@ class FeatureReader:
     """Provides requested tokens: from the store, or by running the backbone over what the store lacks.
 
     It keeps one backbone loaded at a time and one verdict per key: a backbone that failed once is not tried again. Other
-    ``requests`` for the same network and images (another grid, another time step) are computed in the same pass.
+    ``requests`` for the same network and images (another grid, another time step) are computed in the same pass. With
+    ``fresh``, tokens in the store are computed again, once.
     """
 
-    def __init__(self, folders: Folders, device: str, report: Reporter, requests: Iterable[TokenRequest] = ()) -> None:
-        self.folders, self.device, self.report = folders, device, report
+    def __init__(
+        self,
+        folders: Folders,
+        device: str,
+        report: Reporter,
+        requests: Iterable[TokenRequest] = (),
+        fresh: bool = False,
+    ) -> None:
+        self.folders, self.device, self.report, self.fresh = folders, device, report, fresh
         # Pass -> features key -> a request that this pass can serve.
         self._passes: dict[str, dict[str, NetworkRequest]] = {}
         for request in requests:
@@ -142,7 +150,7 @@ class FeatureReader:
                     self._stores[task.request.key] = task.store
 
     def _task(self, request: NetworkRequest) -> FeatureTask:
-        store = FeatureStore.find(self.folders.features / request.key, request.key)
+        store = None if self.fresh else FeatureStore.find(self.folders.features / request.key, request.key)
         gaps, damaged = store.gaps() if store else (chunks(len(request.stimuli)), 0)
         why, display = self._why(request, store, len(gaps), damaged), request.backbone.display
         log_lookup(self.folders.cache, request.key, display, why)
@@ -151,6 +159,8 @@ class FeatureReader:
         return FeatureTask(request, store, gaps)
 
     def _why(self, request: NetworkRequest, store: FeatureStore | None, gaps: int, damaged: int) -> str:
+        if self.fresh:
+            return "computed again: a fresh run was asked for"
         if store is None:
             return what_differs(self.folders.cache, dict(request.ingredients))
         if damaged:

@@ -47,7 +47,9 @@ class Run:
     _features: FeatureReader = field(init=False)
 
     def __post_init__(self) -> None:
-        self._features = FeatureReader(self.folders, self.device, self.report, [job.tokens for job in self.plan.jobs])
+        self._features = FeatureReader(
+            self.folders, self.device, self.report, [job.tokens for job in self.plan.jobs], self.fresh
+        )
 
     def records(self) -> Iterator[tuple[Job, Record, bool]]:
         """Run every job. Yields (job, its record, whether the record existed already)."""
@@ -221,7 +223,11 @@ def exit_code(records: Sequence[Record]) -> int:
 
 
 def _unscored(job: Job, record: Record) -> list[MetricPick]:
-    return [m for m in job.metrics if getattr(record.metrics.get(m.name), "version", None) != m.version]
+    return [m for m in job.metrics if not _current(m, record.metrics.get(m.name))]
+
+
+def _current(pick: MetricPick, result: MetricResult | None) -> bool:
+    return result is not None and (result.version, result.code) == (pick.version, pick.code)
 
 
 def score_all(
@@ -239,7 +245,7 @@ def score_all(
         except BlamedError as error:
             failure = error.failure()
             continue
-        scored[pick.name] = replace(result, version=pick.version)
+        scored[pick.name] = replace(result, version=pick.version, code=pick.code)
         if voxels is not None:
             per_voxel[pick.name] = np.asarray(voxels, dtype=np.float32)
     return scored, per_voxel, failure

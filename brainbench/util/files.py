@@ -84,6 +84,15 @@ def remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
+def file_state(path: Path) -> tuple[int, ...]:
+    """Numbers that change whenever a file's bytes do: size, times of change (ns) and inode.
+
+    The time of modification alone can be set (``rsync -t``, ``tar``); nobody can set the time of the inode's last change.
+    """
+    stat = path.stat()
+    return (stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino)
+
+
 @contextmanager
 def locked(path: Path) -> Iterator[None]:
     """Hold the lock file ``path``, so that two processes never do the same work; the lock goes with the process that holds it."""

@@ -1,13 +1,17 @@
 from __future__ import annotations
 
+import os
 import sys
+from collections.abc import Callable, Iterator
+from importlib import invalidate_caches
 from pathlib import Path
 
 import pytest
 import toy
 from PIL import Image
 
-from brainbench import lazy
+from brainbench import BackboneCard, DatasetCard, EncoderCard, MetricCard, lazy
+from brainbench.cards import Card
 from brainbench.planning import keys
 from brainbench.planning.backbones import pick_backbones
 from brainbench.planning.settings import Assignments
@@ -35,15 +39,81 @@ def test_the_key_changes_with_everything_that_matters_and_with_nothing_else() ->
     assert keys.features_key(facts(batch=4), "images", "8")[0] == base
 
 
-def test_an_edited_loader_gives_another_key(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.fixture
+def site(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
+    """A folder of installed code; caches of what is installed are emptied, as they are in a new process."""
     monkeypatch.syspath_prepend(str(tmp_path))
-    module = tmp_path / "edited_loader.py"
-    module.write_text("def load(): return 1")
-    card = toy.BackboneCard(name="x", loader=lazy("edited_loader:load"))
+    yield tmp_path
+    _new_process()
+
+
+def _new_process() -> None:
+    invalidate_caches()
+    for one in (keys._packages, keys._package_digest, keys._parts_digest):
+        one.cache_clear()
+
+
+CARDS: list[Callable[[lazy], Card]] = [
+    lambda loader: BackboneCard(name="x", loader=loader),
+    lambda loader: EncoderCard(name="x", loader=loader),
+    lambda loader: MetricCard(name="x", loader=loader, needs=frozenset({"responses"}), columns={}),
+    lambda loader: DatasetCard(name="x", loader=loader),
+]
+
+
+@pytest.mark.parametrize("make", CARDS, ids=["backbone", "encoder", "metric", "dataset"])
+def test_an_edit_anywhere_in_a_plugins_package_gives_another_key(make: Callable[[lazy], Card], site: Path) -> None:
+    (site / "edited/deep").mkdir(parents=True)
+    (site / "edited/loader.py").write_text("def load(): return 1")
+    helper = site / "edited/deep/table.json"
+    helper.write_text("1")
+    card = make(lazy("edited.loader:load"))
     before = keys.card_facts(card, PLUGIN, {})
-    module.write_text("def load(): return 22")
+    helper.write_text("2")
+    assert keys.card_facts(card, PLUGIN, {}) == before  # read once per process
+    _new_process()
     assert keys.card_facts(card, PLUGIN, {}) != before
-    assert "edited_loader" not in sys.modules
+    assert "edited" not in sys.modules
+
+
+def test_every_package_of_a_distribution_counts(site: Path) -> None:
+    facts = site / "twoparts-1.0.dist-info"
+    facts.mkdir()
+    (facts / "METADATA").write_text("Metadata-Version: 2.1\nName: twoparts\nVersion: 1.0\n")
+    (facts / "entry_points.txt").write_text("[brainbench]\ntwo = part_one\n")
+    (facts / "RECORD").write_text("part_one.py,,\npart_two/__init__.py,,\npart_two/net.py,,\n")
+    (site / "part_two").mkdir()
+    for name in ("part_one.py", "part_two/__init__.py", "part_two/net.py"):
+        (site / name).write_text("1")
+    card, plugin = BackboneCard(name="x", loader=lazy("part_one:load")), Plugin("two", "twoparts", "1.0")
+    found = set()
+    for name in ("part_one.py", "part_two/net.py", "part_two/net.py"):
+        found.add(keys.code_digest(card, plugin))
+        (site / name).write_text((site / name).read_text() + "2")
+        _new_process()
+    assert len(found) == 3
+
+
+def test_the_code_that_plugins_build_on_counts_for_their_kind_alone(
+    site: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    read = keys.file_sha256
+    before = [keys.code_digest(make(lazy("nowhere:load")), PLUGIN) for make in CARDS]
+    monkeypatch.setattr(keys, "file_sha256", lambda path: "edited" if "fitting" in Path(path).parts else read(path))
+    _new_process()
+    after = [keys.code_digest(make(lazy("nowhere:load")), PLUGIN) for make in CARDS]
+    assert [one == other for one, other in zip(before, after, strict=True)] == [True, False, False, True]
+
+
+def test_a_file_is_read_again_when_another_with_its_size_and_time_takes_its_place(tmp_path: Path) -> None:
+    file = tmp_path / "weights"
+    file.write_bytes(b"one")
+    os.utime(file, (1, 1))
+    before = keys.file_digest(file)
+    (tmp_path / "draft").write_bytes(b"two")
+    os.utime(tmp_path / "draft", (1, 1))
+    (tmp_path / "draft").replace(file)
+    assert keys.file_digest(file) != before
 
 
 def test_weights_are_told_apart_by_content(tmp_path: Path) -> None:

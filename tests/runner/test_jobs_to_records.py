@@ -15,6 +15,7 @@ import toy
 from PIL import Image
 
 from brainbench import PluginError, Responses, Score, Selectors, Setting, Stimuli, StoreError, Tokens, UsageError
+from brainbench.planning import keys
 from brainbench.planning.request import Request
 from brainbench.plugins import Plugin
 from brainbench.records import Record
@@ -79,6 +80,28 @@ def test_another_metric_version_scores_the_stored_predictions_without_a_fit(runs
     assert first.metrics["r2"].values["all"] == pytest.approx(3, abs=0.01)
 
 
+def test_other_code_of_a_metric_scores_anew_under_the_same_version(runs: Runs, monkeypatch: pytest.MonkeyPatch) -> None:
+    runs()
+    before, digest = toy.ToyEncoder.fits, keys.code_digest
+    monkeypatch.setattr(toy.ToyMetric, "score", lambda self, inputs: Score({"all": 0.25}))
+    monkeypatch.setattr(
+        keys, "code_digest", lambda card, plugin: "edited" if card.name == "r2" else digest(card, plugin)
+    )
+    again = [r for r in runs() if r.encoder]
+    assert [r.metrics["r2"].values["all"] for r in again] == [0.25, 0.25]
+    assert toy.ToyEncoder.fits == before
+
+
+def test_a_fresh_run_reads_no_stored_tokens(runs: Runs) -> None:
+    net = toy.ToyNet()
+    registry = toy.registry([toy.backbone(make=lambda: net)])
+    stored = next(r for r in runs(registry) if r.encoder)
+    net.scale, net.images = 0.0, 0
+    fresh = next(r for r in runs(registry, fresh=True) if r.encoder)
+    assert 100 <= net.images < 200  # once for both subjects
+    assert fresh.metrics["r2"].values["all"] < 0.5 < stored.metrics["r2"].values["all"]
+
+
 def test_scored_anew_the_stored_arrays_keep_their_rois(runs: Runs, folders: Folders) -> None:
     from brainbench.results.arrays import StoredArrays
 
@@ -138,6 +161,11 @@ def test_the_artifacts_are_what_the_record_says(runs: Runs, folders: Folders) ->
     assert read_arrays(folders.results, record) is None
 
 
+def _without_records(folders: Folders) -> None:
+    for path in folders.results.glob("*.json"):
+        path.unlink()
+
+
 def test_a_damaged_chunk_alone_is_computed_again(runs: Runs, folders: Folders) -> None:
     net = toy.ToyNet()
     registry = toy.registry([toy.backbone(make=lambda: net)])
@@ -147,7 +175,8 @@ def test_a_damaged_chunk_alone_is_computed_again(runs: Runs, folders: Folders) -
     content[10] ^= 255
     chunk.write_bytes(content)
     net.images = 0
-    again = runs(registry, fresh=True)
+    _without_records(folders)
+    again = runs(registry)
     assert 36 <= net.images < 100  # the second chunk has 36 images
     assert [r.metrics["r2"].values for r in again if r.encoder] == [r.metrics["r2"].values for r in first if r.encoder]
     assert chunk.read_bytes() != content
@@ -156,7 +185,8 @@ def test_a_damaged_chunk_alone_is_computed_again(runs: Runs, folders: Folders) -
 def test_a_missing_chunk_is_not_read_as_zeros(runs: Runs, folders: Folders) -> None:
     first = runs()
     next(folders.features.glob("*/global/0/c/0/0")).unlink()
-    again = runs(fresh=True)
+    _without_records(folders)
+    again = runs()
     assert [r.metrics["r2"].values for r in again if r.encoder] == [r.metrics["r2"].values for r in first if r.encoder]
 
 
@@ -317,12 +347,13 @@ def test_two_seeds_of_a_run_twice_give_the_same_board(runs: Runs, folders: Folde
     assert (folders.leaderboards / "toydata.md").read_bytes() == board
 
 
-def test_tokens_that_are_all_zero_are_stored_all_the_same(runs: Runs) -> None:
+def test_tokens_that_are_all_zero_are_stored_all_the_same(runs: Runs, folders: Folders) -> None:
     net = toy.ToyNet(scale=0)
     registry = toy.registry([toy.backbone(make=lambda: net)])
     runs(registry)
     net.images = 0
-    runs(registry, fresh=True)
+    _without_records(folders)
+    runs(registry)
     assert net.images == 0
 
 
@@ -374,7 +405,7 @@ def test_a_disk_that_fills_between_arrays_and_parameters_leaves_neither(
     def full(*_: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device")
 
-    monkeypatch.setattr("brainbench.results.store.write_parameters", full)
+    monkeypatch.setattr("brainbench.results.artifacts.write_parameters", full)
     with pytest.raises(StoreError, match="the disk is full"):
         runs(metrics="r2")
     assert [path.name for path in folders.results.iterdir()] == [".locks"]
