@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from brainbench.backbones.in_memory import as_it_is_now
 from brainbench.cards import BackboneCard
 from brainbench.planning import estimate
 from brainbench.planning.request import DEFAULT_ENCODERS, Request
@@ -73,7 +74,8 @@ def run(
     Raises:
         UsageError, DataError, StoreError: as the command line's exit code 2.
     """
-    names, cards = _backbones(backbones)
+    names, given = _backbones(backbones)
+    cards = [as_it_is_now(card) for card in given]
     request = Request(
         backbones=names,
         encoders=_joined(encoders),

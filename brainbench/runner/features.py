@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from brainbench.backbones.checkpoints import state_sha256
+from brainbench.backbones.in_memory import lent
 from brainbench.backbones.released_weights import obtained
 from brainbench.errors import DataError, PluginError
 from brainbench.pipeline.extractor import Extractor, TokenOutput
@@ -78,6 +79,13 @@ class FeatureReader:
                 self._passes.setdefault(one.reading, {}).setdefault(one.key, one)
         self._stores: dict[str, FeatureStore | BlamedError] = {}
         self._loaded: tuple[Any, Loaded] | None = None
+        # Networks that belong to somebody else, while they are in use.
+        self._lent = ExitStack()
+
+    def release(self) -> None:
+        """Forget the network in memory; one that belongs to somebody else is given back as it was."""
+        self._loaded = None
+        self._lent.close()
 
     def read(self, request: TokenRequest) -> Features:
         """Return the complete features. Raises BlamedError if the backbone fails."""
@@ -171,6 +179,10 @@ class FeatureReader:
         pick, stimuli = tasks[0].request.backbone, tasks[0].request.stimuli
         loaded = self._load(pick, [task.name for task in tasks])
         backbone = loaded.backbone
+        for task in tasks:
+            # What is there was made by other weights, which no fact in the key has told apart.
+            if task.store is not None and task.store.weights_sha256 != loaded.sha256:
+                task.store, task.gaps = None, chunks(len(stimuli))
         extractor = Extractor(backbone.tokens, self.device, pick.settings)
         every = sorted({rows for task in tasks for rows in task.gaps}, key=lambda rows: rows.start)
         title = ", ".join(dict.fromkeys(task.request.backbone.display for task in tasks))
@@ -205,10 +217,12 @@ class FeatureReader:
         wanted = tuple(dict.fromkeys(names))
         identity = (pick, wanted)
         if self._loaded is None or self._loaded[0] != identity:
-            self._loaded = None
+            self.release()
             with blamed(pick.plugin, "load"):
                 backbone = load_backbone(pick, wanted)
-                if backbone.module is not None:
+                if backbone.module is not None and pick.card.weights == "in memory":
+                    self._lent.enter_context(lent(backbone.module, self.device))
+                elif backbone.module is not None:
                     backbone.module.to(self.device).train(False)
                 sha256 = None if backbone.module is None else state_sha256(backbone.module)
             self._loaded = (identity, Loaded(backbone, sha256))

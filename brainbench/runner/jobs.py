@@ -54,17 +54,23 @@ class Run:
     def records(self) -> Iterator[tuple[Job, Record, bool]]:
         """Run every job. Yields (job, its record, whether the record existed already)."""
         self.folders.prepare()
-        for job in self.plan.jobs:
-            with storage(self.folders.results), self.folders.locked(self.folders.results, job.key):
-                if self.fresh:
-                    self._forget(job)
-                before = self._earlier(job)
-                kept = before is not None and before.status == "done" and not _unscored(job, before)
-                record = before if before is not None and kept else self._attempt(job, before)
-                if not kept:
-                    results.write_record(self.folders.results, record)
+        try:
+            for job in self.plan.jobs:
+                yield job, *self._record(job)
+        finally:
+            self._features.release()
+
+    def _record(self, job: Job) -> tuple[Record, bool]:
+        with storage(self.folders.results), self.folders.locked(self.folders.results, job.key):
+            if self.fresh:
                 self._forget(job)
-            yield job, record, kept
+            before = self._earlier(job)
+            kept = before is not None and before.status == "done" and not _unscored(job, before)
+            record = before if before is not None and kept else self._attempt(job, before)
+            if not kept:
+                results.write_record(self.folders.results, record)
+            self._forget(job)
+        return record, kept
 
     def _earlier(self, job: Job) -> Record | None:
         path = self.folders.results / f"{job.key}.json"

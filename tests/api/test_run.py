@@ -141,6 +141,110 @@ def test_what_changes_the_tokens_changes_the_key(card: Callable[[], BackboneCard
     assert (card().version == tiny().version) == same
 
 
+class Gained(Net):
+    def __init__(self, gain: float) -> None:
+        super().__init__()
+        self.gain = gain
+
+    def forward(self, batch: Tensor) -> Tensor:
+        return super().forward(batch * self.gain)
+
+
+def hooked() -> Net:
+    net = Net()
+    net.early.register_forward_hook(lambda module, given, output: output.sin())
+    return net
+
+
+def replaced() -> Net:
+    net = Net()
+    net.forward = lambda batch: net.late(net.early(batch))  # type: ignore[method-assign]
+    return net
+
+
+@pytest.mark.parametrize(
+    ("one", "other"),
+    [
+        (lambda: tiny(Gained(1)), lambda: tiny(Gained(50))),
+        (tiny, lambda: tiny(hooked())),
+        (tiny, lambda: tiny(replaced())),
+        (
+            lambda: from_module(Net(), {"a": "early"}, scaled(16), name="tiny"),
+            lambda: from_module(Net(), {"a": "late"}, scaled(16), name="tiny"),
+        ),
+    ],
+    ids=["attribute", "hook", "function on the object", "what a mapping points at"],
+)
+def test_what_a_network_does_is_part_of_its_key(
+    one: Callable[[], BackboneCard], other: Callable[[], BackboneCard]
+) -> None:
+    assert one().version != other().version
+    assert one().version == one().version
+
+
+def test_a_network_trained_after_from_module_leaves_the_untrained_ones_results_alone(run: Run) -> None:
+    net = Net()
+    card, untouched = tiny(net), run(tiny(), metrics="r2")
+    with torch.no_grad():
+        net.early.weight.mul_(-3)
+    trained = run(card, metrics="r2")
+    assert run.said.outcomes == ["computed"]
+    assert trained["r2.all"][0] != untouched["r2.all"][0]
+    assert run(tiny(), metrics="r2")["r2.all"][0] == untouched["r2.all"][0]
+
+
+def test_a_network_that_changes_while_a_run_is_under_way_is_refused(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    net = Net()
+
+    class Meddling(Lines):
+        @contextmanager
+        def task(self, label: str) -> Iterator[Advance]:
+            yield lambda done, total, figure: None
+
+        def message(self, text: str) -> None:
+            super().message(text)
+            net.early.weight.data.add_(1)
+
+    frame = run([tiny(), tiny(net, name="later")], metrics="r2", report=Meddling())
+    assert frame["status"].tolist() == ["done", "failed"]
+    assert "later has changed while the run was under way" in frame["error"][1]
+
+
+@pytest.mark.parametrize("training", [True, False])
+def test_a_run_leaves_a_network_in_the_mode_it_found(run: Run, training: bool) -> None:
+    net = Net().train(training)
+    net.late.train(not training)
+    parameters = list(net.parameters())
+    run(tiny(net), metrics="r2")
+    assert [net.training, net.early.training, net.late.training] == [training, training, not training]
+    assert all(one is other for one, other in zip(net.parameters(), parameters, strict=True))
+
+
+class Restless(Net):
+    def forward(self, batch: Tensor) -> Tensor:
+        return super().forward(nn.functional.dropout(batch, 0.5, training=True))
+
+
+def flipped(image: Image.Image) -> Tensor:
+    return square(image, 16).flip(2) if torch.rand(()) < 0.5 else square(image, 16)
+
+
+@pytest.mark.parametrize(
+    ("make", "preprocess", "message"),
+    [
+        (Restless, scaled(16), "the network gives another result each time .dropout"),
+        (Net, flipped, "its preprocessing gives another result each time .a random"),
+    ],
+)
+def test_a_network_or_a_preprocessing_that_is_random_is_refused(
+    make: type[Net], preprocess: Callable[[Image.Image], Tensor], message: str
+) -> None:
+    net, state = make(), torch.random.get_rng_state()
+    with pytest.raises(UsageError, match=message):
+        from_module(net, ["late"], preprocess)
+    assert torch.equal(torch.random.get_rng_state(), state)
+
+
 def test_other_weights_are_computed_anew_and_take_the_old_ones_place(run: Run, tmp_path: Path) -> None:
     first = run(tiny(), metrics="r2")
     second = run(tiny(Net(seed=1)), metrics="r2")
