@@ -136,7 +136,7 @@ def close(
     summed = replace(aside, tokens=torch.cat(aligned), kept=(dim,) * len(channels), summed=True)
     # An image of both splits, which no dataset should have, is one of train.
     val = ~np.isin(images, data.stimulus[data.train])
-    problem, width = _chosen([summed, aside], grid, torch.from_numpy(val))
+    problem, width = _chosen(summed, aside, grid, torch.from_numpy(val))
     notes = []
     if not problem.summed and wanted < max(channels):
         notes.append(f"channels in closed form: the {wanted} leading principal channels of every layer that has more")
@@ -165,12 +165,13 @@ def affordable(channels: Sequence[int], fits: Callable[[int], bool]) -> int:
     return next((k for k in sizes if fits(sum(min(c, k) for c in channels))), sizes[-1])
 
 
-def _chosen(problems: Sequence[Problem], grid: tuple[int, int], val: Tensor) -> tuple[Problem, float]:
+def _chosen(summed: Problem, aside: Problem, grid: tuple[int, int], val: Tensor) -> tuple[Problem, float]:
     """The problem and the width whose solution on train misses val the least, in a sample of the voxels."""
-    voxels = len(problems[0].shares)
+    voxels = len(summed.shares)
     some = torch.arange(0, voxels, max(1, -(-voxels // _SAMPLE)))
-    best, least = (problems[0], 0.0), float("inf")
-    for problem in problems:
+    widths = WIDTHS if grid != (1, 1) else WIDTHS[:1]
+
+    def missed(problem: Problem, width: float) -> float:
         sample = replace(
             problem,
             responses=problem.responses[:, some],
@@ -178,11 +179,16 @@ def _chosen(problems: Sequence[Problem], grid: tuple[int, int], val: Tensor) -> 
             layer=problem.layer[some],
             folds=Folds((~val).long(), 1),
         )
-        for width in WIDTHS if grid != (1, 1) else (0.0,):
-            missed = float(solve(_reaching(sample, grid, width)).missed.sum())
-            if missed < least:
-                best, least = (problem, width), missed
-    return best
+        return float(solve(_reaching(sample, grid, width)).missed.sum())
+
+    found = {width: missed(summed, width) for width in widths}
+    width = min(found, key=lambda width: found[width])
+    # Side by side is dear: other widths are tried only if it is better at the best one of the summed layers.
+    other = {width: missed(aside, width)}
+    if other[width] >= found[width]:
+        return summed, width
+    other |= {wide: missed(aside, wide) for wide in widths if wide != width}
+    return aside, min(widths, key=lambda width: other[width])
 
 
 def _reaching(problem: Problem, grid: tuple[int, int], width: float) -> Problem:
