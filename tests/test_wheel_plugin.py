@@ -13,6 +13,8 @@ from pathlib import Path
 import pytest
 from experiment import write_experiment
 
+pytestmark = pytest.mark.slow
+
 README = Path(__file__).parents[1] / "README.md"
 Shell = Callable[..., subprocess.CompletedProcess[str]]
 

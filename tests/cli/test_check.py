@@ -34,6 +34,7 @@ def shell(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.Captur
     return go
 
 
+@pytest.mark.slow
 def test_recovered_stands_beside_expected_and_five_steps_are_not_enough(shell: Shell, tmp_path: Path) -> None:
     code, out, _ = shell(f"check factortopy {SMALL} --json")
     findings = {row["figure"]: row for row in json.loads(out)}
@@ -44,6 +45,7 @@ def test_recovered_stands_beside_expected_and_five_steps_are_not_enough(shell: S
     assert {path.name for path in tmp_path.iterdir()} == {"cache"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("given", "steps"), [("", checking.STEPS), ("recipe=fast", None), ("passes=3", None), ("steps=9", 9)]
 )

@@ -79,6 +79,7 @@ def sides(responses: Responses, one: Design) -> pd.DataFrame:
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["automatic", "given"])
 def test_no_image_is_in_two_splits(how: str, tmp_path: Path) -> None:
     looked_at = repeated = alike = 0

@@ -78,6 +78,7 @@ def shell(words: list[str], _: dict[str, object]) -> None:
         exec(compile((ROOT / words[1]).read_text(), words[1], "exec"), {"__name__": "__main__"})
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "page", [p for p in pages() if any(b.run for b in blocks(p))], ids=lambda p: str(p.relative_to(ROOT))
 )

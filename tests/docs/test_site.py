@@ -15,6 +15,8 @@ import pytest
 
 from brainbench.cli import cli
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 PACKAGES = ("brainbench", "brainbench.datasets", "brainbench.fitting", "brainbench.plot", "brainbench.testing")
 

@@ -319,6 +319,7 @@ def test_a_figure_that_no_record_has_gets_no_column() -> None:
     assert "of ceiling" in page(record(metrics=full))
 
 
+@pytest.mark.slow
 def test_locale_time_zone_and_hash_seed_do_not_show(tmp_path: Path) -> None:
     for number, name in enumerate(("a", "bb", "ccc")):
         for subject in "12":

@@ -222,6 +222,7 @@ def test_the_readme_names_every_table_and_the_source() -> None:
     assert all(word in text for word in ("Huzheng Yang, James Gee and Jianbo Shi", "CVPR", "2024"))
 
 
+@pytest.mark.slow
 def test_a_wheel_brings_the_tables(tmp_path: Path) -> None:
     """By way of the source distribution, so that neither leaves them out."""
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}

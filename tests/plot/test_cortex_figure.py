@@ -58,6 +58,7 @@ def test_every_kind_is_drawn_as_a_figure_with_its_title(kind: str, where: str, t
     assert "toy/net, factortopy, subject 1" in written(figure, tmp_path / "a.svg")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("where", MESHES)
 @pytest.mark.parametrize("layers", [1, 40])
 @pytest.mark.parametrize("kind", ["layers", "weights"])

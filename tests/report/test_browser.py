@@ -17,6 +17,8 @@ from painted import painted
 from brainbench.report import write_report
 from brainbench.results.store import write_record
 
+pytestmark = pytest.mark.slow
+
 CHROMIUM = os.environ.get("BRAINBENCH_CHROMIUM") or shutil.which("chromium")
 if CHROMIUM is None:
     pytest.skip("no Chromium here: install one, or name it in BRAINBENCH_CHROMIUM", allow_module_level=True)

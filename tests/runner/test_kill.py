@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 SUPPORT = Path(__file__).parents[1] / "support"
 COMMAND = "run --backbones pausing/* --encoders pausingfit --metrics r2,count --dataset toydata --no-controls --set pausing.batch=32"
 # Two fits by the training engine, of sixty steps each, with a look at the val split after fifty.
