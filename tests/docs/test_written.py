@@ -101,3 +101,11 @@ def test_code_and_tables_may_be_longer_and_prose_may_not() -> None:
     kept = f"one\n```sh\n{wide}\n```\n| {wide} |\n$$ {wide} $$\n<!-- {wide} -->\n# {wide}\n    {wide}\n[two]({wide.replace(' ', '')})"
     assert [len(line) for line in prose(kept) if line] == [3, 5]
     assert len(max(prose(f"{kept}\n- {wide}"), key=len)) > 100
+
+
+def test_every_command_of_an_indented_block_has_a_line_of_its_own() -> None:
+    # Whatever wraps prose may take a block that is only indented for a paragraph.
+    joined = re.compile(
+        r"^ {4}(?:.*[^#] brainbench (?:run|data|leaderboard|cite|check|weights)\b|make .* make ).*$", flags=re.M
+    )
+    assert not [found for page in PAGES for found in joined.findall(page.read_text())]
