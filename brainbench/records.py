@@ -134,6 +134,24 @@ class Display:
 
 
 @dataclass(frozen=True)
+class Failure:
+    """Why a job failed."""
+
+    plugin: str
+    """Distribution and version of the plugin that failed."""
+    stage: str
+    """Where it failed: ``load``, ``tokens``, ``fit``, a metric ..."""
+    type: str
+    """Type of the exception."""
+    message: str
+    """Message of the exception."""
+
+    def __str__(self) -> str:
+        """Return it in one line."""
+        return f"{self.plugin} failed at {self.stage}: {self.type}: {self.message}"
+
+
+@dataclass(frozen=True)
 class MetricResult:
     """The result of one metric."""
 
@@ -150,23 +168,11 @@ class MetricResult:
     draws: dict[str, str] = field(default_factory=dict)
     """For scores with an interval: the difference from the score on each of 1,000 draws of the test images, in half
     precision, packed as base64."""
+    failed: Failure | None = None
+    """Why the metric failed; null if it did not. It fails alone: the record's other metrics stand."""
     code: str = ""
     """sha256 of the code that computed the scores: the metric's plugin and the parts of brainbench that it builds on. Other
     code scores anew."""
-
-
-@dataclass(frozen=True)
-class Failure:
-    """Why a job failed."""
-
-    plugin: str
-    """Distribution and version of the plugin that failed."""
-    stage: str
-    """Where it failed: ``load``, ``tokens``, ``fit``, a metric ..."""
-    type: str
-    """Type of the exception."""
-    message: str
-    """Message of the exception."""
 
 
 @dataclass(frozen=True)
@@ -242,6 +248,12 @@ class Record:
     """Version of this layout: 1."""
 
     @property
+    def failures(self) -> list[Failure]:
+        """Why the job, or single metrics of it, failed."""
+        alone = [result.failed for _, result in sorted(self.metrics.items()) if result.failed]
+        return [self.failure, *alone] if self.failure else alone
+
+    @property
     def row(self) -> RowKey:
         """The row of a board that the record belongs to."""
         backbone, encoder = self.backbone, self.encoder
@@ -257,7 +269,8 @@ class Record:
     def cell(self) -> tuple[object, ...]:
         """What the record describes. A later record of the same cell with another key replaces an earlier one."""
         data = self.dataset
-        return (data.name, data.version, data.split_hash, data.subject, self.row, self.seed, self.grid)
+        settings = spelled(data.changed)
+        return (data.name, data.version, settings, data.split_hash, data.subject, self.row, self.seed, self.grid)
 
     def to_json(self) -> dict[str, Any]:
         """Return plain JSON types. ``digest`` is the sha256 of everything else, so that an edited digit is detected."""

@@ -111,9 +111,7 @@ def _flat(record: Record, folder: Path) -> dict[str, Any]:
         "seed": record.seed,
         "train_images": record.dataset.changed.get("train_images", 0),
         "status": record.status,
-        "error": f"{record.failure.plugin}: {record.failure.type}: {record.failure.message}"
-        if record.failure
-        else None,
+        "error": "; ".join(f"{one.plugin}: {one.type}: {one.message}" for one in record.failures) or None,
         "control": record.backbone.control,
         "key": record.key,
         "record": str(folder.absolute() / f"{record.key}.json"),

@@ -152,8 +152,8 @@ def _records(request: Request, registry: Registry, device: str, report: Reporter
         benchmark = Benchmark.open(request, registry, folders, device=device, keep="scores")
         records = []
         for job, record, _ in Run(benchmark.plan, folders, benchmark.device, report, keep="scores").records():
-            if record.failure:
-                raise PluginError(f"{record.failure.plugin} failed at {record.failure.stage}: {record.failure.message}")
+            for failure in record.failures:
+                raise PluginError(f"{failure.plugin} failed at {failure.stage}: {failure.message}")
             report.message(f"{job.label}: R2 {record.metrics['r2'].values['all']:.3f}, {record.cost.wall_s:.0f} s")
             records.append(record)
     return records

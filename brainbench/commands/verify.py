@@ -210,8 +210,8 @@ class _Auditor:
         inputs = stored_inputs(arrays, attributes, responses, MetricInputs(responses=responses, seed=record.seed))
         for pick in picks:
             name = pick.name
-            scored, per_voxel, failure = score_all([pick], inputs)
-            if failure:
+            scored, per_voxel = score_all([pick], inputs)
+            if failure := scored[name].failed:
                 yield f"metrics.{name}: cannot be scored again: {failure.type}: {failure.message}"
                 continue
             before, after = asdict(record.metrics[name]), asdict(scored[name])

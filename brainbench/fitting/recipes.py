@@ -19,7 +19,7 @@ class Recipe:
     that penalty, of the term that holds scales at a half; epoch: steps between two looks at the val split; patience: looks
     without a better one before the fit stops, counted once it has ``settled``, 0: it never does; keep: best epochs kept for
     the soup; weight_decay: AdamW's; blur: how far local tokens are blurred at first, in places, falling to zero over the
-    first ``blur_steps``; memory: GB of tokens held at once, 0 for half of the machine's.
+    first ``blur_steps``; memory: GB of tokens held at once, 0 for 8.
 
     ``decay``, ``blur_steps`` and ``epoch`` are numbers of steps, or, as fractions, shares of all steps.
     """

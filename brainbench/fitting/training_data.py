@@ -108,7 +108,7 @@ def load_training_data(
 ) -> TrainingData:
     """Read what a fit needs, every layer once.
 
-    memory: GB of tokens to hold at once, 0 for half of the machine's; the rest is read again for every pass. device: the
+    memory: GB of tokens to hold at once, 0 for 8; the rest is read again for every pass. device: the
     fit's own; tokens are held there if all of them fit, and responses if they fit beside them.
 
     Raises DataError when a split is empty, or when tokens or responses are not finite.

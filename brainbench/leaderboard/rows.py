@@ -6,7 +6,6 @@ import statistics
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from brainbench.errors import StoreError
 from brainbench.leaderboard.displays import display
 from brainbench.leaderboard.intervals import Sample
 from brainbench.metrics.bootstrap import unpacked
@@ -112,25 +111,26 @@ def editions(records: Iterable[Record]) -> list[Edition]:
 
 
 def rows(edition: Edition) -> list[Row]:
-    """Pool the records of an edition. Raises StoreError if two records describe the same cell."""
+    """Pool the records of an edition.
+
+    Where a job of a cell is done, one of the same cell that failed is only named. A cell that two finished records describe is
+    left empty, and both are named.
+    """
     found: dict[RowKey, Row] = {}
-    for record in edition.records:
+    for record in sorted(edition.records, key=lambda record: record.status == "failed"):
         key = record.row
         row = found.setdefault(key, Row(key, record.backbone.control))
         row.records.append(record)
         cell = (record.dataset.subject, record.seed)
-        if record.failure:
-            where = f"{key.backbone}, {key.encoder}, subject {cell[0]}, seed {cell[1]}"
-            row.failures.append(f"{where}: {record.failure.plugin} failed at {record.failure.stage}: "
-                                f"{record.failure.type}: {record.failure.message}")  # fmt: skip
+        where = f"{key.backbone}, {key.encoder}, subject {cell[0]}, seed {cell[1]}"
+        row.failures += [f"{where}: {failure}" for failure in record.failures]
         if record.encoder is None:
             row.tokens.append(record.metrics)
-        elif cell in row.cells:
-            raise StoreError(
-                f"two records for subject {cell[0]}, seed {cell[1]} of {key.backbone} x {key.encoder}: delete one of them"
-            )
-        else:
+        elif cell not in row.cells:
             row.cells[cell] = {} if record.failure else record.metrics
+        elif record.status == "done":
+            row.cells[cell] = {}
+            row.failures.append(f"{where}: two records describe it: delete one of them")
     return _with_tokens(found)
 
 

@@ -91,8 +91,9 @@ def noise_ceiling(ceiling: np.ndarray | None, rois: Mapping[str, np.ndarray]) ->
     """Return the mean noise ceiling over all voxels and per ROI; empty without one."""
     if ceiling is None:
         return {}
-    means = {"all": float(np.mean(ceiling))}
-    return means | {name: float(np.mean(ceiling[voxels])) for name, voxels in rois.items() if voxels.any()}
+    known = {name: ceiling[voxels & np.isfinite(ceiling)] for name, voxels in rois.items()}
+    known = {"all": ceiling[np.isfinite(ceiling)], **known}
+    return {name: float(np.mean(values)) for name, values in known.items() if values.size}
 
 
 def _deviations(metric: str, name: str, drawn: np.ndarray, values: Mapping[str, float]) -> str:

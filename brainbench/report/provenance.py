@@ -43,10 +43,10 @@ def failures(records: Iterable[Record]) -> list[dict[str, str]]:
             "encoder": record.encoder.name if record.encoder else "none",
             "subject": record.dataset.subject,
             "seed": str(record.seed),
-            "reason": f"{record.failure.plugin} failed at {record.failure.stage}: {record.failure.type}: {record.failure.message}",
+            "reason": str(failure),
         }
         for record in sorted(records, key=lambda r: (r.backbone.name, r.key))
-        if record.failure
+        for failure in record.failures
     ]
 
 

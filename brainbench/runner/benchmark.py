@@ -76,8 +76,8 @@ class Benchmark:
 
 
 def _outcome(record: Record) -> str:
-    if record.failure:
-        return f"FAILED: {record.failure.plugin} at {record.failure.stage}: {record.failure.type}: {record.failure.message}"
+    if record.failures:
+        return f"FAILED: {'; '.join(map(str, record.failures))}"
     return f"{_first_figure(record)}{record.cost.wall_s:.1f} s"
 
 

@@ -17,10 +17,10 @@ import numpy as np
 
 from brainbench.errors import PluginError, StoreError
 from brainbench.pipeline.encoding import Encoding, encode
-from brainbench.pipeline.scores import LoadedMetric, missing_inputs, score
+from brainbench.pipeline.scores import LoadedMetric, display_of, missing_inputs, score
 from brainbench.planning.jobs import Job, Plan
 from brainbench.planning.picks import EncoderPick, MetricPick
-from brainbench.plugins import BlamedError, blamed
+from brainbench.plugins import BlamedError, blamed, library_version
 from brainbench.records import Failure, MetricResult, Record
 from brainbench.results import artifacts
 from brainbench.results import store as results
@@ -68,13 +68,23 @@ class Run:
             kept = before is not None and before.status == "done" and not _unscored(job, before)
             record = before if before is not None and kept else self._attempt(job, before)
             if not kept:
-                results.write_record(self.folders.results, record)
+                record = self._written(job, record)
             self._forget(job)
         return record, kept
 
+    def _written(self, job: Job, record: Record) -> Record:
+        try:
+            results.write_record(self.folders.results, record)
+        # A number that is not finite, or an object that is not JSON.
+        except (ValueError, TypeError) as error:
+            failure = Failure(f"brainbench {library_version('brainbench')}", "record", type(error).__name__, str(error))
+            record = job_record.failed_record(job, self.plan.data, failure, record.cost)
+            results.write_record(self.folders.results, record)
+        return record
+
     def _earlier(self, job: Job) -> Record | None:
         path = self.folders.results / f"{job.key}.json"
-        if self.fresh or not path.exists():
+        if self.fresh or not (path.exists() or results.reinstate(self.folders.results, job.key)):
             return None
         try:
             return results.read_record(path)
@@ -97,8 +107,10 @@ class Run:
             try:
                 record = self._rescored(job, before) or self._fitted(job, started, memory)
             except BlamedError as error:
-                if before is not None:
-                    return replace(before, status="failed", failure=error.failure())
+                if before is not None and before.status == "done":
+                    # What is there stands; what was asked for in addition failed.
+                    lacking = {pick.name: failed_metric(pick, error) for pick in _unscored(job, before)}
+                    return replace(before, metrics=before.metrics | lacking)
                 spent = job_record.cost(started, self.device, memory.mb)
                 return job_record.failed_record(job, self.plan.data, error.failure(), spent)
         # Metrics that other runs requested stay in the job's record.
@@ -114,7 +126,7 @@ class Run:
             inputs = replace(
                 inputs, predictions=encoding.predictions, selectors=encoding.selectors, aligned=encoding.aligned
             )
-        scored, per_voxel, failure = score_all(job.metrics, inputs)
+        scored, per_voxel = score_all(job.metrics, inputs)
         artifacts: dict[str, str] = {}
         if job.encoder and encoding and self.keep == "all":
             artifacts = self._store(job, job.encoder, encoding, per_voxel)
@@ -125,7 +137,7 @@ class Run:
             fitted=encoding.fitted if encoding else None,
             metrics=scored,
             artifacts=artifacts,
-            failure=failure,
+            failure=None,
             cost=job_record.cost(started, self.device, memory.mb),
         )
 
@@ -202,7 +214,7 @@ class Run:
         inputs = stored_inputs(arrays, attributes, inputs.responses, inputs)
         if any("tokens" in pick.card.needs for pick in picks):
             inputs = replace(inputs, features=self._features.read(job.tokens))
-        scored, per_voxel, failure = score_all(picks, inputs)
+        scored, per_voxel = score_all(picks, inputs)
         artifacts = before.artifacts
         if per_voxel:
             known, where = _of_voxels(per_voxel, inputs.responses)
@@ -210,8 +222,8 @@ class Run:
             artifacts = artifacts | write_arrays(self.folders.results, job.key, arrays, attributes)
         return replace(
             before,
-            status=job_record.status(failure),
-            failure=failure,
+            status="done",
+            failure=None,
             metrics=before.metrics | scored,
             artifacts=artifacts,
         )
@@ -225,7 +237,7 @@ def _of_voxels(
 
 def exit_code(records: Sequence[Record]) -> int:
     """Return 0 if every job is done, 1 if some failed."""
-    return int(any(record.status == "failed" for record in records))
+    return int(any(record.failures for record in records))
 
 
 def _unscored(job: Job, record: Record) -> list[MetricPick]:
@@ -233,25 +245,29 @@ def _unscored(job: Job, record: Record) -> list[MetricPick]:
 
 
 def _current(pick: MetricPick, result: MetricResult | None) -> bool:
-    return result is not None and (result.version, result.code) == (pick.version, pick.code)
+    return result is not None and result.failed is None and (result.version, result.code) == (pick.version, pick.code)
 
 
 def score_all(
     picks: Sequence[MetricPick], inputs: MetricInputs
-) -> tuple[dict[str, MetricResult], dict[str, np.ndarray], Failure | None]:
-    """Score every metric in its own ``try``: return (scores, per-voxel scores, the last failure)."""
+) -> tuple[dict[str, MetricResult], dict[str, np.ndarray]]:
+    """Score every metric; one that raises fails alone. Returns (results, per-voxel scores), by metric."""
     scored: dict[str, MetricResult] = {}
     per_voxel: dict[str, np.ndarray] = {}
-    failure = None
     for pick in picks:
         try:
             with blamed(pick.plugin, f"metric {pick.name}"):
                 metric = pick.card.loader(settings=pick.settings)
                 result, voxels = score(LoadedMetric(pick.card, metric), inputs)
         except BlamedError as error:
-            failure = error.failure()
+            scored[pick.name] = failed_metric(pick, error)
             continue
         scored[pick.name] = replace(result, version=pick.version, code=pick.code)
         if voxels is not None:
             per_voxel[pick.name] = np.asarray(voxels, dtype=np.float32)
-    return scored, per_voxel, failure
+    return scored, per_voxel
+
+
+def failed_metric(pick: MetricPick, error: BlamedError) -> MetricResult:
+    """Return the result of a metric that failed."""
+    return MetricResult(pick.version, display_of(pick.card), failed=error.failure(), code=pick.code)

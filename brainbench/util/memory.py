@@ -14,12 +14,14 @@ from brainbench.errors import UsageError
 
 # The rest is for the responses, the model, and whatever else runs.
 SHARE = 0.5
+# The same on every machine: how tokens are cut decides in which order a fit sees them, and so its result.
+TOKENS_GB = 8.0
 _GROUPS = Path("/sys/fs/cgroup")
 
 
 def budget(gigabytes: float = 0.0) -> int:
-    """Return how many bytes of tokens a fit may hold: the requested GB (1e9 bytes) or, for 0, half of the machine's memory."""
-    return int(gigabytes * 1e9) if gigabytes else int(SHARE * machine_memory())
+    """Return how many bytes of tokens a fit may hold: the requested GB (1e9 bytes) or, for 0, 8 GB."""
+    return int((gigabytes or TOKENS_GB) * 1e9)
 
 
 def machine_memory() -> int:

@@ -21,7 +21,7 @@ _RECIPE = (
     ),
     Setting("keep", int, None, "best looks kept to be averaged", minimum=1),
     Setting(
-        "memory", float, 0.0, "GB of tokens held at once, the rest is read again; 0: half of the machine's", minimum=0
+        "memory", float, 0.0, "GB of tokens held at once, the rest is read again; 0: 8", minimum=0
     ),
 )
 _SELECTORS = (

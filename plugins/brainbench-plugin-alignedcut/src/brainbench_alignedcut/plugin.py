@@ -66,7 +66,7 @@ ENCODERS = [
             Setting("batch_size", int, 32, "trials in one step", minimum=1),
             Setting("lr", float, 0.03, "learning rate", minimum=0),
             Setting("dim", int, 128, "aligned channels D'", minimum=1),
-            Setting("memory", float, 0.0, "GB of tokens held at once, the rest is read again; 0: half of the machine's",
+            Setting("memory", float, 0.0, "GB of tokens held at once, the rest is read again; 0: 8",
                     minimum=0),
             Setting("eigen", float, 1.0, "weight of the term that keeps the eigenvectors; 0: none", minimum=0),
             Setting("zero_centre", float, 0.01, "weight of the term that centres channels; 0: none", minimum=0),
