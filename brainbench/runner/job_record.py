@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import math
 import resource
 import sys
 import time
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Literal
 
 from brainbench.pipeline.scores import noise_ceiling
@@ -46,17 +45,11 @@ def record(
         metrics=dict(metrics),
         versions=_versions(job, data),
         cost=cost,
-        notes=[*notes, *(fitted.notes if fitted else ()), *_left_out(history)],
-        history=[{name: float(value) for name, value in row.items() if math.isfinite(value)} for row in history],
+        notes=[*notes, *(fitted.notes if fitted else ())],
+        history=[{name: float(value) for name, value in row.items()} for row in history],
         artifacts=dict(artifacts),
         failure=failure,
     )
-
-
-def _left_out(history: Iterable[Mapping[str, float]]) -> Iterator[str]:
-    names = sorted({name for row in history for name, value in row.items() if not math.isfinite(value)})
-    if names:
-        yield f"the history of the fit holds values that are not finite, which are left out: {', '.join(names)}"
 
 
 def failed_record(job: Job, data: OpenDataset, failure: Failure, spent: Cost) -> Record:

@@ -198,7 +198,8 @@ def test_predictions_that_are_gone_are_said(bench: Bench, fitted: Record) -> Non
 def test_a_record_under_another_name_is_found(bench: Bench, fitted: Record) -> None:
     folder = bench.folders.results
     (folder / f"{fitted.key}.json").rename(folder / "another.json")
-    assert "key: the file is another.json" in bench.problems()
+    (found,) = [one for one in bench.verify().problems if one.where == "another.json"]
+    assert "64 hexadecimal digits and the file's name" in found.what
 
 
 def test_a_damaged_record_is_a_problem(bench: Bench, fitted: Record) -> None:

@@ -13,7 +13,6 @@ import pandas as pd
 import pytest
 from records import a_record
 
-from brainbench import StoreError
 from brainbench.leaderboard.intervals import Estimate
 from brainbench.leaderboard.latex import latex
 from brainbench.leaderboard.ranking import Difference, ranks
@@ -158,9 +157,10 @@ def test_two_metrics_with_a_figure_for_each_roi_keep_their_own_columns() -> None
     assert frame.loc[0, ["V1", "hV4", "r", "corr V1", "corr hV4"]].tolist() == [0.6, 0.4, 0.7, 0.8, 0.6]
 
 
-def test_two_records_for_one_cell_are_refused() -> None:
-    with pytest.raises(StoreError, match="two records for subject 1, seed 0 of net/a x fit: delete one"):
-        page(record(), record(key="other"))
+def test_two_records_for_one_cell_leave_it_empty_and_are_named() -> None:
+    text = page(record(), record(key="other"), record("net/b"))
+    assert "net/a, fit, subject 1, seed 0: two records describe it: delete one of them" in text
+    assert table(record(), record(key="other"), record("net/b"))["cells"].tolist() == ["1/1", "0/1"]
 
 
 def test_token_metrics_stand_beside_every_encoder_of_their_backbone() -> None:

@@ -93,8 +93,9 @@ def test_without_records_and_with_a_damaged_one(results: Path, tmp_path: Path) -
         write_report(tmp_path / "none", tmp_path / "out")
     with pytest.raises(StoreError, match=r"results: no records of moon"):
         write_report(results, tmp_path / "out", "moon")
-    next(results.glob("*.json")).write_text("{")
-    with pytest.raises(StoreError, match="not a readable record"):
+    for path in results.glob("*.json"):
+        path.write_text("{")
+    with pytest.raises(StoreError, match="no records"):
         write_report(results, tmp_path / "out")
     assert not (tmp_path / "out").exists()
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -11,15 +12,62 @@ import torch
 import zarr
 from records import a_record
 
+from brainbench import StoreError
 from brainbench.records import Cost, Record
 from brainbench.results.arrays import StoredArrays, read_arrays, write_arrays
 from brainbench.results.artifacts import count_parameters, write_parameters
-from brainbench.results.store import read_digests, read_record
+from brainbench.results.store import read_digests, read_record, read_records, supersede, write_record
 from brainbench.util.hashing import digest
 
 
 def record(artifacts: dict[str, str]) -> Record:
     return a_record(key="key", artifacts=artifacts)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"key": "*"}, r"its key '\*' must be 64 hexadecimal digits"),
+        ({"key": "../victim/paper"}, "its key '../victim/paper' must be"),
+        ({"key": "a" * 64}, "must be 64 hexadecimal digits and the file's name"),
+        ({"dataset": {"name": ""}}, "the name '' must have 1 to"),
+        ({"dataset": {"title": "a\nb"}}, r"the name 'a\\nb' must have"),
+    ],
+)
+def test_a_strangers_record_is_refused(changes: dict[str, Any], message: str, tmp_path: Path) -> None:
+    made = a_record(**changes)
+    path = tmp_path / f"{'b' * 64 if len(made.key) < 64 or 'key' in changes else made.key}.json"
+    path.write_text(json.dumps(made.to_json()))
+    with pytest.raises(StoreError, match=message):
+        read_record(path)
+
+
+def test_files_that_are_no_records_are_named_and_left_out(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    made = a_record()
+    path = write_record(tmp_path, made)
+    (tmp_path / f"._{path.name}").write_bytes(b"\0\5\x16\7")
+    (tmp_path / "my settings.json").write_text("{}")
+    (tmp_path / f"{made.key} copy.json").write_bytes(path.read_bytes())
+    assert read_records(tmp_path) == [made]
+    assert len(caplog.messages) == 3
+    assert read_records(tmp_path) == [made]
+    assert len(caplog.messages) == 3  # once in a process
+
+
+def test_superseding_moves_nothing_of_others(tmp_path: Path) -> None:
+    results, victim = tmp_path / "results", tmp_path / "victim"
+    results.mkdir()
+    victim.mkdir()
+    (victim / "paper.txt").write_text("mine")
+    (results / "notes.txt").write_text("mine")
+    new = a_record()
+    write_record(results, new)
+    for number, key in enumerate(("*", "../victim/paper")):
+        evil = replace(a_record(), key=key)
+        (results / f"{number}.json").write_text(json.dumps(evil.to_json()))
+    assert supersede(results, {new.key}) == []
+    assert (victim / "paper.txt").exists()
+    assert (results / "notes.txt").exists()
 
 
 ARRAYS: dict[str, np.ndarray] = {
@@ -69,9 +117,10 @@ def test_parameters_are_counted_from_the_header(tmp_path: Path) -> None:
 
 
 def test_a_record_from_before_anonymous_memory_was_watched_is_read_and_its_digest_holds(tmp_path: Path) -> None:
-    old = record({}).to_json()
+    old = a_record().to_json()
+    path = tmp_path / f"{old['key']}.json"
     del old["digest"], old["cost"]["peak_anonymous_mb"]
-    (tmp_path / "key.json").write_text(json.dumps({**old, "digest": digest(old)}))
-    assert read_record(tmp_path / "key.json").cost == Cost(1, 1, "cpu", None)
-    stated, found = read_digests(tmp_path / "key.json")
+    path.write_text(json.dumps({**old, "digest": digest(old)}))
+    assert read_record(path).cost == Cost(1, 1, "cpu", None)
+    stated, found = read_digests(path)
     assert stated == found

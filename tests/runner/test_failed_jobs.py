@@ -15,6 +15,7 @@ from brainbench import PluginError, Selectors, StoreError, Tokens
 from brainbench.plugins import Plugin
 from brainbench.records import Record
 from brainbench.registry import Registry
+from brainbench.runner.jobs import exit_code
 from brainbench.util.folders import Folders
 
 Runs = Callable[..., list[Record]]
@@ -148,16 +149,23 @@ class BadMetric:
         raise ArithmeticError("no such mean")
 
 
-def test_a_broken_metric_fails_its_job_and_the_others_figures_stay(runs: Runs) -> None:
+def test_a_broken_metric_fails_alone(runs: Runs, folders: Folders) -> None:
     bad = replace(toy.R2, name="bad", loader=lambda *, settings: BadMetric())
     registry = toy.registry(metrics=[toy.R2, toy.COUNT, bad])
-    fitted = [r for r in runs(registry) if r.encoder]
-    assert {r.status for r in fitted} == {"failed"}
-    assert all(r.failure and r.failure.stage == "metric bad" and "no such mean" in r.failure.message for r in fitted)
+    fitted = [r for r in runs(registry, seeds=2) if r.encoder]
+    assert {r.status for r in fitted} == {"done"}
+    reasons = [str(failure) for r in fitted for failure in r.failures]
+    assert reasons == ["toy-dist 1.0 failed at metric bad: ArithmeticError: no such mean"] * 4
     assert all(r.metrics["r2"].values["all"] > 0.99 for r in fitted)
-    # Asked for without it, the job is whole; nothing is fitted again for that.
+    assert exit_code(fitted) == 1
+    # The board shows the row with its rank, and why one of its columns is empty.
+    board = (folders.leaderboards / "toydata.md").read_text()
+    assert "no such mean" in board
+    assert "4/4" in board
+    # The metric is tried again; nothing is fitted again for that.
     before = toy.ToyEncoder.fits
-    assert {r.status for r in runs(registry, metrics="r2,count")} == {"done"}
+    mended = toy.registry(metrics=[toy.R2, toy.COUNT, replace(toy.R2, name="bad")])
+    assert not [failure for r in runs(mended, seeds=2) for failure in r.failures]
     assert toy.ToyEncoder.fits == before
 
 
@@ -197,7 +205,8 @@ def test_a_later_failure_does_not_take_earlier_figures_along(runs: Runs, folders
     shutil.rmtree(folders.features)
     broken = toy.registry([toy.backbone(make=lambda: 1 / 0)], metrics=[toy.R2, needy])
     failed = [r for r in runs(broken, metrics="r2,needy") if r.encoder]
-    assert {r.status for r in failed} == {"failed"}
+    assert {r.status for r in failed} == {"done"}
+    assert all([failure.stage for failure in r.failures] == ["load"] for r in failed)
     assert [r.metrics["r2"] for r in failed] == [r.metrics["r2"] for r in first]
     assert {r.status for r in runs(registry, metrics="r2,needy")} == {"done"}
 

@@ -20,9 +20,7 @@ _RECIPE = (
         "patience", int, None, "looks without a better one before a settled fit stops; 0: it never does", minimum=0
     ),
     Setting("keep", int, None, "best looks kept to be averaged", minimum=1),
-    Setting(
-        "memory", float, 0.0, "GB of tokens held at once, the rest is read again; 0: 8", minimum=0
-    ),
+    Setting("memory", float, 0.0, "GB of tokens held at once, the rest is read again; 0: 8", minimum=0),
 )
 _SELECTORS = (
     Setting("penalty", float, None, "lambda, the weight of the penalty on selectors that decide", minimum=0),
