@@ -113,7 +113,7 @@ def test_the_command(results: Path, tmp_path: Path, capsys: pytest.CaptureFixtur
 
 def test_several_datasets_share_an_index(results: Path, tmp_path: Path) -> None:
     other = fit("a", 0.5)
-    other = replace(other, key="other", dataset=replace(other.dataset, name="moon", title="moon"))
+    other = replace(other, key="0" * 64, dataset=replace(other.dataset, name="moon", title="moon"))
     for record in (other, tokens("c"), failed("d")):
         write_record(results, record)
     index = write_report(results, tmp_path / "out").read_text()
