@@ -7,7 +7,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.metadata import EntryPoint, PackageNotFoundError, entry_points, version
-from pathlib import Path
 
 import pluggy
 
@@ -15,6 +14,7 @@ from brainbench import hookspecs
 from brainbench.cards import BackboneCard, Card, DatasetCard, EncoderCard, MetricCard
 from brainbench.errors import BrainbenchError, PluginError, StoreError
 from brainbench.records import Failure
+from brainbench.util.folders import home
 
 KINDS: dict[str, type[Card]] = {
     "backbones": BackboneCard,
@@ -101,7 +101,9 @@ class BlamedError(PluginError):
     def failure(self) -> Failure:
         """Describe it for the record."""
         # A record may be published: it says what failed, not whose machine it was.
-        message = " ".join(str(self.cause).replace(str(Path.home()), "~").split())
+        place = home()
+        text = str(self.cause).replace(str(place), "~") if place else str(self.cause)
+        message = " ".join(text.split())
         return Failure(str(self.plugin), self.stage, type(self.cause).__name__, message)
 
 

@@ -13,6 +13,7 @@ from brainbench.leaderboard.markdown import SIMULATED
 from brainbench.leaderboard.rows import Column, Row, direction_of, pooled
 from brainbench.leaderboard.text_tables import INCOMPLETE, markdown, names, rounded
 from brainbench.records import Display, MetricResult
+from brainbench.util.files import file_name
 
 Figure = tuple[float, float | None]
 
@@ -59,8 +60,8 @@ def files(name: str, boards: Sequence[Board]) -> dict[Path, str]:
     if not tables:
         return {}
     return {
-        Path(f"{name}.layers.md"): page(tables),
-        Path(f"{name}.layers.csv"): frame(tables).to_csv(index=False, lineterminator="\n"),
+        Path(f"{file_name(name)}.layers.md"): page(tables),
+        Path(f"{file_name(name)}.layers.csv"): frame(tables).to_csv(index=False, lineterminator="\n"),
     }
 
 

@@ -14,6 +14,7 @@ from brainbench.leaderboard.markdown import SIMULATED
 from brainbench.leaderboard.rows import Edition
 from brainbench.leaderboard.text_tables import INCOMPLETE, markdown, names
 from brainbench.records import RowKey
+from brainbench.util.files import file_name
 
 ALL = "all"
 
@@ -49,8 +50,8 @@ def files(name: str, boards: Sequence[Board]) -> dict[Path, str]:
         return {}
     table = pd.concat([frame(curve) for curve in some], ignore_index=True)
     return {
-        Path(f"{name}.curve.md"): page(some),
-        Path(f"{name}.curve.csv"): table.to_csv(index=False, lineterminator="\n"),
+        Path(f"{file_name(name)}.curve.md"): page(some),
+        Path(f"{file_name(name)}.curve.csv"): table.to_csv(index=False, lineterminator="\n"),
     }
 
 

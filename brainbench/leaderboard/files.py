@@ -15,7 +15,7 @@ from brainbench.leaderboard.shown_metrics import MetricRequest
 from brainbench.records import MetricResult, Record
 from brainbench.results import store as results
 from brainbench.results.store import no_records
-from brainbench.util.files import storage, write_atomically
+from brainbench.util.files import file_name, storage, write_atomically
 from brainbench.util.folders import Folders
 
 
@@ -40,7 +40,7 @@ def board_files(
     files = leaderboard.render(on_board)
     if beside:
         for name in {record.dataset.name for record in on_board}:
-            files[Path(f"{name}.md")] += "\n" + beside(name)
+            files[Path(f"{file_name(name)}.md")] += "\n" + beside(name)
     for pick in shown.apart:
         tables: dict[str, list[Edition]] = {}
         for edition in several:

@@ -12,6 +12,7 @@ from brainbench.cards import MetricCard
 from brainbench.leaderboard.board import board, frame
 from brainbench.leaderboard.rows import Edition
 from brainbench.leaderboard.text_tables import markdown, overall
+from brainbench.util.files import file_name
 
 
 def own_table(dataset: str, card: MetricCard, editions: Sequence[Edition]) -> dict[Path, str]:
@@ -35,7 +36,7 @@ def own_table(dataset: str, card: MetricCard, editions: Sequence[Edition]) -> di
         frames.append(frame(table).drop(columns="rank"))
     csv = pd.concat(frames, ignore_index=True).to_csv(index=False, lineterminator="\n")
     name = f"{dataset}.{card.name.replace('/', '-')}"
-    return {Path(f"{name}.md"): "\n".join(lines).rstrip() + "\n", Path(f"{name}.csv"): csv}
+    return {Path(f"{file_name(name)}.md"): "\n".join(lines).rstrip() + "\n", Path(f"{file_name(name)}.csv"): csv}
 
 
 def _notes(edition: Edition) -> list[str]:

@@ -15,6 +15,7 @@ from brainbench.leaderboard.latex import latex
 from brainbench.leaderboard.markdown import page
 from brainbench.leaderboard.rows import editions
 from brainbench.records import Record
+from brainbench.util.files import file_name
 
 __all__ = ["Board", "boards", "render"]
 
@@ -31,10 +32,10 @@ def render(records: Iterable[Record]) -> dict[Path, str]:
     """Return file name -> content of every board: ``<dataset>.md``, ``.csv``, ``.json``, ``.tex``; curves and layers."""
     files = {}
     for name, some in boards(records).items():
-        files[Path(f"{name}.md")] = page(some)
+        files[Path(f"{file_name(name)}.md")] = page(some)
         table = pd.concat([frame(one) for one in some], ignore_index=True)
-        files[Path(f"{name}.csv")] = table.to_csv(index=False, lineterminator="\n")
-        files[Path(f"{name}.json")] = json.dumps(document(some), indent=1, allow_nan=False) + "\n"
-        files[Path(f"{name}.tex")] = latex(some)
+        files[Path(f"{file_name(name)}.csv")] = table.to_csv(index=False, lineterminator="\n")
+        files[Path(f"{file_name(name)}.json")] = json.dumps(document(some), indent=1, allow_nan=False) + "\n"
+        files[Path(f"{file_name(name)}.tex")] = latex(some)
         files |= by_training_images.files(name, some) | by_layer.files(name, some)
     return files

@@ -8,6 +8,8 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
+from brainbench.util.files import locked
+
 
 def entries(cache: Path) -> list[dict[str, Any]]:
     """Return one row per set of features: key, backbone, weights, stimuli, grid, size in MB, outcome of the last lookup."""
@@ -37,8 +39,11 @@ def entries(cache: Path) -> list[dict[str, Any]]:
 def remove(cache: Path, pattern: str) -> tuple[int, float]:
     """Delete the features of the matching backbones. Returns their number and size in MB."""
     chosen = [e for e in entries(cache) if fnmatchcase(e["backbone"], pattern)]
+    features = cache / "features"
     for entry in chosen:
-        shutil.rmtree(cache / "features" / entry["key"])
+        # As the runs that read and fill them do.
+        with locked(features / ".locks" / f"{entry['key'][:32]}.lock"):
+            shutil.rmtree(features / entry["key"], ignore_errors=True)
     return len(chosen), sum(e["mb"] for e in chosen)
 
 

@@ -15,6 +15,7 @@ import numpy as np
 import zarr
 from zarr.codecs import Crc32cCodec
 
+from brainbench.errors import DataError
 from brainbench.util.files import drafted
 
 if TYPE_CHECKING:
@@ -136,7 +137,18 @@ class FeatureStore:
             return False
         return True
 
+    def _refuse_purged(self, name: str, rows: np.ndarray | slice) -> None:
+        """Raise DataError if a chunk of these rows is gone: zarr would read it as zeros."""
+        wanted = np.arange(self.stimuli)[rows] if isinstance(rows, slice) else rows
+        tail = "0/0/0" if name.startswith("local") else "0"
+        for chunk in np.unique(np.asarray(wanted) // CHUNK).tolist():
+            if not (self.folder / f"{name}/c/{chunk}/{tail}").exists():
+                raise DataError(
+                    f"{self.folder}: chunk {chunk} of {name} was removed while it was in use; run the same command again"
+                )
+
     def _read(self, name: str, rows: np.ndarray | slice) -> np.ndarray:
+        self._refuse_purged(name, rows)
         array: Any = self._group[name]
         if isinstance(rows, slice):
             return np.asarray(array[rows])

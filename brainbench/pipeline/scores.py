@@ -16,6 +16,8 @@ from brainbench.records import Display, MetricResult
 from brainbench.types import MetricInputs, Score
 
 # The words for a need in a sentence, if they differ from its name.
+# Near the end of half precision, in which draws are stored.
+_WIDEST = 6e4
 _SPOKEN = {"aligned": "aligned tokens (this encoder has no channel align)"}
 
 
@@ -51,8 +53,15 @@ def checked(card: MetricCard, result: Score) -> MetricResult:
         raise PluginError(
             f"{card.name}: not a finite number: {', '.join(bad)}; return Score(not_applicable=reason) instead"
         )
-    draws = {name: _deviations(card.name, name, drawn, values) for name, drawn in result.draws.items()}
-    return MetricResult(card.version, display_of(card), values, result.not_applicable, list(result.notes), draws)
+    drawn = {name: _deviations(card.name, name, drawn, values) for name, drawn in result.draws.items()}
+    draws = {name: packed(one) for name, one in drawn.items() if np.abs(one).max() < _WIDEST}
+    notes = list(result.notes)
+    if wide := sorted(drawn.keys() - draws.keys()):
+        notes.append(
+            f"{card.name}: no interval for {', '.join(wide)}: it would be over {_WIDEST:g} wide; look for a value that stands for "
+            "missing among the responses"
+        )
+    return MetricResult(card.version, display_of(card), values, result.not_applicable, notes, draws)
 
 
 def display_of(card: MetricCard) -> Display:
@@ -96,13 +105,13 @@ def noise_ceiling(ceiling: np.ndarray | None, rois: Mapping[str, np.ndarray]) ->
     return {name: float(np.mean(values)) for name, values in known.items() if values.size}
 
 
-def _deviations(metric: str, name: str, drawn: np.ndarray, values: Mapping[str, float]) -> str:
-    """Pack the draws of one score for the record. Raises PluginError unless they are 1,000 numbers for an existing score."""
+def _deviations(metric: str, name: str, drawn: np.ndarray, values: Mapping[str, float]) -> np.ndarray:
+    """Return the draws of a score less the score. Raises PluginError unless they are 1,000 numbers for an existing score."""
     if name not in values or np.shape(drawn) != (DRAWS,) or not np.isfinite(drawn).all():
         raise PluginError(
             f"{metric}: draws of {name!r} must be {DRAWS} finite numbers, and values must have a score of that name"
         )
-    return packed(drawn - values[name])
+    return np.asarray(drawn, dtype=np.float64) - values[name]
 
 
 def _only_needed(card: MetricCard, inputs: MetricInputs) -> MetricInputs:

@@ -11,6 +11,7 @@ import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import quote
 
 from filelock import FileLock
 
@@ -68,6 +69,11 @@ def drafted(path: Path) -> Iterator[Path]:
             draft.replace(path)
     finally:
         remove(draft)
+
+
+def file_name(name: str) -> str:
+    """Return a name as a part of a file's name: a slash in it leads to no folder, and what follows it stays in the folder."""
+    return quote(name, safe=" +@,()")
 
 
 def write_atomically(path: Path, content: bytes) -> None:

@@ -9,6 +9,7 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from brainbench.errors import StoreError
 from brainbench.util.files import locked, storage
 
 
@@ -49,4 +50,15 @@ def default_cache() -> Path:
     if given := os.environ.get("BRAINBENCH_CACHE"):
         return Path(given).expanduser()
     base = os.environ.get("XDG_CACHE_HOME")
-    return (Path(base) if base else Path.home() / ".cache") / "brainbench"
+    place = Path(base) if base else home()
+    if place is None:
+        raise StoreError("this user has no home folder to keep a cache in: set BRAINBENCH_CACHE to a folder")
+    return (place if base else place / ".cache") / "brainbench"
+
+
+def home() -> Path | None:
+    """Return the user's home folder; None for a user without one, such as an unknown number in a container."""
+    try:
+        return Path.home()
+    except RuntimeError:
+        return None

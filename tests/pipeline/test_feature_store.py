@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from brainbench import DataError
 from brainbench.pipeline.feature_store import CHUNK, FeatureStore, chunks
 
 STIMULI = 150
@@ -41,3 +42,20 @@ def test_rows_are_read_in_the_order_asked_for(
         assert read.dtype == np.float16
         np.testing.assert_array_equal(store.global_tokens(layer, asked), pooled[layer][asked])
         np.testing.assert_array_equal(store.global_tokens(layer), pooled[layer])
+
+
+@pytest.mark.parametrize("part", ["local", "global"])
+def test_a_chunk_that_is_removed_while_the_store_is_open_is_not_read_as_zeros(
+    stored: tuple[FeatureStore, list[np.ndarray], list[np.ndarray]], part: str
+) -> None:
+    store, *_ = stored
+    for path in store.folder.glob(f"{part}/1/c/1/**/0"):
+        if path.is_file():
+            path.unlink()
+    read = getattr(store, f"{part}_tokens")
+    assert len(read(1, np.arange(CHUNK))) == CHUNK
+    for rows in (slice(None), np.array([CHUNK])):
+        with pytest.raises(
+            DataError, match="chunk 1 of .*/1 was removed while it was in use; run the same command again"
+        ):
+            read(1, rows)

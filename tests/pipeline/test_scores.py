@@ -86,6 +86,19 @@ def test_draws_of_nothing_or_of_another_number_are_refused(draws: dict[str, np.n
         score(loaded(Spy(Score({"x": 0.5}, draws=draws)), "predictions"), INPUTS)
 
 
+def test_draws_that_half_precision_cannot_hold_are_left_out_and_named() -> None:
+    drawn = {"x": np.linspace(-1e35, 0, DRAWS), "y": np.zeros(DRAWS)}
+    result, _ = score(loaded(Spy(Score({"x": -1e34, "y": 0.1}, draws=drawn)), "predictions"), INPUTS)
+    assert result.values == {"x": -1e34, "y": 0.1}
+    assert set(result.draws) == {"y"}
+    assert "no interval for x" in result.notes[0]
+
+
+def test_the_noise_ceiling_of_voxels_without_one_is_left_out() -> None:
+    rois = {"V1": np.array([True, True, False]), "V2": np.array([False, False, True])}
+    assert noise_ceiling(np.array([0.2, np.nan, np.nan]), rois) == {"all": 0.2, "V1": 0.2}
+
+
 def test_the_noise_ceiling_is_a_mean_over_all_and_over_each_roi() -> None:
     rois = {"V1": np.array([True, True, False]), "V2": np.array([False, False, False])}
     assert noise_ceiling(np.array([0.2, 0.4, 0.9]), rois) == pytest.approx({"all": 0.5, "V1": 0.3})

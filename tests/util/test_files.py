@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from brainbench.util.files import drafted, write_atomically
+from brainbench.util.files import drafted, file_name, write_atomically
 
 
 def drafts(folder: Path) -> list[str]:
@@ -95,3 +95,15 @@ def test_a_lock_keeps_two_processes_apart(tmp_path: Path) -> None:
     processes = [subprocess.Popen([sys.executable, "-c", COUNTS, str(path)]) for _ in range(2)]
     assert [process.wait() for process in processes] == [0, 0]
     assert path.read_text() == "40"
+
+
+@pytest.mark.parametrize("name", ["lab/things", "/tmp/victim/README", "../victim", "..", "a/../../b", "C:\\victim"])
+def test_a_name_with_slashes_is_a_name_in_its_folder(name: str, tmp_path: Path) -> None:
+    path = tmp_path / f"{file_name(name)}.md"
+    path.write_text("board")
+    assert path.resolve().parent == tmp_path.resolve()
+    assert [found.name for found in tmp_path.iterdir()] == [path.name]
+
+
+def test_an_ordinary_name_is_its_own_file_name() -> None:
+    assert file_name("algonauts2023.layers v1") == "algonauts2023.layers v1"

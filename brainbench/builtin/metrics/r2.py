@@ -68,6 +68,7 @@ def resampled_r2(
     sums over the drawn rows suffice, and they are matrix products: of the squared error, of the centred response and of its
     square.
     """
+    counts = counts.astype(np.float64)  # in single precision, the square of a response of 1e20 is infinite
     drawn = counts.sum(axis=1, keepdims=True)
     members = np.stack([*regions.values()], axis=1).astype(np.float64)  # [V, regions]
     sums = np.zeros((len(counts), len(regions)))
@@ -75,8 +76,8 @@ def resampled_r2(
     for start in range(0, observed.shape[1], BLOCK):
         block = slice(start, start + BLOCK)
         here = observed[:, block].astype(np.float64)
-        error = np.square(here - predicted[:, block]).astype(np.float32)
-        centred = (here - here.mean(axis=0)).astype(np.float32)
+        error = np.square(here - predicted[:, block])
+        centred = here - here.mean(axis=0)
         squares = counts @ np.square(centred)
         total = squares - np.square(counts @ centred) / drawn
         varies = total > 1e-5 * squares  # a draw may hold one image of a voxel that responds to few
