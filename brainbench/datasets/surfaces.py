@@ -11,6 +11,7 @@ import numpy as np
 
 from brainbench.datasets.spheres import MIRRORED, SYNTHETIC, left_side, vertices_of
 from brainbench.errors import DataError
+from brainbench.util.folders import home
 
 GAP = 10.0  # mm between the hemispheres
 _SIDES = {"left": "lh", "right": "rh"}
@@ -112,7 +113,8 @@ def _usual_places(vertices: int) -> Iterator[Path]:
     names = [f"fsaverage{order}", *(["fsaverage"] if order == 7 else [])]
     listed = [os.environ.get(name, "") for name in ("NILEARN_SHARED_DATA", "NILEARN_DATA")]
     folders = [Path(text) for several in listed for text in several.split(os.pathsep) if text]
-    folders.append(Path.home() / "nilearn_data")
+    if place := home():
+        folders.append(place / "nilearn_data")
     if os.environ.get("SUBJECTS_DIR"):
         folders.append(Path(os.environ["SUBJECTS_DIR"]))
     yield from (folder / name for folder in folders for name in names)
