@@ -91,8 +91,8 @@ def by_loop(model: FactorTopyModel, tokens: Sequence[Tensor]) -> tuple[Tensor, T
     """Layer by layer: align, grid_sample at every voxel, mix with the global token, add up by the layer's weight."""
     space, layer, scale = plain_selection(model)
     v: Tensor | float = 0.0
-    for index, (given, align) in enumerate(zip(tokens, model.align.layers, strict=True)):
-        aligned = given @ align.t()
+    for index, given in enumerate(tokens):
+        aligned = given @ model.align.matrix(index).t()
         images, _, dim = aligned.shape
         picture = aligned[:, :-1].transpose(1, 2).reshape(images, dim, *GRID)
         points = space[None, :, None].expand(images, -1, 1, 2)
@@ -106,8 +106,8 @@ def by_listing(model: FactorTopyModel, tokens: Sequence[Tensor]) -> tuple[Tensor
     """Listing 1 taken literally: [B, V, D, L] in full."""
     space, layer, scale = plain_selection(model)
     local, glob = [], []
-    for given, align in zip(tokens, model.align.layers, strict=True):
-        aligned = given @ align.t()
+    for index, given in enumerate(tokens):
+        aligned = given @ model.align.matrix(index).t()
         images, _, dim = aligned.shape
         picture = aligned[:, :-1].transpose(1, 2).reshape(images, dim, *GRID)
         points = space[None, :, None].expand(images, -1, 1, 2)
