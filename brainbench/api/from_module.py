@@ -21,6 +21,7 @@ def from_module(
     preprocess: Callable[[Image.Image], Tensor],
     *,
     name: str = "mymodel",
+    layout: str | Mapping[str, str] | None = None,
     **facts: Any,
 ) -> BackboneCard:
     """Make a backbone of any torch module in memory; give it to ``run(backbones=...)``.
@@ -31,16 +32,20 @@ def from_module(
     Args:
         model: the network.
         layers: names of its submodules, early to late (``dict(model.named_modules())``), whose outputs are the tokens:
-            [B, C, H, W] maps, [B, N, C] sequences with or without a class token, or [B, C]; or layer name -> submodule.
-        preprocess: one RGB image -> [3, H, W].
+            [B, C, H, W] or [B, H, W, C] maps, [B, N, C] sequences with or without other tokens than patches, or [B, C]; or layer
+            name -> submodule.
+        preprocess: one RGB image -> [3, H, W], or what a processor of transformers makes of it.
+        layout: only where ``run`` asks for it: ``BCHW``, ``BHWC``, or a sequence such as ``1+14x14+4`` (tokens before the
+            patches, their grid, tokens after), for all layers or by layer.
         name: how boards call it.
         facts: further BackboneCard fields, e.g. ``licence`` or ``training_data``.
 
     Raises:
         UsageError: when ``layers`` is empty or names no submodule, or when the preprocessing or the network gives another result
-            each time (a random crop, dropout that is always on).
+            each time (a random crop, dropout that is always on), and for a module that cannot be read: TorchScript, or one
+            whose parameters hold no values yet.
     """
-    backbone = ModuleBackbone(model, layers, preprocess)
+    backbone = ModuleBackbone(model, layers, preprocess, layout=layout)
     targets = layers if isinstance(layers, Mapping) else {layer: layer for layer in layers}
     loader = InMemory(name, model, targets, backbone)
     return BackboneCard(

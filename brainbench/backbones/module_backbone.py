@@ -2,31 +2,36 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from typing import Any
 
+import numpy as np
 import torch
 from PIL import Image
 from torch import Tensor, nn
 
+from brainbench.backbones.output_layouts import OutputLayout, find_layout, needs_probe, regions, written
 from brainbench.errors import UsageError, did_you_mean
 from brainbench.types import Tokens
 
-MOST_PREFIX_TOKENS = 9  # a class token and up to eight registers
+_PICTURE = 24  # random colours on each side of the pictures that a probe shows
 
 
 class ModuleBackbone:
     """A Backbone that reads the outputs of named submodules of ``module``.
 
-    An output is [B, C, H, W] (global token = average over space), [B, P + g*g, C] (a sequence: class token, registers, then
-    the patches of a square grid row by row; P = 0 to 9) or [B, C] (one token for the whole image: a 1 x 1 grid). Of a tuple the
-    first element counts; of a submodule that runs several times, the last run.
+    An output is a map, [B, C, H, W] or [B, H, W, C]; a sequence [B, N, C] of the patches of a grid, row by row, with other
+    tokens before or after them; or [B, C], one token for the whole image (a 1 x 1 grid). Which of these it is, and which tokens
+    are patches, is found out on the first batch: regions of a picture are changed, and tokens must answer at their place. Of a
+    tuple the first element counts, of a mapping its ``last_hidden_state``; of a submodule that runs several times, the last run.
 
     layers: names of submodules as in ``module.named_modules()``, early to late, or a mapping from the layers' names to those.
-    read: (one submodule's output, the layer's name) -> Tokens of one layer, where the outputs are none of these.
-    Raises UsageError for a name that is not there.
+    layout: layer -> ``BCHW``, ``BHWC`` or a sequence such as ``1+14x14+4``, where nothing should be left to find out; one text
+    for all layers. read: (one submodule's output, the layer's name) -> Tokens of one layer, instead of all of this.
+
+    Raises UsageError for a name that is not there, and for a module whose submodules cannot be read: TorchScript, or one with
+    parameters that hold no values yet.
     """
 
     layers: Sequence[str]
@@ -38,23 +43,72 @@ class ModuleBackbone:
         layers: Sequence[str] | Mapping[str, str],
         preprocess: Callable[[Image.Image], Tensor],
         read: Callable[[Tensor, str], Tokens] | None = None,
+        layout: str | Mapping[str, str] | None = None,
     ) -> None:
         self._names = list(layers.values()) if isinstance(layers, Mapping) else layers
+        _check_module(module)
         check_names(module, self._names)
         self.module = self._module = module
         self.layers = tuple(layers)
         self._preprocess = preprocess
-        self._read = read or as_tokens
+        self._read = read
+        self._given = _given(layout, self.layers)
+        self._layouts: dict[str, OutputLayout] | None = None
 
     def preprocess(self, image: Image.Image) -> Tensor:
-        """Convert an RGB image to the network's input, [3, H, W]."""
-        return self._preprocess(image)
+        """Convert an RGB image to the network's input, [3, H, W]; arrays and the results of transformers' processors are accepted."""
+        return as_input(self._preprocess(image))
 
     def tokens(self, batch: Tensor) -> Tokens:
         """Return the tokens of every layer for a batch [B, 3, H, W]."""
         outputs = read_outputs(self._module, self._names, batch)
-        parts = [self._read(output, name) for name, output in zip(self.layers, outputs, strict=True)]
+        if self._read is None:
+            for name, output in zip(self.layers, outputs, strict=True):
+                _check_output(name, output, len(batch))
+            self._layouts = self._layouts or self._found(outputs, batch)
+        parts = [self._part(output, name) for name, output in zip(self.layers, outputs, strict=True)]
         return Tokens(tuple(p.local_tokens[0] for p in parts), tuple(p.global_tokens[0] for p in parts))
+
+    def _part(self, output: Tensor, name: str) -> Tokens:
+        if self._read is not None:
+            return self._read(output, name)
+        if output.ndim == 2:
+            return Tokens((output[:, :, None, None],), (output,))
+        layout = (self._layouts or {})[name]
+        if not layout.fits(output.shape):
+            raise UsageError(f"layer {name}: gives {list(output.shape)}, which is not of layout {layout.text}")
+        return layout.tokens(output)
+
+    def _found(self, outputs: Sequence[Tensor], batch: Tensor) -> dict[str, OutputLayout]:
+        """The layouts of all layers; the network is shown changed pictures only if a shape leaves something open."""
+        image = (batch.shape[2], batch.shape[3])
+        found = dict(self._given)
+        for name, output in zip(self.layers, outputs, strict=True):
+            if name not in found and output.ndim == 4 and not needs_probe(output.shape, image):
+                found[name] = OutputLayout(1)
+        missing = [i for i, name in enumerate(self.layers) if name not in found and outputs[i].ndim != 2]
+        if missing:
+            changed = self._changed(batch)
+            shown = read_outputs(self._module, [self._names[i] for i in missing], changed)
+            for i, output in zip(missing, shown, strict=True):
+                _check_output(self.layers[i], output, len(changed))
+                found[self.layers[i]] = find_layout(output, image, self.layers[i], self._module, found.values())
+        return found
+
+    def _changed(self, batch: Tensor) -> Tensor:
+        """[17, 3, H, W]: a picture of random colours, and the same with a region of another one; the same in every process."""
+        noise = np.random.default_rng(0)
+        first, second = (
+            self.preprocess(
+                Image.fromarray(noise.integers(0, 256, (_PICTURE, _PICTURE, 3), dtype=np.uint8)).resize((320, 320))
+            ).to(batch)
+            for _ in range(2)
+        )
+        if first.shape != batch.shape[1:]:  # of a preprocessing that keeps an image's size
+            size = batch.shape[2:]
+            first, second = (nn.functional.interpolate(one[None], size)[0] for one in (first, second))
+        changed = regions((batch.shape[2], batch.shape[3]))[:, None].to(batch.device)
+        return torch.cat([first[None], torch.where(changed, second, first)])
 
 
 @contextmanager
@@ -63,6 +117,41 @@ def seeded(seed: int) -> Iterator[None]:
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)
         yield
+
+
+def as_input(made: Any) -> Tensor:
+    """What a preprocessing returned, as a float tensor [3, H, W]; raises UsageError if it is something else.
+
+    An array becomes a tensor, an axis of one image is dropped, and of a mapping, as transformers' processors return it, the entry
+    ``pixel_values`` counts.
+    """
+    image = made["pixel_values"] if isinstance(made, Mapping) and "pixel_values" in made else made
+    if isinstance(image, list) and len(image) == 1:
+        image = image[0]
+    if isinstance(image, np.ndarray):
+        image = torch.from_numpy(image.copy())
+    if isinstance(image, Tensor) and image.ndim == 4 and len(image) == 1:
+        image = image[0]
+    shape = ""
+    if isinstance(image, Tensor):
+        channels_last = image.ndim == 3 and image.shape[2] == 3 != image.shape[0]
+        if image.ndim == 3 and image.is_floating_point() and not channels_last:
+            return image
+        shape = f" {image.dtype} {list(image.shape)}"
+    raise UsageError(
+        f"preprocess gives {type(made).__name__}{shape}, expected a tensor of floats, [3, H, W], for an image"
+    )
+
+
+def _check_module(module: nn.Module) -> None:
+    kind = type(module).__name__
+    if isinstance(module, torch.jit.ScriptModule):
+        raise UsageError(
+            f"{kind} is TorchScript, which tells nothing of its submodules: give the module it was made from"
+        )
+    for name, value in [*module.named_parameters(), *module.named_buffers()]:
+        if value.is_meta or nn.parameter.is_lazy(value):
+            raise UsageError(f"{kind}: {name} holds no values yet: load weights, or run the network once, before this")
 
 
 def check_names(module: nn.Module, layers: Sequence[str]) -> None:
@@ -80,44 +169,68 @@ def check_names(module: nn.Module, layers: Sequence[str]) -> None:
         raise UsageError(f"layers of {kind}: {', '.join(layers)}: each may be named once")
 
 
+def _given(layout: str | Mapping[str, str] | None, layers: Sequence[str]) -> dict[str, OutputLayout]:
+    named = layout if isinstance(layout, Mapping) else {} if layout is None else dict.fromkeys(layers, layout)
+    for name in named:
+        if name not in layers:
+            raise UsageError(f"layout names {name!r}{did_you_mean(name, layers)}; the layers are {', '.join(layers)}")
+    return {name: written(text, name) for name, text in named.items()}
+
+
 def read_outputs(module: nn.Module, names: Sequence[str], batch: Tensor) -> list[Tensor]:
     """Run ``module`` on ``batch`` without gradients and return what its submodules ``names`` gave back.
 
-    Copies, so that later in-place operations do not reach them. Raises UsageError if one did not run or gave no tensor.
+    Copies, so that later in-place operations do not reach them. A network that does not take float32 gets the type of its own
+    parameters. Raises UsageError if a submodule did not run or gave no tensor.
     """
     outputs: dict[str, Tensor] = {}
 
     def keep(name: str) -> Callable[[nn.Module, Any, Any], None]:
         def hook(_module: nn.Module, _inputs: Any, output: Any) -> None:
-            first = output[0] if isinstance(output, tuple | list) and output else output
-            if not isinstance(first, Tensor):
-                raise UsageError(
-                    f"layer {name}: gives {type(first).__name__}, expected a tensor; name another submodule"
-                )
-            outputs[name] = first.detach().clone()
+            outputs[name] = _first(output, name).detach().clone()
 
         return hook
 
     with ExitStack() as hooks, torch.no_grad():
         for name in names:
             hooks.callback(module.get_submodule(name).register_forward_hook(keep(name)).remove)
-        module(batch)
+        _run(module, batch)
     for name in names:
         if name not in outputs:
             raise UsageError(f"layer {name}: does not run in the forward pass of {type(module).__name__}; name another")
     return [outputs[name] for name in names]
 
 
-def as_tokens(output: Tensor, name: str) -> Tokens:
-    """Return the tokens in one submodule's output. Raises UsageError, naming the layer, for any other shape."""
-    if output.ndim == 4:
-        return Tokens.from_local([output])
-    if output.ndim == 2:
-        return Tokens((output[:, :, None, None],), (output,))
-    side = math.isqrt(output.shape[1]) if output.ndim == 3 else 0
-    if not side or output.shape[1] - side * side > MOST_PREFIX_TOKENS:
+def _run(module: nn.Module, batch: Tensor) -> None:
+    own = next((p.dtype for p in module.parameters() if p.is_floating_point()), batch.dtype)
+    try:
+        module(batch)
+    except RuntimeError as error:
+        # torch has no class of its own for this.
+        if own == batch.dtype or not any(word in str(error) for word in ("dtype", "Input type", "scalar type")):
+            raise
+        module(batch.to(own))
+
+
+def _first(output: Any, name: str) -> Tensor:
+    if isinstance(output, Mapping) and "last_hidden_state" in output:
+        output = output["last_hidden_state"]
+    first = output[0] if isinstance(output, tuple | list) and output else output
+    if isinstance(first, Tensor) and first.is_floating_point():
+        return first
+    entries = f" of {', '.join(map(str, first))}" if isinstance(first, Mapping) else ""
+    found = f"{first.dtype} values" if isinstance(first, Tensor) else f"{type(first).__name__}{entries}"
+    raise UsageError(f"layer {name}: gives {found}, expected a tensor of floats; name another submodule")
+
+
+def _check_output(name: str, output: Tensor, images: int) -> None:
+    if output.ndim not in (2, 3, 4):
         raise UsageError(
-            f"layer {name}: gives {list(output.shape)}, expected [B, C, H, W], [B, C] or [B, g*g + 0 to"
-            f" {MOST_PREFIX_TOKENS}, C]; name another submodule"
+            f"layer {name}: gives {list(output.shape)}, expected [B, C, H, W], [B, H, W, C], [B, tokens, C] or [B, C]; "
+            "name another submodule"
         )
-    return Tokens.from_sequences([output], (side, side))
+    if len(output) != images:
+        raise UsageError(
+            f"layer {name}: gives {list(output.shape)} for {images} images: its first axis is not that of the images "
+            "(windows, or places, come first); name a submodule whose is"
+        )
