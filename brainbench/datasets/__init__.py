@@ -15,6 +15,7 @@ from brainbench.datasets.images import (
 )
 from brainbench.datasets.index_columns import has_index
 from brainbench.datasets.ledger import Fact, Ledger, cache_refuses, content_digest
+from brainbench.datasets.lookalikes import lookalikes, signature
 from brainbench.datasets.masks import VOID, MaskFiles, check_masks, mask_fact, open_mask, read_masks
 from brainbench.datasets.planting import planted, small_images, write_images
 from brainbench.datasets.repeats import ceiling_of_ncsnr, ncsnr_of_repeats
@@ -59,6 +60,7 @@ __all__ = [
     "in_blocks",
     "list_images",
     "locked",
+    "lookalikes",
     "mask_fact",
     "ncsnr_of_repeats",
     "near_miss",
@@ -80,6 +82,7 @@ __all__ = [
     "refuse_empty",
     "roi_masks",
     "screen",
+    "signature",
     "single",
     "small_images",
     "survey",

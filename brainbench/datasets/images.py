@@ -13,6 +13,7 @@ import numpy as np
 from PIL import Image, PngImagePlugin
 
 from brainbench.datasets.ledger import Fact, Ledger, content_digest
+from brainbench.datasets.lookalikes import signature
 from brainbench.errors import DataError
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff")
@@ -23,11 +24,15 @@ _GREY = (128, 128, 128, 255)
 
 @dataclass(frozen=True)
 class Images:
-    """S decoded images. paths: their files; digests: sha256 of size and RGB pixels; sizes: (width, height)."""
+    """S decoded images.
+
+    paths: their files; digests: sha256 of size and RGB pixels; sizes: (width, height); signatures: what ``lookalikes`` compares.
+    """
 
     paths: tuple[Path, ...]
     digests: tuple[str, ...]
     sizes: tuple[tuple[int, int], ...]
+    signatures: tuple[str, ...]
 
     def open(self, index: int) -> Image.Image:
         """One RGB image."""
@@ -96,13 +101,14 @@ def read_files(paths: tuple[Path, ...], ledger: Ledger) -> Images:
     """``read_images`` of files that may lie in several folders."""
     facts = ledger.examine("image", paths, _look)
     sizes = tuple((int(fact["width"]), int(fact["height"])) for fact in facts)
-    return Images(paths, tuple(str(fact["digest"]) for fact in facts), sizes)
+    digests, signatures = (tuple(str(fact[key]) for fact in facts) for key in ("digest", "signature"))
+    return Images(paths, digests, sizes, signatures)
 
 
 def _look(path: Path) -> Fact:
     image = open_rgb(path)
     digest = content_digest(f"{image.width}x{image.height}:".encode(), image.tobytes())
-    return {"digest": digest, "width": image.width, "height": image.height}
+    return {"digest": digest, "width": image.width, "height": image.height, "signature": signature(image)}
 
 
 def open_rgb(path: Path) -> Image.Image:

@@ -16,13 +16,14 @@ from zipfile import BadZipFile
 import numpy as np
 
 from brainbench.datasets.ledger import cache_refuses
-from brainbench.datasets.sources import Source
+from brainbench.datasets.sources import Source, ZScored
+from brainbench.datasets.stand_ins import ends, stand_ins
 from brainbench.errors import DataError, StoreError
 from brainbench.types import Responses, Surface
 from brainbench.util.files import drafted
 from brainbench.util.hashing import digest
 
-_EDITION = 1
+_EDITION = 2
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,7 @@ def survey(measured: Measured, cache: Path) -> Responses:
     """
     _refuse_leaks(measured)
     verdict = _verdict(measured, cache)
-    keep = verdict.finite & verdict.varies
+    keep = verdict.keep
     first = _first_rows(measured) if measured.average else measured.rows
     shape = (len(first), int(keep.sum()))
     there = _lies_whole(measured, shape) is not None or _values(cache, verdict).exists()
@@ -107,22 +108,29 @@ def screen(measured: Measured, cache: Path) -> Responses:
     path = _values(cache, verdict)
     if not path.exists():
         with cache_refuses(path):
-            _write(path, measured, verdict.finite & verdict.varies)
+            _write(path, measured, verdict.keep)
     # Copied when it is written to, so that nobody can spoil the file.
     return replace(facts, values=np.load(path, mmap_mode="c"))
 
 
 @dataclass(frozen=True)
 class _Verdict:
-    """finite in all wanted rows, not constant over those that are train: bool [V]; content: sha256 of the wanted rows.
+    """What was found out about every voxel.
 
-    key: what this is about, as the cache names it.
+    finite: in all wanted rows; varies: over those that are train, bool [V]; stand_in: a value that stands for a missing one, NaN
+    where there is none, [V]; content: sha256 of the wanted rows; key: what this is about, as the cache names it.
     """
 
     key: str
     finite: np.ndarray
     varies: np.ndarray
+    stand_in: np.ndarray
     content: str
+
+    @property
+    def keep(self) -> np.ndarray:
+        """Voxels that are not left out, bool [V]."""
+        return np.asarray(self.finite & self.varies & np.isnan(self.stand_in))
 
 
 def _verdict(measured: Measured, cache: Path) -> _Verdict:
@@ -130,14 +138,26 @@ def _verdict(measured: Measured, cache: Path) -> _Verdict:
     path = _folder(cache, key) / "verdict.npz"
     try:
         with path.open("rb") as file, np.load(file) as found:
-            return _Verdict(key, found["finite"], found["varies"], str(found["content"]))
+            return _Verdict(key, found["finite"], found["varies"], found["stand_in"], str(found["content"]))
     except (OSError, ValueError, KeyError, EOFError, BadZipFile, zlib.error):
         pass  # not looked at yet, or cut short
-    verdict = _Verdict(key, *_look(measured))
+    finite, varies, content, extremes = _look(measured)
+    source = measured.source
+    if isinstance(measured.source, ZScored):
+        # A z-score hides what the value was.
+        source = measured.source.raw
+        extremes = ends(source, measured.rows)
+    verdict = _Verdict(key, finite, varies, stand_ins(source, measured.rows, *extremes), content)
     with cache_refuses(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         with drafted(path) as draft, draft.open("wb") as out:
-            np.savez_compressed(out, finite=verdict.finite, varies=verdict.varies, content=verdict.content)
+            np.savez_compressed(
+                out,
+                finite=verdict.finite,
+                varies=verdict.varies,
+                stand_in=verdict.stand_in,
+                content=np.array(verdict.content),
+            )
     return verdict
 
 
@@ -152,18 +172,24 @@ def _refuse_leaks(measured: Measured) -> None:
         )
 
 
-def _look(measured: Measured) -> tuple[np.ndarray, np.ndarray, str]:
+def _look(measured: Measured) -> tuple[np.ndarray, np.ndarray, str, tuple[np.ndarray, np.ndarray]]:
+    """Finite and varying voxels, the content's digest, and the least and greatest values."""
     content = hashlib.sha256()
     voxels, train = measured.source.shape[1], measured.split == "train"
     finite = np.ones(voxels, bool)
-    low, high = np.full(voxels, np.inf, np.float32), np.full(voxels, -np.inf, np.float32)
+    (low, high), (least, most) = _no_range(voxels), _no_range(voxels)
     for rows, values in measured.source.blocks(measured.rows):
         content.update(np.ascontiguousarray(values).tobytes())
         finite &= np.isfinite(values).all(axis=0)
+        least, most = np.minimum(least, values.min(axis=0)), np.maximum(most, values.max(axis=0))
         fitted = values[train[rows]]
         low = np.minimum(low, fitted.min(axis=0, initial=np.inf))
         high = np.maximum(high, fitted.max(axis=0, initial=-np.inf))
-    return finite, low < high, content.hexdigest()
+    return finite, low < high, content.hexdigest(), (least, most)
+
+
+def _no_range(voxels: int) -> tuple[np.ndarray, np.ndarray]:
+    return np.full(voxels, np.inf, np.float32), np.full(voxels, -np.inf, np.float32)
 
 
 def _write(path: Path, measured: Measured, keep: np.ndarray) -> None:
@@ -214,19 +240,33 @@ def _refuse_full(folder: Path, needed: int) -> None:
 
 def _notes(measured: Measured, verdict: _Verdict, rois: Mapping[str, np.ndarray]) -> Iterator[str]:
     total, bad = len(verdict.finite), int((~verdict.finite).sum())
-    constant = int((verdict.finite & ~verdict.varies).sum())
-    if bad + constant == total:
+    coded = verdict.finite & ~np.isnan(verdict.stand_in)
+    constant = int((verdict.finite & ~coded & ~verdict.varies).sum())
+    counts = {
+        "with NaN or infinite values": bad,
+        f"with a value that stands for a missing one ({_told(verdict.stand_in, coded)})": int(coded.sum()),
+        "constant over train": constant,
+    }
+    if not verdict.keep.any():
+        reasons = [f"{bad} with NaN or infinite values", f"{constant} constant over the train rows"]
+        reasons += [f"{count} {reason}" for reason, count in counts.items() if count and "missing" in reason]
         raise DataError(
-            f"{measured.source.where}: no voxel is left of {total}: {bad} with NaN or infinite values, {constant} constant "
-            "over the train rows; leave stimuli without responses out of stimuli.csv or splits.csv"
+            f"{measured.source.where}: no voxel is left of {total}: {', '.join(reasons)}; leave stimuli without responses out "
+            "of stimuli.csv or splits.csv"
         )
-    reasons = [f"{bad} with NaN or infinite values"] * bool(bad) + [f"{constant} constant over train"] * bool(constant)
+    reasons = [f"{count} {reason}" for reason, count in counts.items() if count]
     if reasons:
-        yield f"dropped {bad + constant} of {total} voxels: {', '.join(reasons)}"
+        yield f"dropped {sum(counts.values())} of {total} voxels: {', '.join(reasons)}"
     if measured.coordinates is None:
         yield f"{measured.flat}: topology cannot be used"
     if measured.rois.keys() - rois.keys():
         yield f"ROIs without a voxel left: {', '.join(name for name in measured.rois if name not in rois)}"
+
+
+def _told(stand_in: np.ndarray, coded: np.ndarray) -> str:
+    voxels = np.flatnonzero(coded)
+    said = [f"{stand_in[voxel]:g} in voxel {voxel}" for voxel in voxels[:3].tolist()]
+    return ", ".join([*said, *([f"and {len(voxels) - 3} more"] if len(voxels) > 3 else [])])
 
 
 def _lies_whole(measured: Measured, shape: tuple[int, ...]) -> np.ndarray | None:

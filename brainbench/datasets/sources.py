@@ -107,7 +107,8 @@ class ZScored:
     """
 
     def __init__(self, source: Source, session: Sequence[str] | np.ndarray) -> None:
-        self._source, self._session = source, np.asarray(session)
+        self._source = self.raw = source
+        self._session = np.asarray(session)
         if len(self._session) != source.shape[0]:
             raise DataError(f"{source.where}: {source.shape[0]} rows, but {len(self._session)} of them have a session")
         self.key = digest([source.key, "z-score by session", [str(name) for name in self._session.tolist()]])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -15,8 +15,11 @@ from brainbench.errors import DataError, did_you_mean
 SPLITS = ("train", "val", "test")
 
 
-def units(digests: Sequence[str], groups: Sequence[str]) -> np.ndarray:
-    """[S] unit number: images with one digest, or with one group other than "", are in one unit, also by way of a third."""
+def units(digests: Sequence[str], groups: Sequence[str], pairs: Iterable[tuple[int, int]] = ()) -> np.ndarray:
+    """[S] unit number: images with one digest, with one group other than "", or of one pair, also by way of a third image.
+
+    pairs: as ``lookalikes`` finds them.
+    """
     parent = list(range(len(digests)))
 
     def root(index: int) -> int:
@@ -29,6 +32,8 @@ def units(digests: Sequence[str], groups: Sequence[str]) -> np.ndarray:
     for index, (digest, group) in enumerate(zip(digests, groups, strict=True)):
         for label in (("content", digest), *([("group", group)] if group else [])):
             parent[root(index)] = root(first.setdefault(label, index))
+    for index, other in pairs:
+        parent[root(index)] = root(other)
     return np.array([root(index) for index in range(len(digests))])
 
 
@@ -56,7 +61,7 @@ def given_split(
         leaking = np.isin(unit, unit[split == kept]) & np.isin(split, others)
         if leaking.any():
             where = " and ".join(others)
-            notes.append(f"left {int(leaking.sum())} images out of {where}: same content or group as images in {kept}")
+            notes.append(f"left {int(leaking.sum())} images out of {where}: same picture or group as images in {kept}")
         split[leaking] = ""
     train = split == "train"
     if not (split == "val").any() and train.any():

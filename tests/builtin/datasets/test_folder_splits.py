@@ -71,8 +71,8 @@ def test_copies_of_test_images_leave_the_others_and_never_test() -> None:
     assert split.tolist() == ["test", "", "", "val", "", "train", ""]
     assert notes == [
         "1 of 7 images have no line in splits.csv and were left out",
-        "left 2 images out of train and val: same content or group as images in test",
-        "left 1 images out of train: same content or group as images in val",
+        "left 2 images out of train and val: same picture or group as images in test",
+        "left 1 images out of train: same picture or group as images in val",
     ]
 
 
@@ -101,5 +101,5 @@ def test_rows_of_copies_are_left_out_of_the_responses(tmp_path: Path) -> None:
     assert responses.stimulus.tolist() == list(range(19))
     np.testing.assert_array_equal(responses.values, values[:19].astype(np.float32))
     assert responses.rows("test").tolist() == [0, 1, 2, 3, 4]
-    assert "left 1 images out of train and val: same content or group as images in test" in responses.notes
+    assert "left 1 images out of train and val: same picture or group as images in test" in responses.notes
     assert any(note.startswith("1 of 20 images repeat another's content") for note in responses.notes)

@@ -20,10 +20,13 @@ from brainbench.datasets import (
     automatic_split,
     content_digest,
     given_split,
+    lookalikes,
     read_split,
     refuse_empty,
     units,
 )
+
+_PAIRS = 20  # of near-duplicates, named in a note
 
 
 @dataclass(frozen=True)
@@ -88,8 +91,16 @@ def read_subject(
 
 def _split(layout: Layout, seen: Seen, known: Collection[str], seed: int) -> tuple[np.ndarray, tuple[str, ...]]:
     digests = seen.images.digests
-    unit = units(digests, seen.groups)
+    pairs = [pair for pair in lookalikes(seen.images.signatures) if digests[pair[0]] != digests[pair[1]]]
+    unit = units(digests, seen.groups, pairs)
     notes = []
+    if pairs:
+        shown = ", ".join(f"{seen.ids[first]} and {seen.ids[second]}" for first, second in pairs[:_PAIRS])
+        more = f" and {len(pairs) - _PAIRS} more" if len(pairs) > _PAIRS else ""
+        notes.append(
+            f"{len(pairs)} pairs of images show one picture, resized, mirrored or of another format; they stay on one side "
+            f"of the split: {shown}{more}"
+        )
     copies = len(digests) - len(set(digests))
     if copies:
         notes.append(

@@ -85,6 +85,11 @@ def _vertices(folder: SubjectFolder, side: str, images: int) -> int:
 
 
 def _stimuli(shown: Shown, images: Images, withheld: Shown, unmeasured: Images) -> Stimuli:
-    both = Images(images.paths + unmeasured.paths, images.digests + unmeasured.digests, images.sizes + unmeasured.sizes)
+    both = Images(
+        images.paths + unmeasured.paths,
+        images.digests + unmeasured.digests,
+        images.sizes + unmeasured.sizes,
+        images.signatures + unmeasured.signatures,
+    )
     ids = shown.files + withheld.files
     return Stimuli(ids, both.digests, both.open, unmeasured=tuple(range(len(shown.files), len(ids))))
