@@ -96,10 +96,10 @@ def _split(layout: Layout, seen: Seen, known: Collection[str], seed: int) -> tup
     notes = []
     if pairs:
         shown = ", ".join(f"{seen.ids[first]} and {seen.ids[second]}" for first, second in pairs[:_PAIRS])
-        more = f" and {len(pairs) - _PAIRS} more" if len(pairs) > _PAIRS else ""
+        rest = f" and {len(pairs) - _PAIRS} more" if len(pairs) > _PAIRS else ""
         notes.append(
             f"{len(pairs)} pairs of images show one picture, resized, mirrored or of another format; they stay on one side "
-            f"of the split: {shown}{more}"
+            f"of the split: {shown}{rest}"
         )
     copies = len(digests) - len(set(digests))
     if copies:
