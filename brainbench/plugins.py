@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, redirect_stdout
 from dataclasses import dataclass, field
 from functools import cache
 from importlib.metadata import EntryPoint, PackageNotFoundError, entry_points, version
@@ -57,9 +58,10 @@ def _load(point: EntryPoint) -> Plugin:
     manager = pluggy.PluginManager(hookspecs.GROUP)
     manager.add_hookspecs(hookspecs)
     try:
-        manager.register(point.load(), name=point.name)
-        manager.check_pending()
-        cards = {kind: tuple(_cards(manager, kind)) for kind in KINDS}
+        with redirect_stdout(sys.stderr):
+            manager.register(point.load(), name=point.name)
+            manager.check_pending()
+            cards = {kind: tuple(_cards(manager, kind)) for kind in KINDS}
     # A plugin may raise anything while it loads, SystemExit included, and must not take the command with it.
     except (Exception, SystemExit) as error:
         return Plugin(point.name, distribution, version, error=describe(error))
@@ -117,7 +119,9 @@ def blamed(plugin: Plugin, stage: str, subject: str | None = None, *, own: bool 
     """
     passing = BrainbenchError if (bool(subject) if own is None else own) else (StoreError, BlamedError)
     try:
-        yield
+        # What a plugin prints must not get into a command's output, which may be JSON.
+        with redirect_stdout(sys.stderr):
+            yield
     except passing:
         raise
     except Exception as error:

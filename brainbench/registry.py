@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
 from functools import cache
+from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from brainbench.cards import BackboneCard, Card, DatasetCard, EncoderCard, MetricCard, Setting
@@ -83,7 +84,7 @@ class Shelf(Generic[C]):
 
     def match(self, pattern: str) -> tuple[Entry[C], ...]:
         """Return the entries for a name or glob. Raises UsageError if there are none."""
-        if not any(c in pattern for c in "*?["):
+        if not any(c in pattern for c in "*?[") or names_a_path(pattern):
             return (self.get(pattern),)
         found = tuple(e for name, e in self._entries.items() if fnmatchcase(name, pattern) and not _pattern(e))
         if not found:
@@ -169,10 +170,30 @@ def _pattern(entry: Entry[Any]) -> str:
 
 def split_list(text: str, what: str) -> list[str]:
     """Split a comma list. Raises UsageError if it is empty."""
-    parts = [part.strip() for part in text.split(",") if part.strip()]
+    parts = [part.strip() for part in split_names(text, ",") if part.strip()]
     if not parts:
         raise UsageError(f"no {what} selected: give names or globs, separated by commas (`brainbench list` shows them)")
     return parts
+
+
+def split_names(text: str, sign: str) -> list[str]:
+    """Split at a sign, but not within ``family/PATH`` where that path exists."""
+    parts: list[str] = []
+    for part in text.split(sign):
+        parts.append(part)
+        for start in range(len(parts) - 1):
+            whole = sign.join(parts[start:])
+            if names_a_path(whole):
+                parts[start:] = [whole]
+                break
+    return parts
+
+
+def names_a_path(name: str) -> bool:
+    """Whether a name is ``family/PATH``, with or without ``@untrained``, of a file or folder that exists."""
+    family, _, path = name.strip().partition("/")
+    path = path.removesuffix("@untrained")
+    return not {",", JOIN} & {*family} and "/" in path and Path(path).exists()
 
 
 def describe_card(entry: Entry[Any]) -> Mapping[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -34,8 +34,8 @@ def run(
     subjects: Names | int | Sequence[int] | None = None,
     seeds: int = 1,
     device: str = "auto",
-    weights: Names | Mapping[str, str | Path] = (),
-    set: Mapping[str, Any] | Sequence[str] = (),
+    weights: Names | Path | Mapping[str, str | Path] = (),
+    set: Mapping[str, Any] | Sequence[str] | None = (),
     no_controls: bool = False,
     results: str | Path = "results",
     leaderboards: str | Path = "leaderboards",
@@ -127,20 +127,24 @@ def _backbones(asked: Names | BackboneCard | Sequence[str | BackboneCard]) -> tu
 
 
 def _joined(names: Names | int | Sequence[int]) -> str:
-    return str(names) if isinstance(names, str | int) else ",".join(str(name) for name in names)
+    # A number of numpy is neither an int nor a sequence.
+    return ",".join(map(str, names)) if isinstance(names, Iterable) and not isinstance(names, str) else str(names)
 
 
-def _weights(weights: Names | Mapping[str, str | Path]) -> tuple[str, ...]:
+def _weights(weights: Names | Path | Mapping[str, str | Path]) -> tuple[str, ...]:
     if isinstance(weights, Mapping):
         return tuple(f"{name}={path}" for name, path in weights.items())
-    return (weights,) if isinstance(weights, str) else tuple(weights)
+    return (str(weights),) if isinstance(weights, str | Path) else tuple(weights)
 
 
-def _assignments(given: Mapping[str, Any] | Sequence[str]) -> tuple[str, ...]:
+def _assignments(given: Mapping[str, Any] | Sequence[str] | None) -> tuple[str, ...]:
+    if given is None:
+        return ()
     return (
         tuple(f"{name}={_text(value)}" for name, value in given.items()) if isinstance(given, Mapping) else tuple(given)
     )
 
 
 def _text(value: Any) -> str:
+    value = value.tolist() if hasattr(value, "tolist") else value
     return ",".join(str(one) for one in value) if isinstance(value, list | tuple) else str(value)

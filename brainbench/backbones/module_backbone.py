@@ -53,28 +53,30 @@ class ModuleBackbone:
         self._preprocess = preprocess
         self._read = read
         self._given = _given(layout, self.layers)
-        self._layouts: dict[str, OutputLayout] | None = None
+        self._layouts: dict[tuple[int, int], dict[str, OutputLayout]] = {}  # by the size of the images
 
     def preprocess(self, image: Image.Image) -> Tensor:
-        """Convert an RGB image to the network's input, [3, H, W]; arrays and the results of transformers' processors are accepted."""
+        """Convert an RGB image to the network's input, [3, H, W], from whatever ``as_input`` accepts."""
         return as_input(self._preprocess(image))
 
     def tokens(self, batch: Tensor) -> Tokens:
         """Return the tokens of every layer for a batch [B, 3, H, W]."""
         outputs = read_outputs(self._module, self._names, batch)
+        image = (batch.shape[2], batch.shape[3])
         if self._read is None:
             for name, output in zip(self.layers, outputs, strict=True):
                 _check_output(name, output, len(batch))
-            self._layouts = self._layouts or self._found(outputs, batch)
-        parts = [self._part(output, name) for name, output in zip(self.layers, outputs, strict=True)]
+            if image not in self._layouts:
+                self._layouts[image] = self._found(outputs, batch)
+        parts = [self._part(output, name, image) for name, output in zip(self.layers, outputs, strict=True)]
         return Tokens(tuple(p.local_tokens[0] for p in parts), tuple(p.global_tokens[0] for p in parts))
 
-    def _part(self, output: Tensor, name: str) -> Tokens:
+    def _part(self, output: Tensor, name: str, image: tuple[int, int]) -> Tokens:
         if self._read is not None:
             return self._read(output, name)
         if output.ndim == 2:
             return Tokens((output[:, :, None, None],), (output,))
-        layout = (self._layouts or {})[name]
+        layout = self._layouts[image][name]
         if not layout.fits(output.shape):
             raise UsageError(f"layer {name}: gives {list(output.shape)}, which is not of layout {layout.text}")
         return layout.tokens(output)

@@ -63,8 +63,14 @@ def _with_errors(board: Board) -> list[Table]:
 
 def markdown(table: pd.DataFrame) -> str:
     """Return a table of text, row names aligned left and scores right."""
+    table = table.map(_escaped).rename(columns=_escaped)
     align = ["left" if column in ("backbone", "weights", "encoder") else "right" for column in table.columns]
     return table.to_markdown(index=False, disable_numparse=True, colalign=align)
+
+
+def _escaped(cell: object) -> object:
+    """A bar would begin another cell."""
+    return cell.replace("|", "\\|") if isinstance(cell, str) else cell
 
 
 def overall(board: Board, lines: Sequence[Line], *, ranks: bool) -> pd.DataFrame:

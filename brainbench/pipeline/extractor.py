@@ -36,6 +36,10 @@ class TokenOutput:
 class Images(Protocol):
     """Returns the next images [count, 3, H, W], ready for the network."""
 
+    def names(self, count: int) -> Sequence[str]:
+        """The names of the last ``count`` images taken."""
+        ...
+
     def take(self, count: int) -> Tensor:
         """The next ``count``."""
         ...
@@ -66,7 +70,7 @@ class Extractor:
         while done < count:
             batch = self._next(images, count - done, wanted)
             done += len(batch)
-            for found in self._in_pieces(batch, wanted):
+            for found in self._in_pieces(batch, wanted, images.names(len(batch))):
                 for several, one in zip(parts, found, strict=True):
                     several.append(one)
         return [_joined(several) for several in parts]
@@ -79,28 +83,29 @@ class Extractor:
         if self._size:
             return images.take(min(self._size, left))
         first = images.take(1)
-        self._size = batch_that_pays(lambda: self._pass(first, wanted), self._device)
+        self._size = batch_that_pays(lambda: self._pass(first, wanted, images.names(1)), self._device)
         rest = min(self._size, left) - 1
         return torch.cat([first, images.take(rest)]) if rest else first
 
-    def _in_pieces(self, batch: Tensor, wanted: Sequence[TokenOutput]) -> Iterator[list[Part]]:
+    def _in_pieces(self, batch: Tensor, wanted: Sequence[TokenOutput], names: Sequence[str]) -> Iterator[list[Part]]:
         while len(batch):
             try:
-                found = self._pass(batch[: self._size], wanted)
+                found = self._pass(batch[: self._size], wanted, names)
             except (MemoryError, RuntimeError) as error:
                 self._halve(error, wanted[0].name)
                 continue
             yield found
-            batch = batch[len(found[0][1][0]) :]
+            read = len(found[0][1][0])
+            batch, names = batch[read:], names[read:]
 
-    def _pass(self, batch: Tensor, wanted: Sequence[TokenOutput]) -> list[Part]:
+    def _pass(self, batch: Tensor, wanted: Sequence[TokenOutput], names: Sequence[str]) -> list[Part]:
         autocast = torch.autocast(torch.device(self._device).type, torch.bfloat16, enabled=self._bfloat16)
         with torch.inference_mode(), autocast:
             tokens = self._read(batch.to(self._device))
-        return [self._part(tokens[one.name], one, len(batch)) for one in wanted]
+        return [self._part(tokens[one.name], one, len(batch), names) for one in wanted]
 
-    def _part(self, tokens: Tokens, wanted: TokenOutput, images: int) -> Part:
-        check_tokens(tokens, wanted.layers, images, wanted.name)
+    def _part(self, tokens: Tokens, wanted: TokenOutput, images: int, names: Sequence[str]) -> Part:
+        check_tokens(tokens, wanted.layers, images, wanted.name, names)
         with torch.inference_mode():
             local = [resample(spatial, wanted.grid) for spatial in tokens.local_tokens]
             return (
@@ -151,7 +156,7 @@ def all_finite(values: Tensor) -> bool:
     return bool(torch.isfinite(values.sum(dtype=torch.float32))) or bool(torch.isfinite(values).all())
 
 
-def check_tokens(tokens: Tokens, layers: Sequence[str], images: int, name: str) -> None:
+def check_tokens(tokens: Tokens, layers: Sequence[str], images: int, name: str, shown: Sequence[str] = ()) -> None:
     """Raise PluginError unless ``tokens`` are one batch of every layer, with matching shapes and finite values."""
     if not isinstance(tokens, Tokens):
         raise PluginError(f"{name}: tokens() must return brainbench.Tokens, got {type(tokens).__name__}")
@@ -169,7 +174,16 @@ def check_tokens(tokens: Tokens, layers: Sequence[str], images: int, name: str) 
             raise PluginError(f"{name}: global tokens of layer {layer} are {list(pooled.shape)}, expected {expected}")
         for kind, tensor in (("local", spatial), ("global", pooled)):
             if not all_finite(tensor):
-                raise PluginError(f"{name}: {kind} tokens of layer {layer} hold NaN or infinite values")
+                raise PluginError(
+                    f"{name}: {kind} tokens of layer {layer} hold NaN or infinite values{_of(tensor, shown)}"
+                )
+
+
+def _of(tensor: Tensor, shown: Sequence[str]) -> str:
+    """Whose tokens are not finite, by the names of the images."""
+    bad = (~torch.isfinite(tensor).flatten(1).all(dim=1)).nonzero()[:, 0].tolist()
+    named = [shown[row] for row in bad if row < len(shown)]
+    return f" for image {named[0]}{f' and {len(named) - 1} more' * (len(named) > 1)}" if named else ""
 
 
 def _joined(parts: Sequence[Part]) -> Arrays:

@@ -29,16 +29,22 @@ class ImageLoader:
 
     def __init__(self, stimuli: Stimuli, rows: Sequence[int], preprocess: Preprocess) -> None:
         self._stimuli, self._preprocess = stimuli, preprocess
-        self._rows: Iterator[int] = iter(rows)
+        self._every, self._count = list(rows), 0
+        self._rows: Iterator[int] = iter(self._every)
         self._workers = min(MOST_WORKERS, os.cpu_count() or 1)
         self._pool = ThreadPoolExecutor(self._workers)
         self._ahead: deque[Future[Tensor]] = deque()
+
+    def names(self, count: int) -> Sequence[str]:
+        """Return the names of the last ``count`` images taken."""
+        return [self._stimuli.ids[row] for row in self._every[self._count - count : self._count]]
 
     def take(self, count: int) -> Tensor:
         """Return the next ``count`` images [count, 3, H, W]. At least as many are decoded meanwhile."""
         import torch
 
         self._submit(count)
+        self._count += count
         taken = torch.stack([self._ahead.popleft().result() for _ in range(count)])
         self._submit(max(count, self._workers))
         return taken

@@ -9,7 +9,7 @@ from brainbench.cards import BackboneCard
 from brainbench.errors import UsageError
 from brainbench.planning.picks import UNTRAINED, AnyBackbone, BackbonePick, JointPick
 from brainbench.planning.settings import Assignments
-from brainbench.registry import JOIN, Entry, Registry, split_list
+from brainbench.registry import JOIN, Entry, Registry, split_list, split_names
 from brainbench.types import Weights
 
 # (name of the card, kind of weights) of every network that runs.
@@ -44,7 +44,7 @@ def pick_backbones(
         return found
 
     for part in split_list(text, "backbones"):
-        some: Sequence[AnyBackbone] = [_joint(part, named)] if JOIN in part else named(part)
+        some: Sequence[AnyBackbone] = [_joint(part, named)] if len(split_names(part, JOIN)) > 1 else named(part)
         for pick in some:
             chosen.setdefault(_networks(pick), pick)
     used = {n.name for pick in chosen.values() for n in pick.networks if n.weights.kind == "file"}
@@ -95,7 +95,7 @@ def _joint(text: str, named: Callable[[str], list[BackbonePick]]) -> JointPick:
 
     named: name or glob -> the backbones it selects.
     """
-    parts = [part.strip() for part in text.split(JOIN)]
+    parts = [part.strip() for part in split_names(text, JOIN)]
     if wrong := {"", "all"} & {part.removesuffix(UNTRAINED) for part in parts}:
         what = "all runs its families one by one" if "all" in wrong else "an empty name"
         raise UsageError(f"--backbones {text}: {what}; join names or globs with +, e.g. clip/mini+mae/mini")

@@ -219,7 +219,8 @@ def pick_subjects(request: Request, dataset: Dataset) -> list[str]:
     known = list(dataset.subjects)
     if request.subjects is None:
         return known
-    wanted = split_list(request.subjects, "subjects")
+    # A name may hold a comma itself.
+    wanted = [request.subjects] if request.subjects in known else split_list(request.subjects, "subjects")
     for name in wanted:
         if name not in known:
             raise UsageError(

@@ -56,6 +56,10 @@ class Shown:
         taken, self.left = self.left[:count], self.left[count:]
         return taken
 
+    def names(self, count: int) -> list[str]:
+        last = sum(self.asked)
+        return [f"image {number}" for number in range(last - count, last)]
+
 
 def extract(
     net: toy.ToyNet, batch: torch.Tensor, size: int, dtype: str = "float32", shown: Shown | None = None

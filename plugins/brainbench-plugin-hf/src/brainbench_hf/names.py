@@ -11,7 +11,8 @@ from brainbench import BackboneCard, UsageError, file_sha256, lazy
 from brainbench_hf.files import CONFIG, PREPROCESSOR, weight_files
 
 # All of them have to be there. Only safetensors are fetched: the hub marks them, and nothing can run in them.
-FILES = (CONFIG, PREPROCESSOR, "*.safetensors")
+# The preprocessor is fetched where there is one; preproc=paper does without.
+FILES = (CONFIG, f"*{CONFIG}", "*.safetensors")
 _HUB_ID = re.compile(r"[\w.-]+/[\w.-]+", re.ASCII)
 
 
