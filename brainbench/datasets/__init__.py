@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from brainbench.datasets.arrays import expect_shape, open_npy
+from brainbench.datasets.chance import chance_of_repeats
 from brainbench.datasets.images import (
     Images,
     canonical,
@@ -15,8 +16,8 @@ from brainbench.datasets.images import (
 )
 from brainbench.datasets.index_columns import has_index
 from brainbench.datasets.ledger import Fact, Ledger, cache_refuses, content_digest
-from brainbench.datasets.lookalikes import lookalikes, signature
 from brainbench.datasets.masks import VOID, MaskFiles, check_masks, mask_fact, open_mask, read_masks
+from brainbench.datasets.near_duplicates import lookalikes, signature
 from brainbench.datasets.planting import planted, small_images, write_images
 from brainbench.datasets.repeats import ceiling_of_ncsnr, ncsnr_of_repeats
 from brainbench.datasets.rois import canonical_roi, read_rois, roi_masks
@@ -49,6 +50,7 @@ __all__ = [
     "canonical",
     "canonical_roi",
     "ceiling_of_ncsnr",
+    "chance_of_repeats",
     "check_masks",
     "content_digest",
     "drafted",

@@ -13,7 +13,7 @@ import numpy as np
 from PIL import Image, PngImagePlugin
 
 from brainbench.datasets.ledger import Fact, Ledger, content_digest
-from brainbench.datasets.lookalikes import signature
+from brainbench.datasets.near_duplicates import signature
 from brainbench.errors import DataError
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff")

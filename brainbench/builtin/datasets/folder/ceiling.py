@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +13,7 @@ from brainbench.datasets import (
     Source,
     cache_refuses,
     ceiling_of_ncsnr,
+    chance_of_repeats,
     content_digest,
     drafted,
     expect_shape,
@@ -21,6 +24,7 @@ from brainbench.datasets import (
 
 # Of one image alone there is no variance between images, and so no signal.
 LEAST = 2
+_LEVEL = 0.05
 
 
 def read_ceiling(path: Path, voxels: int) -> np.ndarray:
@@ -69,6 +73,33 @@ def estimated_ceiling(
         f"({len(rows)} rows): {share:.3g} is the mean of 1/n, n the trials in a test row"
     )
     return ceiling, note
+
+
+def chance_note(
+    source: Source, stimulus: np.ndarray, split: np.ndarray, rois: Mapping[str, np.ndarray], cache: Path
+) -> str | None:
+    """Say in which ROIs repeats agree above chance; None without ROIs or repeats. Remembered in ``cache``."""
+    several = repeated(stimulus, split)
+    if not len(several) or not rois:
+        return None
+    rows = np.flatnonzero(np.isin(stimulus, several) & (split != ""))
+    named = b"".join(name.encode() + mask.tobytes() for name, mask in rois.items())
+    key = content_digest(b"chance 1", source.key.encode(), rows.tobytes(), stimulus[rows].tobytes(), named)
+    path = cache / "responses" / key[:32] / "chance.json"
+    try:
+        found = dict(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError):
+        found = chance_of_repeats(source, rows, stimulus, rois)
+        with cache_refuses(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with drafted(path) as draft:
+                draft.write_text(json.dumps(found), encoding="utf-8")
+    above = [name for name, p in found.items() if p < _LEVEL]
+    below = [f"{name} (p = {p:.2f})" for name, p in found.items() if p >= _LEVEL]
+    said = [f"above chance in {', '.join(above)}"] * bool(above) + [f"not above chance in {', '.join(below)}"] * bool(
+        below
+    )
+    return f"noise ceiling {'; '.join(said)}: permutation test of the images' repeats, p < {_LEVEL}" if said else None
 
 
 def _ncsnr(source: Source, rows: np.ndarray, stimulus: np.ndarray, cache: Path) -> np.ndarray:

@@ -15,7 +15,7 @@ import numpy as np
 
 from brainbench import DataError, Masks, Responses, Stimuli, UsageError, did_you_mean
 from brainbench.builtin.datasets.folder.about import About, read_about
-from brainbench.builtin.datasets.folder.ceiling import estimated_ceiling
+from brainbench.builtin.datasets.folder.ceiling import chance_note, estimated_ceiling
 from brainbench.builtin.datasets.folder.subject import Subject
 from brainbench.builtin.datasets.folder.subjects import Read, read_subjects
 from brainbench.datasets import Ledger, Measured, Source, ZScored, content_digest, screen, survey
@@ -73,6 +73,8 @@ class FolderDataset:
         if ceiling is None and (estimate := estimated_ceiling(source, stimulus, split, average, self._cache)):
             ceiling, note = estimate
             notes.append(note)
+        chance = chance_note(source, stimulus, split, one.voxels.rois, self._cache)
+        notes += [chance] if chance else []
         if average:
             notes.append("responses averaged over the trials of an image")
         return Measured(
