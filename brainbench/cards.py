@@ -235,6 +235,10 @@ class EncoderCard(Card):
     """Default of the setting ``steps`` on simulated data, with the default recipe."""
     selectors: tuple[str, ...] = ()
     """The selectors that its fits have, of ``space``, ``layer``, ``scale``, ``channel``."""
+    memory: Callable[..., float] | None = None
+    """``memory(images=..., test=..., voxels=..., layers=..., channels=..., settings=...)`` returns the bytes that a fit to
+    so many train and val images takes at its peak, for the estimate of a run. None: the responses, and as many tokens as
+    the setting ``memory`` allows."""
     rereads: bool = False
     """Its fits read the tokens of the images that they were fitted to again whenever they predict. ``brainbench predict``
     then needs the dataset too."""

@@ -199,7 +199,7 @@ def names_a_path(name: str) -> bool:
 def describe_card(entry: Entry[Any]) -> Mapping[str, Any]:
     """Return a card as plain JSON, for ``list --json``."""
     card = entry.card
-    doors = ("loader", "expand", "joint", "root", "contents", "maker")
+    doors = ("loader", "expand", "joint", "memory", "root", "contents", "maker")
     hidden = (*doors, "settings", "maker_settings", "version", "needs", "columns")
     facts = {k: list(v) if isinstance(v, tuple) else v for k, v in vars(card).items() if k not in hidden}
     metric = {"needs": sorted(card.needs), "columns": dict(card.columns)} if isinstance(card, MetricCard) else {}

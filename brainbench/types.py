@@ -223,7 +223,8 @@ class Selectors:
     """[L, L], correlation between the layers' aligned features."""
     likeness: np.ndarray | None = None
     """[L, L]; entry (i, j) is the share of layer i's aligned features that an alignment of layer j of its own could
-    supply. High values mean that a layer selector cannot tell layer i from layer j."""
+    supply, NaN if there were too few images to tell. High values mean that a layer selector cannot tell layer i from
+    layer j."""
 
 
 @dataclass(frozen=True)

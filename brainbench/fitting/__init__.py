@@ -9,7 +9,7 @@ from brainbench.fitting.closed_form import ClosedReadOut, close
 from brainbench.fitting.engine import Training, train
 from brainbench.fitting.fit_state import FitState
 from brainbench.fitting.fitted import FittedModel, fit_model, restore_model
-from brainbench.fitting.identifiability import layer_likeness
+from brainbench.fitting.identifiability import images_needed, layer_likeness
 from brainbench.fitting.losses import smooth_l1
 from brainbench.fitting.model import EncoderModel
 from brainbench.fitting.pooling_fields import pool_out, pool_out_loss
@@ -55,6 +55,7 @@ __all__ = [
     "evaluating",
     "fit_model",
     "greedy_soup",
+    "images_needed",
     "layer_likeness",
     "load_training_data",
     "one_grid",

@@ -2,32 +2,43 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import torch
 from torch import Tensor
 
-# Of a token's variance: keeps the regression of one layer on another solvable when channels are copies of one another.
-_RIDGE = 1e-6
+# Of a token's mean variance. The smallest keeps the regression of one layer on another solvable when channels are copies.
+_PENALTIES = (1e-6, 1e-4, 1e-2, 1.0)
+# A share of the variance is told to within this,
+_CLOSE = 0.02
+# or else from no fewer than three independent samples for every two channels: the errors within and beyond the images that a
+# regression was fitted on then differ by no more than this factor.
+_APART = 9.0
 
 
-def layer_likeness(tokens: Sequence[Tensor], aligned: Tensor, channel: Tensor) -> tuple[np.ndarray, np.ndarray]:
+def layer_likeness(tokens: Iterable[Tensor], aligned: Tensor, channel: Tensor) -> tuple[np.ndarray, np.ndarray]:
     """(correlation, likeness), both [L, L], of the layers' aligned features.
 
-    tokens: per layer [n, P, C_l], some images; aligned: the same after channel align, [L, n, P, D]; channel: [V, D], by
-    which voxels read them: directions that no voxel reads do not count.
+    tokens: per layer [n, P, C_l], some images, read one layer after another; aligned: the same after channel align, [L, n, P, D];
+    channel: [V, D], by which voxels read them: directions that no voxel reads do not count.
 
     correlation: over images, places and directions read. likeness[l, m]: share of the variance of layer l's aligned
-    features that a linear map of layer m's *tokens* gives, as another channel align could: found on one half of the images,
-    measured on the other, and the other way round; 0 .. 1. What all images have in common at a place is taken out first: it
-    predicts no response.
+    features that a linear map of layer m's *tokens* gives, as another channel align could; 0 .. 1. The map is found on one half
+    of the images, and the other way round, with the penalty that predicts the other half best. Its error within the half is
+    too small and beyond it too large, each by about the same factor, so that the error of the best map is taken to be their
+    geometric mean. NaN where there are too few images to tell. What all images have in common at a place is taken out first:
+    it predicts no response.
     """
-    # In float64, which is slow on a GPU, and the tokens of a few images are little to move.
-    tokens, aligned, channel = [t.cpu().double() for t in tokens], aligned.cpu().double(), channel.cpu().double()
-    read = aligned @ _square_root(channel)
-    features = [_centred(layer) for layer in read]
-    return _correlations(features), _likeness([_centred(t) for t in tokens], features)
+    # In float64, which is slow on a GPU.
+    aligned, channel = aligned.cpu().double(), channel.cpu().double()
+    features = [_centred(layer) for layer in aligned @ _square_root(channel)]
+    return _correlations(features), _likeness(tokens, features)
+
+
+def images_needed(channels: int) -> int:
+    """How many images tell how alike layers of so many channels are, where neighbouring places are much alike."""
+    return max(128, channels // 2)
 
 
 def _square_root(channel: Tensor) -> Tensor:
@@ -47,20 +58,37 @@ def _correlations(features: Sequence[Tensor]) -> np.ndarray:
     return np.asarray((flat @ flat.t()).numpy(), dtype=np.float32)
 
 
-def _likeness(tokens: Sequence[Tensor], features: Sequence[Tensor]) -> np.ndarray:
-    half = len(tokens[0]) // 2
-    result = np.ones((len(tokens), len(tokens)), dtype=np.float32)
+def _likeness(tokens: Iterable[Tensor], features: Sequence[Tensor]) -> np.ndarray:
+    layers, half = len(features), len(features[0]) // 2
+    result = np.ones((layers, layers), dtype=np.float32)
     targets = torch.cat(list(features), dim=2)
-    for m, given in enumerate(tokens):
-        residual = torch.zeros(len(tokens), dtype=torch.float64)
+    total = torch.stack([f.square().sum() for f in features]).clamp_min(1e-300)
+    for m, layer in enumerate(tokens):
+        given = _centred(layer.cpu().double())
+        within, beyond = torch.zeros(2, layers, dtype=torch.float64)
         for fit, test in ((slice(0, half), slice(half, None)), (slice(half, None), slice(0, half))):
-            x, y = given[fit].flatten(0, 1), targets[fit].flatten(0, 1)
-            gram = x.t() @ x
-            gram.diagonal().add_(_RIDGE * gram.diagonal().mean().clamp_min(1e-300))
-            weights = torch.linalg.solve(gram, x.t() @ y)
-            error = (targets[test] - given[test] @ weights).square().sum(dim=(0, 1))
-            residual += error.view(len(tokens), -1).sum(dim=1)
-        total = torch.stack([f.square().sum() for f in features]).clamp_min(1e-300)
-        result[:, m] = (1 - residual / total).clamp(0, 1).numpy()
+            inside, outside = _errors(given[fit], targets[fit], given[test], targets[test], layers)
+            within += inside / total
+            beyond += outside / total
+        beyond = beyond.clamp(0, 1)
+        told = (beyond - within <= _CLOSE) | (beyond <= _APART * within)
+        likeness = 1 - (within.clamp(0, 1) * beyond).sqrt()
+        result[:, m] = torch.where(told, likeness, torch.nan).numpy()
     np.fill_diagonal(result, 1)
     return result
+
+
+def _errors(x: Tensor, y: Tensor, other_x: Tensor, other_y: Tensor, layers: int) -> tuple[Tensor, Tensor]:
+    """Squared errors [L] of the regressions of y on x, on the same images and on the others, by the penalty best for the others."""
+    flat_x, flat_y = x.flatten(0, 1), y.flatten(0, 1)
+    gram, moment = flat_x.t() @ flat_x, flat_x.t() @ flat_y
+    unit = gram.diagonal().mean().clamp_min(1e-300)
+    pairs = []
+    for penalty in _PENALTIES:
+        weights = torch.linalg.solve(gram + penalty * unit * torch.eye(len(gram), dtype=gram.dtype), moment)
+        errors = ((b - a @ weights).square().sum(dim=(0, 1)) for a, b in ((x, y), (other_x, other_y)))
+        pairs.append(torch.stack([error.view(layers, -1).sum(dim=1) for error in errors]))
+    found = torch.stack(pairs)  # [penalties, 2, L]
+    best = found[:, 1].argmin(dim=0)
+    inside, outside = found[best, :, torch.arange(layers)].t()
+    return inside, outside

@@ -109,8 +109,12 @@ class HeldTokens:
 
     def of(self, stimuli: np.ndarray, device: str) -> list[Tensor]:
         """Tokens of some of the stimuli as a model takes them: per layer [n, P, C_l] float32 on ``device``."""
-        places = torch.from_numpy(np.searchsorted(self.stimuli, stimuli))
-        return [layer[places.to(layer.device)].to(device).float() for layer in self.layers]
+        return [self.layer(number, stimuli, device) for number in range(len(self.layers))]
+
+    def layer(self, number: int, stimuli: np.ndarray, device: str) -> Tensor:
+        """``of`` one layer, by its number."""
+        held, places = self.layers[number], torch.from_numpy(np.searchsorted(self.stimuli, stimuli))
+        return held[places.to(held.device)].to(device).float()
 
 
 def survey(

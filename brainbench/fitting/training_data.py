@@ -60,9 +60,13 @@ class TrainingData:
 
     def tokens_of(self, stimuli: np.ndarray, device: str) -> list[Tensor]:
         """Tokens of some stimuli as a model takes them: per layer [n, P, C_l] float32 on ``device``."""
+        return [self.layer_of(layer, stimuli, device) for layer in range(len(self.reader.layers))]
+
+    def layer_of(self, layer: int, stimuli: np.ndarray, device: str) -> Tensor:
+        """``tokens_of`` one layer, by its number."""
         if self.held.has(stimuli):
-            return self.held.of(stimuli, device)
-        return [layer.to(device) for layer in self.reader.read(self.features, stimuli)]
+            return self.held.layer(layer, stimuli, device)
+        return self.reader.layers[layer].read(self.features, stimuli).float().to(device)
 
     def batches(self, size: int, seed: int, device: str, skip: int = 0) -> Generator[Batch]:
         """Endless batches (tokens, responses [B, V]) of ``size`` trials, or of all if there are fewer.

@@ -120,10 +120,24 @@ def _memory_mb(job: Job, plan: Plan) -> float | None:
         return None
     if job.encoder is None:
         return features
-    # Tokens that do not fit are read again at every pass (docs/decisions/006).
-    tokens = min(features, budget(job.encoder.settings.get("memory", 0.0)) / 1e6)
     responses = plan.data.survey(job.subject, job.train_images)
-    return round(tokens + (responses.values.size * 4 / 1e6 if responses is not None else 0), 1)
+    held = responses.values.size * 4 / 1e6 if responses is not None else 0
+    if job.encoder.card.memory is None or responses is None:
+        # Tokens that do not fit are read again at every pass (docs/decisions/006).
+        fit = min(features, budget(job.encoder.settings.get("memory", 0.0)) / 1e6)
+    else:
+        cards = [one.card for one in job.backbone.networks]
+        test = responses.split == "test"
+        fit = job.encoder.card.memory(
+            images=len(set(responses.stimulus[~test].tolist())),
+            test=int(test.sum()),
+            voxels=responses.values.shape[1],
+            layers=sum(card.layers or 0 for card in cards),
+            channels=max(card.width or 0 for card in cards),
+            settings=job.encoder.settings,
+        )
+        fit /= 1e6
+    return round(fit + held, 1)
 
 
 def _results_mb(job: Job, plan: Plan, keep: str) -> float:

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -92,3 +93,18 @@ def test_results_hold_the_predictions_of_unmeasured_stimuli(tmp_path: Path) -> N
     before = results_mb(more)
     more.unmeasured = tuple(range(50))
     assert results_mb(more) - before == pytest.approx(50 * 60_000 * 4 / 1e6)
+
+
+def test_an_encoder_that_knows_what_its_fits_take_is_asked(tmp_path: Path) -> None:
+    asked: list[dict[str, Any]] = []
+
+    def memory(**sizes: Any) -> float:
+        asked.append(sizes)
+        return 5e6
+
+    registry = toy.registry(backbones=[toy.backbone(layers=2, width=3)], encoders=[toy.encoder(memory=memory)])
+    folders = Folders(tmp_path / "results", tmp_path / "leaderboards", tmp_path / "cache")
+    request = Request(dataset="toydata", encoders="toyfit", backbones="toy/net", subjects="1", controls=False)
+    row = estimate.jobs(Benchmark.open(request, registry, folders, device="cpu").plan, "all")[-1]
+    assert row["memory_mb"] == pytest.approx(5 + 100 * 6 * 4 / 1e6, abs=0.1)
+    assert asked[0] == {"images": 80, "test": 20, "voxels": 6, "layers": 2, "channels": 3, "settings": {}}

@@ -28,6 +28,7 @@ from brainbench.fitting import (
     entropy_penalty,
     evaluating,
     fit_model,
+    images_needed,
     layer_likeness,
     load_training_data,
     one_grid,
@@ -39,9 +40,6 @@ from brainbench.fitting import (
 # Standard deviation of an untrained voxel's prediction, in units of its responses. Not smaller: selectors would settle, all
 # voxels alike, before there are weights to select for.
 INITIAL_SD = 0.25
-
-# Enough tokens, 64 an image, to regress a layer of 1,280 channels on another.
-LIKENESS_IMAGES = 128
 
 NO_COORDINATES = "no coordinates: the selectors are free for every voxel, as in factortopy/no-topology"
 
@@ -112,9 +110,10 @@ class FactorTopy:
             # Whatever the learned weights are worth, others predict now.
             notes = (*data.notes, *self._close(model, data, features, _inside(context, "channels")))
             fitted = replace(fitted, units=data.units, notes=notes)
+        shown = _some(data, images_needed(max(features.channels)))
         return replace(
             fitted,
-            selectors=model.selected(features.layers, data.tokens_of(_some(data), context.device)),
+            selectors=model.selected(features.layers, lambda layer: data.layer_of(layer, shown, context.device)),
             notes=(*fitted.notes, *((NO_COORDINATES,) if self.variant.topology and coordinates is None else ())),
         )
 
@@ -232,14 +231,21 @@ class FactorTopyModel(EncoderModel):
     def _weights(self) -> Tensor:
         return self.channel / self.dim if self.reduce == "mean" else self.channel
 
-    def selected(self, layers: Sequence[str], tokens: Sequence[Tensor]) -> Selectors:
+    def selected(self, layers: Sequence[str], tokens: Callable[[int], Tensor]) -> Selectors:
         """What every voxel reads, as far as it selects; of several places their mean.
 
-        layers: their names; tokens: of some images, per layer [n, P, C_l], to tell how alike the layers are.
+        layers: their names; tokens: number of a layer -> its tokens of some images, [n, P, C_l], to tell how alike the layers
+        are; asked for layer by layer, so that those of one are in memory at a time.
         """
+
+        def seen(number: int) -> Tensor:
+            return self.seen([tokens(number)])[0]
+
+        numbers = range(len(layers))
         with evaluating(self):
             space, layer, scale = self.selectors()
-            correlation, likeness = layer_likeness(self.seen(tokens), self._aligned(tokens), self.channel)
+            aligned = torch.stack([self.align.layer(number, seen(number)).cpu() for number in numbers])
+            correlation, likeness = layer_likeness(map(seen, numbers), aligned, self.channel)
         found = {"space": space.mean(dim=1), "layer": layer, "scale": scale}
         return Selectors(
             layers=tuple(layers),
@@ -255,10 +261,10 @@ def _inside(context: FitContext, folder: str) -> FitContext:
     return context if context.folder is None else replace(context, folder=context.folder / folder)
 
 
-def _some(data: TrainingData) -> np.ndarray:
-    """At most LIKENESS_IMAGES of the train stimuli."""
+def _some(data: TrainingData, count: int) -> np.ndarray:
+    """At most ``count`` of the train stimuli, spread over all of them."""
     shown = np.unique(data.stimulus[data.train])
-    return shown[:: max(1, -(-len(shown) // LIKENESS_IMAGES))]
+    return shown[:: max(1, -(-len(shown) // count))]
 
 
 def _coordinates(responses: Responses, voxels: int) -> Tensor | None:

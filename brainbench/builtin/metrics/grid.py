@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from typing import Any, Literal
 
 import numpy as np
 
 from brainbench import Features, MetricInputs, Responses, Score
 from brainbench.builtin.metrics.r2 import voxel_r2
+from brainbench.builtin.metrics.voxel_blocks import blocks
 
 Split = Literal["train", "val", "test"]
 SPLITS: tuple[Split, ...] = ("train", "val", "test")
@@ -44,8 +44,7 @@ class Grid:
             return Score(not_applicable="with a single layer there is no grid")
         regions = {"all": np.ones(len(weights), dtype=bool), **responses.rois}
         regions = {name: voxels for name, voxels in regions.items() if voxels.any()}
-        measured = Measured.of(responses)
-        alone = np.stack([layer_r2(features, layer, measured) for layer in range(len(features.layers))])  # [L, V]
+        alone = np.stack([layer_r2(features, layer, responses) for layer in range(len(features.layers))])  # [L, V]
         varies = np.isfinite(alone[0])
         values: dict[str, float] = {}
         matches = []
@@ -62,48 +61,39 @@ class Grid:
         return Score(values=values | {"match": float(np.mean(matches))})
 
 
-@dataclass(frozen=True)
-class Measured:
-    """Return responses by split, minus their mean over the train split, float64 [n, V], and their stimuli, [n]."""
+def layer_r2(features: Features, layer: int, responses: Responses) -> np.ndarray:
+    """R2 on the test split, [V], of a ridge from one layer's global tokens; NaN for a voxel that does not vary there."""
+    rows = {split: responses.rows(split) for split in SPLITS}
+    stimuli = (responses.stimulus[rows[split]] for split in SPLITS)
+    train, val, test = (features.global_tokens(layer, seen).astype(np.float64) for seen in stimuli)
+    centre = train.mean(axis=0)
+    fit, (val, test) = Ridges(train - centre), (val - centre, test - centre)
+    # Every penalty's R2 is kept, [V] each, until it is known which of them val likes best: its error is a sum over all voxels.
+    error, r2 = np.zeros(len(PENALTIES)), np.empty((len(PENALTIES), responses.values.shape[1]))
+    for block in blocks(len(responses.values), r2.shape[1]):
+        measured = {split: responses.values[rows[split], block].astype(np.float64) for split in SPLITS}
+        measured = {split: values - measured["train"].mean(axis=0) for split, values in measured.items()}
+        variance = np.square(measured["train"]).mean(axis=0)
+        scale = np.divide(1, variance, out=np.zeros_like(variance), where=variance > 0)
+        for number, coefficients in enumerate(fit.coefficients(measured["train"])):
+            error[number] += (np.square(measured["val"] - val @ coefficients) * scale).sum()
+            r2[number, block] = voxel_r2(measured["test"], test @ coefficients)
+    return np.asarray(r2[error.argmin()])
 
-    values: Mapping[Split, np.ndarray]
-    stimuli: Mapping[Split, np.ndarray]
 
-    @classmethod
-    def of(cls, responses: Responses) -> Measured:
-        """All three splits of one subject."""
-        rows = {split: responses.rows(split) for split in SPLITS}
-        mean = responses.values[rows["train"]].mean(axis=0, dtype=np.float64)
-        return cls(
-            {split: responses.values[r] - mean for split, r in rows.items()},
-            {split: responses.stimulus[r] for split, r in rows.items()},
-        )
+class Ridges:
+    """Ridges on centred tokens [n, C] for each of ``PENALTIES``, of one decomposition.
 
-
-def layer_r2(features: Features, layer: int, measured: Measured) -> np.ndarray:
-    """Return R2 on the test split, [V], of a ridge regression from one layer's global tokens.
-
-    It is NaN for a voxel that does not vary there.
+    They minimise |y - X b|^2 + a |b|^2 with a = penalty times |X|^2 / C, the mean over channels of their sum of squares.
     """
-    tokens = {split: features.global_tokens(layer, s).astype(np.float64) for split, s in measured.stimuli.items()}
-    centre = tokens["train"].mean(axis=0)
-    train, val, test = (tokens[split] - centre for split in SPLITS)
-    variance = np.square(measured.values["train"]).mean(axis=0)
-    scale = np.divide(1, variance, out=np.zeros_like(variance), where=variance > 0)
 
-    def error(coefficients: np.ndarray) -> float:
-        return float((np.square(measured.values["val"] - val @ coefficients) * scale).mean())
+    def __init__(self, tokens: np.ndarray) -> None:
+        self._left, self._sizes, self._right = np.linalg.svd(tokens, full_matrices=False)
+        self._unit = float(np.square(self._sizes).sum()) / tokens.shape[1] or 1.0
 
-    return voxel_r2(measured.values["test"], test @ min(ridges(train, measured.values["train"]), key=error))
-
-
-def ridges(tokens: np.ndarray, targets: np.ndarray) -> Iterator[np.ndarray]:
-    """Coefficients [C, V] for each of ``PENALTIES``, of one decomposition; tokens: [n, C], targets: [n, V], centred.
-
-    Minimises |y - X b|^2 + a |b|^2 with a = penalty times |X|^2 / C, the mean over channels of their sum of squares.
-    """
-    left, sizes, right = np.linalg.svd(tokens, full_matrices=False)
-    turned = left.T @ targets
-    unit = float(np.square(sizes).sum()) / tokens.shape[1] or 1.0
-    for penalty in PENALTIES:
-        yield right.T @ ((sizes / (np.square(sizes) + penalty * unit))[:, None] * turned)
+    def coefficients(self, targets: np.ndarray) -> Iterator[np.ndarray]:
+        """[C, V] for each penalty; targets: [n, V], centred."""
+        turned = self._left.T @ targets
+        for penalty in PENALTIES:
+            shrunk = self._sizes / (np.square(self._sizes) + penalty * self._unit)
+            yield self._right.T @ (shrunk[:, None] * turned)

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from brainbench import MetricInputs, Score
+from brainbench.builtin.metrics.voxel_blocks import by_block
 
 
 def load(*, settings: Mapping[str, Any]) -> Pearson:
@@ -43,6 +44,10 @@ class Pearson:
 
 def voxel_r(observed: np.ndarray, predicted: np.ndarray) -> np.ndarray:
     """Pearson's r of every voxel in float64; observed, predicted: [N, V]; returns [V], NaN where either does not vary."""
+    return by_block(_r, observed, predicted)
+
+
+def _r(observed: np.ndarray, predicted: np.ndarray) -> np.ndarray:
     varies = (np.ptp(observed, axis=0) > 0) & (np.ptp(predicted, axis=0) > 0)
     x, y = _unit(observed[:, varies]), _unit(predicted[:, varies])
     r = np.full(len(varies), np.nan)
@@ -52,8 +57,7 @@ def voxel_r(observed: np.ndarray, predicted: np.ndarray) -> np.ndarray:
 
 def _unit(values: np.ndarray) -> np.ndarray:
     """[N, V] centred, every column of length 1."""
-    centred = values.astype(np.float64)
-    centred -= centred.mean(axis=0)
+    centred = values - values.mean(axis=0)
     return np.asarray(centred / np.linalg.norm(centred, axis=0))
 
 

@@ -8,8 +8,7 @@ from typing import Any
 import numpy as np
 
 from brainbench import MetricInputs, Score, resamples
-
-BLOCK = 2048  # voxels at once: the draws of one block take 25 MB
+from brainbench.builtin.metrics.voxel_blocks import blocks, by_block
 
 
 def load(*, settings: Mapping[str, Any]) -> R2:
@@ -52,7 +51,10 @@ class R2:
 
 def voxel_r2(observed: np.ndarray, predicted: np.ndarray) -> np.ndarray:
     """R2 of every voxel in float64; observed, predicted: [N, V]; returns [V], NaN for a voxel that does not vary."""
-    observed, predicted = observed.astype(np.float64), predicted.astype(np.float64)
+    return by_block(_r2, observed, predicted)
+
+
+def _r2(observed: np.ndarray, predicted: np.ndarray) -> np.ndarray:
     residual = np.square(observed - predicted).sum(axis=0)
     total = np.square(observed - observed.mean(axis=0)).sum(axis=0)
     varies = np.ptp(observed, axis=0) > 0
@@ -73,8 +75,7 @@ def resampled_r2(
     members = np.stack([*regions.values()], axis=1).astype(np.float64)  # [V, regions]
     sums = np.zeros((len(counts), len(regions)))
     voxels = np.zeros_like(sums)
-    for start in range(0, observed.shape[1], BLOCK):
-        block = slice(start, start + BLOCK)
+    for block in blocks(*observed.shape):
         here = observed[:, block].astype(np.float64)
         error = np.square(here - predicted[:, block])
         centred = here - here.mean(axis=0)

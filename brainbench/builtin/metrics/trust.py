@@ -13,6 +13,8 @@ from brainbench import MetricInputs, Score
 # differ 0.2 to 0.3.
 THRESHOLD = 0.05
 
+TOO_FEW = "too few training images for layers of so many channels to tell how alike neighbouring layers are"
+
 
 def load(*, settings: Mapping[str, Any]) -> Trust:
     """The metric of card ``trust``."""
@@ -37,6 +39,10 @@ class Trust:
             return Score(not_applicable="the encoder does not report how similar its layers are")
         if len(found.layers) == 1:
             return Score(not_applicable="a single layer has no neighbours")
+        if np.isnan(_beside(found.likeness)).any():
+            return Score(
+                not_applicable=TOO_FEW, notes=(f"whether the layer map can be trusted cannot be told: {TOO_FEW}",)
+            )
         identifiability = 1 - _neighbours(found.likeness)
         values = {"identifiability": identifiability}
         if found.correlation is not None:
@@ -46,7 +52,11 @@ class Trust:
 
 def _neighbours(matrix: np.ndarray) -> float:
     """Return the mean of the entries next to the diagonal, on both sides."""
-    return float(np.mean([np.diagonal(matrix, 1), np.diagonal(matrix, -1)]))
+    return float(_beside(matrix).mean())
+
+
+def _beside(matrix: np.ndarray) -> np.ndarray:
+    return np.concatenate([np.diagonal(matrix, 1), np.diagonal(matrix, -1)])
 
 
 def _notes(identifiability: float) -> tuple[str, ...]:

@@ -214,3 +214,14 @@ def test_parameters_of_other_layers_are_told(problem: tuple[Features, Responses]
     parameters = fit("ridge", problem).parameters()
     with pytest.raises(DataError, match="not those of a ridge on 3 layers of 4, 4, 4 channels pooled to 1 x 1"):
         load("ridge", pool=1).restore(parameters, problem[0], "cpu")
+
+
+def test_the_estimate_grows_with_responses_and_kernels_and_not_with_layers() -> None:
+    sizes = {"images": 9000, "test": 1000, "voxels": 38_000, "layers": 12, "channels": 768, "settings": {}}
+    of = {name: card.memory for name, card in CARD.items()}
+    assert all(memory is not None for memory in of.values())
+    joint = of["ridge"]
+    assert joint is not None
+    assert joint(**sizes) < 6e9
+    assert joint(**sizes) == joint(**{**sizes, "layers": 48, "channels": 1024})
+    assert joint(**sizes) > 4 * 9000 * 38_000 + 4 * 9000**2

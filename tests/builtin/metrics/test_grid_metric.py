@@ -10,7 +10,7 @@ from sklearn.metrics import r2_score
 
 from brainbench import MetricInputs, Responses, Score, Selectors
 from brainbench.builtin.metrics.cards import GRID
-from brainbench.builtin.metrics.grid import PENALTIES, Measured, layer_r2, ridges
+from brainbench.builtin.metrics.grid import PENALTIES, Ridges, layer_r2
 
 MakeFeatures = Callable[..., Any]
 SPLIT = np.repeat(["train", "val", "test"], [60, 20, 20])
@@ -40,12 +40,16 @@ def test_ridges_are_sklearns() -> None:
     rng = np.random.default_rng(0)
     tokens, targets = rng.normal(size=(30, 8)), rng.normal(size=(30, 4))
     unit = np.square(tokens).sum() / 8
-    for penalty, found in zip(PENALTIES, ridges(tokens, targets), strict=True):
+    for penalty, found in zip(PENALTIES, Ridges(tokens).coefficients(targets), strict=True):
         expected = Ridge(alpha=penalty * unit, fit_intercept=False).fit(tokens, targets)
         np.testing.assert_allclose(found, expected.coef_.T, atol=1e-10)
 
 
-def test_a_layer_alone_is_the_ridge_that_val_likes_best(case: tuple[Any, Responses]) -> None:
+@pytest.mark.parametrize("most", [2048, 4])
+def test_a_layer_alone_is_the_ridge_that_val_likes_best(
+    case: tuple[Any, Responses], most: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("brainbench.builtin.metrics.voxel_blocks.MOST", most)
     features, responses = case
     train, val, test = (name == SPLIT for name in ("train", "val", "test"))
     for layer in range(3):
@@ -56,7 +60,7 @@ def test_a_layer_alone_is_the_ridge_that_val_likes_best(case: tuple[Any, Respons
         errors = [(np.square(y[val] - f.predict(x[val])) / y[train].var(axis=0)).mean() for f in fits]
         best = fits[int(np.argmin(errors))]
         expected = r2_score(y[test], best.predict(x[test]), multioutput="raw_values")
-        np.testing.assert_allclose(layer_r2(features, layer, Measured.of(responses)), expected, atol=1e-6)
+        np.testing.assert_allclose(layer_r2(features, layer, responses), expected, atol=1e-6)
 
 
 def test_selectors_that_follow_the_grid_match_it(case: tuple[Any, Responses]) -> None:

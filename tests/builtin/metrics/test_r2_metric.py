@@ -7,7 +7,6 @@ import pytest
 from sklearn.metrics import r2_score
 
 from brainbench import MetricInputs, Predictions, Responses, Score, resamples
-from brainbench.builtin.metrics import r2
 from brainbench.builtin.metrics.cards import R2
 
 
@@ -91,7 +90,7 @@ def test_a_region_without_explainable_variance_has_no_share(data: tuple[np.ndarr
 
 
 def test_draws_are_r2_of_the_images_drawn(data: tuple[np.ndarray, np.ndarray], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(r2, "BLOCK", 4)
+    monkeypatch.setattr("brainbench.builtin.metrics.voxel_blocks.MOST", 4)
     observed, predicted = data
     v1 = np.array([1, 1, 0, 0, 0, 0], dtype=bool)
     result = score(observed, predicted, {"V1": v1})

@@ -40,3 +40,12 @@ def test_where_there_is_nothing_to_say_none_is_said() -> None:
     nothing = "the encoder does not report how similar its layers are"
     assert score(layers=("a", "b"), layer=LAYER).not_applicable == nothing
     assert score(layers=("a", "b"), likeness=np.ones((2, 2))).not_applicable == nothing
+
+
+def test_what_too_few_images_cannot_tell_is_not_told() -> None:
+    likeness = np.array([[1, 0.8, np.nan], [np.nan, 1, 0.4], [0.3, 0.2, 1]])
+    result = score(layers=("a", "b", "c"), layer=LAYER, likeness=likeness)
+    assert result.values == {}
+    assert result.not_applicable is not None
+    assert "too few training images" in result.not_applicable
+    assert "cannot be told" in result.notes[0]

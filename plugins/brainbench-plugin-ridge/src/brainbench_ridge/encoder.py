@@ -93,19 +93,23 @@ class Ridge:
         kernel = np.zeros((len(y), len(y)), dtype=np.float32)
         for layer in range(layers):
             add_kernel(kernel, layer, 1 / layers)
-        weights, _ = kernel_ridge(kernel, y, parts, context.device)
-        return weights, np.full((layers, y.shape[1]), 1 / layers, dtype=np.float32)
+        bands = np.full((layers, y.shape[1]), 1 / layers, dtype=np.float32)
+        # The weights take the responses' place: nothing needs these any more, and they are as large.
+        kernel_ridge(kernel, y, parts, context.device, out=y)
+        return y, bands
 
     def _best(
         self, add_kernel: AddKernel, layers: int, y: Floats, parts: Folds, context: FitContext
     ) -> tuple[Floats, Floats]:
         best = np.full(y.shape[1], np.inf, dtype=np.float32)
         weights, bands = np.zeros_like(y), np.zeros((layers, y.shape[1]), dtype=np.float32)
+        found = np.empty_like(y)
         for layer in range(layers):
             kernel = add_kernel(np.zeros((len(y), len(y)), dtype=np.float32), layer)
-            found, loss = kernel_ridge(kernel, y, parts, context.device)
+            loss = kernel_ridge(kernel, y, parts, context.device, out=found)
             better = loss < best
-            best[better], weights[:, better], bands[:, better] = loss[better], found[:, better], 0
+            np.copyto(weights, found, where=better)
+            best[better], bands[:, better] = loss[better], 0
             bands[layer, better] = 1
         return weights, bands
 

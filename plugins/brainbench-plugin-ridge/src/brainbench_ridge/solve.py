@@ -10,8 +10,9 @@ from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
+import torch
 from himalaya.backend import get_backend, set_backend
-from himalaya.kernel_ridge import solve_kernel_ridge_cv_eigenvalues, solve_multiple_kernel_ridge_random_search
+from himalaya.kernel_ridge import solve_multiple_kernel_ridge_random_search
 from numpy.typing import NDArray
 from sklearn.model_selection import check_cv
 
@@ -35,15 +36,28 @@ def _backend(device: str) -> Iterator[Any]:
         set_backend(before)
 
 
-def kernel_ridge(kernel: Floats, y: Floats, folds: Folds, device: str) -> tuple[Floats, Floats]:
-    """Weights of images [n, V] and the cross-validated loss [V]; kernel: inner products [n, n]; y: [n, V]."""
+def kernel_ridge(kernel: Floats, y: Floats, folds: Folds, device: str, out: Floats) -> Floats:
+    """Write the weights of images [n, V] to ``out``, which may be y; return the cross-validated loss [V].
+
+    kernel: inner products [n, n]; y: [n, V]. himalaya chooses the penalties. With them the weights are found here, from one
+    decomposition and a block of voxels at a time: himalaya would hold two more arrays as large as y.
+    """
     with _backend(device) as backend:
-        _, weights, scores = solve_kernel_ridge_cv_eigenvalues(
-            backend.asarray(kernel), backend.asarray(y), alphas=backend.asarray(ALPHAS, dtype="float32"),
-            cv=check_cv(list(folds)), n_targets_batch=_VOXELS, n_targets_batch_refit=_REFIT,
-            n_alphas_batch=_penalties(kernel),
+        _, _, scores, alphas = solve_multiple_kernel_ridge_random_search(
+            backend.asarray(kernel)[None], backend.asarray(y), n_iter=backend.asarray(np.ones((1, 1)), dtype="float32"),
+            alphas=backend.asarray(ALPHAS, dtype="float32"), cv=check_cv(list(folds)), return_weights=None,
+            return_alphas=True, n_targets_batch=_VOXELS, n_alphas_batch=_penalties(kernel), progress_bar=False,
         )  # fmt: skip
-        return _numpy(backend, weights), -_numpy(backend, scores).max(axis=0)
+        penalties = _numpy(backend, alphas)
+        loss: Floats = -_numpy(backend, scores).max(axis=0)
+    values, vectors = torch.linalg.eigh(torch.from_numpy(kernel).to(device))
+    values = values.clamp_min(0)[:, None]
+    for start in range(0, y.shape[1], _VOXELS):
+        block = slice(start, start + _VOXELS)
+        turned = vectors.T @ torch.from_numpy(np.ascontiguousarray(y[:, block])).to(device)
+        turned /= values + torch.from_numpy(penalties[block]).to(device)
+        out[:, block] = (vectors @ turned).numpy(force=True)
+    return loss
 
 
 def banded_ridge(kernels: Floats, y: Floats, folds: Folds, draws: int, seed: int, device: str) -> tuple[Floats, Floats]:
