@@ -183,12 +183,8 @@ def _chosen(summed: Problem, aside: Problem, grid: tuple[int, int], val: Tensor)
 
     found = {width: missed(summed, width) for width in widths}
     width = min(found, key=lambda width: found[width])
-    # Side by side is dear: other widths are tried only if it is better at the best one of the summed layers.
-    other = {width: missed(aside, width)}
-    if other[width] >= found[width]:
-        return summed, width
-    other |= {wide: missed(aside, wide) for wide in widths if wide != width}
-    return aside, min(widths, key=lambda width: other[width])
+    # Side by side is dear, and how far places reach is about the tokens: the width that serves the one space serves the other.
+    return (aside if missed(aside, width) < found[width] else summed), width
 
 
 def _reaching(problem: Problem, grid: tuple[int, int], width: float) -> Problem:
