@@ -170,7 +170,9 @@ def test_a_folder_that_takes_no_file_is_named(tmp_path: Path) -> None:
 @pytest.mark.parametrize("kind", ["layers", "scale", "space", "r2", "weights", "clusters", "selectors", "correlation"])
 def test_what_an_encoder_does_not_say_is_one_line(kind: str) -> None:
     empty = Voxels("toy/net, ridge, subject 1", records=(record(),))
-    with pytest.raises(UsageError, match=r"toy/net, ridge, subject 1: no .* is stored") as told:
+    with pytest.raises(
+        UsageError, match=r"toy/net, ridge, subject 1: the record has no stored .*; fit an encoder"
+    ) as told:
         DRAWN[kind](empty)
     assert "\n" not in str(told.value)
 

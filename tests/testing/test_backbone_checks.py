@@ -269,7 +269,7 @@ def test_a_joint_pass_that_gives_other_tokens() -> None:
 
 @pytest.mark.parametrize("library", ["torch", "numpy", "PIL", "huggingface_hub"])
 def test_a_plugin_that_imports_a_library_at_once(tmp_path: Any, monkeypatch: pytest.MonkeyPatch, library: str) -> None:
-    import brainbench.testing.backbones as kit
+    import brainbench.testing.cases as kit
     from brainbench.plugins import Plugin
     from brainbench.registry import Registry
 
