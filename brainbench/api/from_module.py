@@ -10,6 +10,7 @@ from PIL import Image
 from brainbench.backbones.in_memory import InMemory
 from brainbench.backbones.module_backbone import ModuleBackbone
 from brainbench.cards import BackboneCard
+from brainbench.errors import UsageError
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
@@ -45,6 +46,10 @@ def from_module(
             each time (a random crop, dropout that is always on), and for a module that cannot be read: TorchScript, or one
             whose parameters hold no values yet.
     """
+    if name == "all" or {*name} & {*"*?["}:
+        raise UsageError(
+            f"from_module(name={name!r}): that selects other backbones; give the network a name of its own"
+        )
     backbone = ModuleBackbone(model, layers, preprocess, layout=layout)
     targets = layers if isinstance(layers, Mapping) else {layer: layer for layer in layers}
     loader = InMemory(name, model, targets, backbone)

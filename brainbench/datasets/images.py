@@ -68,9 +68,14 @@ def canonical(name: str) -> str:
     return unicodedata.normalize("NFC", name)
 
 
+def _unreadable(problem: OSError) -> None:
+    # Without this, a folder that may not be read would count as empty.
+    raise DataError(f"{problem.filename} cannot be read: {problem.strerror}") from problem
+
+
 def _files(folder: Path) -> Iterator[str]:
     visited = set[str]()
-    for place, folders, names in os.walk(folder, followlinks=True):
+    for place, folders, names in os.walk(folder, followlinks=True, onerror=_unreadable):
         visited.add(os.path.realpath(place))
         folders[:] = [
             name

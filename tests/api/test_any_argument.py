@@ -11,7 +11,7 @@ from folders import write_images
 from PIL import Image
 from torch import Tensor, nn
 
-from brainbench import BackboneCard, from_module, run
+from brainbench import BackboneCard, UsageError, from_module, run
 from brainbench.api.run import _assignments, _joined, _weights
 from brainbench.leaderboard.text_tables import markdown
 from brainbench.planning.picks import pick_subjects
@@ -74,6 +74,12 @@ def scored(root: Path, card: BackboneCard) -> str | None:
                 results=root.parent / "results", leaderboards=root.parent / "boards")  # fmt: skip
     error = table[table.encoder.notna()].iloc[0].error
     return None if error is None else str(error)
+
+
+@pytest.mark.parametrize("name", ["all", "*", "my[1]"])
+def test_a_name_that_selects_others_is_refused(name: str) -> None:
+    with pytest.raises(UsageError, match=r"that selects other backbones; give the network a name of its own"):
+        from_module(nn.Sequential(nn.Conv2d(3, 4, 3)), ["0"], scaled, name=name)
 
 
 def test_a_network_is_left_as_it_was(root: Path) -> None:

@@ -198,7 +198,14 @@ SPOILS: dict[str, tuple[Spoil, str]] = {
     ),
     "not square": (save(np.ones((1, 12, 11)), "dissimilarities.npy"), r"shape \(1, 12, 11\), expected subjects x stim"),
     "other stimuli": (save(np.ones((1, 9, 9)), "dissimilarities.npy"), r"about 9 stimuli, but subject 1 saw 12"),
-    "asymmetric": (save(np.triu(np.ones((12, 12))), "dissimilarities.npy"), r"subject 1 is not finite and symmetric"),
+    "asymmetric": (
+        save(np.triu(np.ones((12, 12))), "dissimilarities.npy"),
+        r"subject 1 is not symmetric; .*both triangles",
+    ),
+    "no diagonal": (
+        save(np.where(np.eye(12) > 0, np.nan, 1.0), "dissimilarities.npy"),
+        r"12 values that are not finite, the first at \[0, 0\]; a stimulus differs from itself by 0",
+    ),
     "matrices of others": (save(np.ones((3, 12, 12)), "dissimilarities.npy"), r"3 matrices, .*responses are of one"),
     "matrices per subject": (
         both(remove("responses.npy"), two_subjects, save(np.ones((3, 12, 12)), "dissimilarities.npy")),

@@ -37,8 +37,15 @@ def read_matrix(layout: Layout, subjects: list[str], subject: str, stimuli: int)
     matrix = np.array(array[names.index(subject)] if array.ndim == 3 else array, np.float64)
     if len(matrix) != stimuli:
         raise DataError(f"{path} is about {len(matrix)} stimuli, but subject {subject} saw {stimuli}: one row an image")
-    if not np.isfinite(matrix).all() or not np.allclose(matrix, matrix.T):
+    bad = np.argwhere(~np.isfinite(matrix))
+    if len(bad):
+        first, second = bad[0].tolist()
+        hint = "; a stimulus differs from itself by 0" if first == second else ""
         raise DataError(
-            f"{path}: the matrix of subject {subject} is not finite and symmetric; [i, j] must equal [j, i]"
+            f"{path}: the matrix of subject {subject} has {len(bad)} values that are not finite, the first at [{first}, {second}]{hint}"
+        )
+    if not np.allclose(matrix, matrix.T):
+        raise DataError(
+            f"{path}: the matrix of subject {subject} is not symmetric; [i, j] must equal [j, i]: give both triangles"
         )
     return matrix
