@@ -42,7 +42,8 @@ def read_matrix(layout: Layout, subjects: list[str], subject: str, stimuli: int)
         first, second = bad[0].tolist()
         hint = "; a stimulus differs from itself by 0" if first == second else ""
         raise DataError(
-            f"{path}: the matrix of subject {subject} has {len(bad)} values that are not finite, the first at [{first}, {second}]{hint}"
+            f"{path}: the matrix of subject {subject} has {len(bad)} values that are not finite, the first at "
+            f"[{first}, {second}]{hint}"
         )
     if not np.allclose(matrix, matrix.T):
         raise DataError(
