@@ -148,8 +148,11 @@ def at_16(positions: Tensor, *, registers: bool) -> Tensor:
     return torch.cat([positions[:, :1], torch.from_numpy(new).float()], dim=1)
 
 
-def in_transformers(state: State, size: int) -> Any:
-    """The network of transformers with the weights of a release whose positions are those of ``size``."""
+def in_transformers(state: State, size: int, folder: Path) -> Any:
+    """The network of transformers, read from a file in ``folder`` of a release whose positions are those of ``size``.
+
+    Names are those of the files on the hub; what its modules are called differs from version to version.
+    """
     width, swiglu = state["cls_token"].shape[-1], "blocks.0.mlp.w12.weight" in state
     facts: dict[str, Any] = {
         "hidden_size": width,
@@ -160,11 +163,12 @@ def in_transformers(state: State, size: int) -> Any:
         "use_swiglu_ffn": swiglu,
     }
     if "register_tokens" in state:
-        network: Any = Dinov2WithRegistersModel(Dinov2WithRegistersConfig(num_register_tokens=4, **facts))
+        kind: Any = Dinov2WithRegistersModel
+        Dinov2WithRegistersConfig(num_register_tokens=4, **facts).save_pretrained(folder)
     else:
-        network = Dinov2Model(Dinov2Config(**facts))
-    theirs: State = {}
-    halves = {"w12": ("gate_proj", "up_proj"), "qkv": ("q_proj", "k_proj", "v_proj")}
+        kind = Dinov2Model
+        Dinov2Config(**facts).save_pretrained(folder)
+    theirs: State = {"embeddings.mask_token": torch.zeros(1, width)}
     for name, value in state.items():
         parts = name.split(".")
         if parts[0] == "blocks":
@@ -174,11 +178,11 @@ def in_transformers(state: State, size: int) -> Any:
                 theirs[f"{stem}.lambda1"] = value
             elif len(parts) == 4:
                 theirs[f"{stem}.{parts[3]}"] = value
-            elif parts[3] in halves:
-                for half, part in zip(halves[parts[3]], value.chunk(len(halves[parts[3]])), strict=True):
-                    theirs[f"{stem}.{half}.{parts[4]}"] = part
+            elif parts[3] == "qkv":
+                for part, one in zip(("query", "key", "value"), value.chunk(3), strict=True):
+                    theirs[f"{stem}.attention.{part}.{parts[4]}"] = one.contiguous()
             else:
-                new = {"proj": "o_proj", "w3": "down_proj"}.get(parts[3], parts[3])
+                new = {"proj": "output.dense", "w12": "weights_in", "w3": "weights_out"}.get(parts[3], parts[3])
                 theirs[f"{stem}.{new}.{parts[4]}"] = value
         elif parts[0] == "norm":
             theirs[f"layernorm.{parts[1]}"] = value
@@ -187,7 +191,10 @@ def in_transformers(state: State, size: int) -> Any:
                 "patch_embed.proj", "patch_embeddings.projection"
             )
             theirs[f"embeddings.{new}"] = value
-    network.load_state_dict(theirs, strict=True)
+    save_file({name: value.contiguous() for name, value in theirs.items()}, folder / "model.safetensors")
+    network, told = kind.from_pretrained(folder, output_loading_info=True)
+    assert not told["missing_keys"]
+    assert not told["unexpected_keys"]
     return network.eval()
 
 
@@ -298,7 +305,9 @@ def test_transformers_reads_the_same_weights_alike(card: BackboneCard, tmp_path:
     for size, weights, preproc in ((224, resized, "paper"), (518, state, "native")):
         batch = images(1, size)
         read = sequences(load(card, tmp_path / "w.pth", preproc=preproc).tokens(batch))
-        torch.testing.assert_close(read, by_transformers(in_transformers(weights, size), batch), atol=2e-4, rtol=1e-4)
+        torch.testing.assert_close(
+            read, by_transformers(in_transformers(weights, size, tmp_path), batch), atol=2e-4, rtol=1e-4
+        )
 
 
 @pytest.mark.usefixtures("small")
