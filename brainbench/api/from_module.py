@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from PIL import Image
 
 from brainbench.backbones.in_memory import InMemory
-from brainbench.backbones.module_backbone import ModuleBackbone
+from brainbench.backbones.module_backbone import ModuleBackbone, check_values
 from brainbench.cards import BackboneCard
 from brainbench.errors import UsageError
 
@@ -51,6 +51,7 @@ def from_module(
             f"from_module(name={name!r}): that selects other backbones; give the network a name of its own"
         )
     backbone = ModuleBackbone(model, layers, preprocess, layout=layout)
+    check_values(model)
     targets = layers if isinstance(layers, Mapping) else {layer: layer for layer in layers}
     loader = InMemory(name, model, targets, backbone)
     return BackboneCard(

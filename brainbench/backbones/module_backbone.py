@@ -151,6 +151,11 @@ def _check_module(module: nn.Module) -> None:
         raise UsageError(
             f"{kind} is TorchScript, which tells nothing of its submodules: give the module it was made from"
         )
+
+
+def check_values(module: nn.Module) -> None:
+    """Raise UsageError if a parameter or buffer holds no values: on the meta device a network has shapes alone."""
+    kind = type(module).__name__
     for name, value in [*module.named_parameters(), *module.named_buffers()]:
         if value.is_meta or nn.parameter.is_lazy(value):
             raise UsageError(f"{kind}: {name} holds no values yet: load weights, or run the network once, before this")
