@@ -75,7 +75,7 @@ import click
 def run(no_controls: bool, dry_run: bool, as_json: bool, **options: Any) -> int:
     """Fit encoders from networks to brains, score them and write a leaderboard.
 
-    Without options, it runs every installed family's miniature network on three simulated subjects, in about twenty minutes,
+    Without options, it runs every installed family's miniature network on three simulated subjects, in about half an hour,
     and writes leaderboards/demo.md. If interrupted, run the same command again to resume.
 
     \b
