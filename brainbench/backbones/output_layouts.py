@@ -21,6 +21,7 @@ MOST_EXTRA_TOKENS = 20  # before and after the patches together: class token, re
 REGIONS = 16
 _KNOWN = 0.5  # correlation of changes and answers above which a reading is seen and not merely possible
 _TIE = 0.02  # correlations closer than this do not tell two readings apart
+_MARGIN = 0.1  # by how much another reading has to be better than the usual one: neighbouring rows answer nearly alike
 _NAMED = re.compile(r"(?:^|[._])(cls|class|dist\w*|reg(?:ister)?s?)(?:_?(?:token|tokens|embedding|embed))(?:$|[._])")
 _WRITTEN = re.compile(r"(?:(\d+)\+)?(\d+)x(\d+)(?:\+(\d+))?")
 
@@ -121,7 +122,7 @@ def find_layout(
     if shared:
         return shared[-1]
     if scored[best] >= _KNOWN:
-        if usual in close:
+        if scored[usual] >= scored[best] - _MARGIN:
             return usual
         if len(close) == 1:
             return best

@@ -11,7 +11,7 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from brainbench import ModuleBackbone, UsageError
+from brainbench import ModuleBackbone, UsageError, from_module
 
 SIDE = 32
 CHANNELS = 12
@@ -187,7 +187,7 @@ def test_what_is_no_image_is_refused(made: Callable[[Tensor], Any], message: str
 
 
 def test_modules_that_cannot_be_read_are_refused() -> None:
-    with pytest.raises(UsageError, match=r"Linear: weight holds no values yet: load weights"):
-        ModuleBackbone(nn.Linear(3, 3, device="meta"), ["weight"], preprocess)
+    with pytest.raises(UsageError, match=r"Sequential: 0\.weight holds no values yet: load weights"):
+        from_module(nn.Sequential(nn.Linear(3, 3, device="meta")), ["0"], preprocess)
     with pytest.raises(UsageError, match=r"0\.weight holds no values yet"):
-        ModuleBackbone(nn.Sequential(nn.LazyLinear(3)), ["0"], preprocess)
+        from_module(nn.Sequential(nn.LazyLinear(3)), ["0"], preprocess)

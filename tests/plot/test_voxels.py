@@ -16,7 +16,7 @@ from brainbench.records import Failure
 
 def fits(folder: Path) -> Path:
     # Files in the other order than subjects.
-    for subject, key in (("2", "a"), ("1", "b")):
+    for subject, key in (("2", "a" * 64), ("1", "b" * 64)):
         write_fit(folder, record(subject, key=key), table())
     write_fit(folder, record("1", "toy/other"), table())
     return folder
@@ -95,7 +95,7 @@ def test_what_is_not_there_is_answered_with_what_is(tmp_path: Path, asked: dict[
 
 def test_two_rows_of_one_name_are_not_mixed(tmp_path: Path) -> None:
     fits(tmp_path)
-    write_fit(tmp_path, record("1", key="another"), table())
+    write_fit(tmp_path, record("1", key="c" * 64), table())
     with pytest.raises(UsageError, match="more than one row of toy/net x factortopy"):
         chosen_voxels(tmp_path, "toy/net")
 

@@ -19,6 +19,7 @@ from brainbench.records import MetricResult, Record
 from brainbench.results.arrays import of_selectors, of_voxels, write_arrays
 from brainbench.results.store import write_record
 from brainbench.types import ArrayNames
+from brainbench.util.hashing import digest
 
 
 @lru_cache(maxsize=4)
@@ -83,7 +84,7 @@ def record(subject: str = "1", backbone: str = "toy/net", **changes: Any) -> Rec
             "rois": {"V1": 30},
             "noise_ceiling": {"all": 0.6, "V1": 0.7},
         },
-        key=f"{backbone.replace('/', '-')}-{subject}",
+        key=digest([backbone, subject]),
         features_key=None,
         metrics=metrics,
         history=[{"step": 50.0 * step, "loss": 1 / step, "val_r2": 1 - 1 / step} for step in range(1, 5)],
