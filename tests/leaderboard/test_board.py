@@ -20,6 +20,7 @@ from brainbench.leaderboard.render import boards, render
 from brainbench.metrics.bootstrap import DRAWS, packed
 from brainbench.records import Cost, Display, Failure, MetricResult, Record
 from brainbench.results.store import write_record
+from brainbench.util.hashing import digest
 
 RNG = np.random.default_rng(0)
 SHARED = RNG.normal(0, 0.05, DRAWS)  # what the test images do to every row alike
@@ -56,7 +57,7 @@ def record(
             "noise_ceiling": {"all": 0.6, "V1": 0.7},
         },
         **{
-            "key": identity.encode().hex(),
+            "key": digest(identity),
             "seed": seed,
             "metrics": {
                 "hierarchy": MetricResult("1", B0, {"slope": r2, "b0": 1 - r2}),
