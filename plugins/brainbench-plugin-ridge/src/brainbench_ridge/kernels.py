@@ -55,9 +55,9 @@ class PooledLayer:
         """Add ``share`` times the inner products of these images to ``total`` [n, n], each image times the root of its trials."""
         blocks = list(_pieces(len(rows), self._block))
         for number, a in enumerate(blocks):
-            left = self._read(features, rows[a]) * (root(trials[a]) * np.float32(share))
+            left = self._read(features, rows[a], root(trials[a]) * np.float32(share))
             for b in blocks[number:]:
-                part = left @ (self._read(features, rows[b]) * root(trials[b])).T
+                part = left @ self._read(features, rows[b], root(trials[b])).T
                 total[a, b] += part
                 if a != b:
                     total[b, a] += part.T
@@ -68,20 +68,22 @@ class PooledLayer:
         for a in _pieces(len(stimuli), self._block):
             left = self._read(features, stimuli[a])
             for b in _pieces(len(rows), self._block):
-                result[a, b] = left @ (self._read(fitted, rows[b]) * root(trials[b])).T
+                result[a, b] = left @ self._read(fitted, rows[b], root(trials[b])).T
         return result
 
     @property
     def _block(self) -> int:
         return max(1, BLOCK // len(self.mean))
 
-    def _read(self, features: Features, rows: Rows) -> Floats:
-        """Standardised tokens [n, F]."""
+    def _read(self, features: Features, rows: Rows, weight: Floats | None = None) -> Floats:
+        """Standardised tokens [n, F], each image times its ``weight`` [n, 1]."""
         result = np.empty((len(rows), len(self.mean)), dtype=np.float32)
         for chunk in _pieces(len(rows), _CHUNK):
             result[chunk] = _pooled(features, self.layer, self.pool, rows[chunk])
         result -= self.mean
         result /= self.sd * np.float32(np.sqrt(len(self.mean)))
+        if weight is not None:
+            result *= weight
         return result
 
 
