@@ -30,8 +30,7 @@ class ModuleBackbone:
     layout: layer -> ``BCHW``, ``BHWC`` or a sequence such as ``1+14x14+4``, where nothing should be left to find out; one text
     for all layers. read: (one submodule's output, the layer's name) -> Tokens of one layer, instead of all of this.
 
-    Raises UsageError for a name that is not there, and for a module whose submodules cannot be read: TorchScript, or one with
-    parameters that hold no values yet.
+    Raises UsageError for a name that is not there, and for a module whose submodules cannot be read (TorchScript).
     """
 
     layers: Sequence[str]

@@ -21,7 +21,7 @@ MOST_EXTRA_TOKENS = 20  # before and after the patches together: class token, re
 REGIONS = 16
 _KNOWN = 0.5  # correlation of changes and answers above which a reading is seen and not merely possible
 _TIE = 0.02  # correlations closer than this do not tell two readings apart
-_MARGIN = 0.1  # by how much another reading has to be better than the usual one: neighbouring rows answer nearly alike
+_MARGIN = 0.1  # by how much another grid has to be better than the usual one: crops of a grid answer nearly like it
 _NAMED = re.compile(r"(?:^|[._])(cls|class|dist\w*|reg(?:ister)?s?)(?:_?(?:token|tokens|embedding|embed))(?:$|[._])")
 _WRITTEN = re.compile(r"(?:(\d+)\+)?(\d+)x(\d+)(?:\+(\d+))?")
 
@@ -115,14 +115,17 @@ def find_layout(
             f"layer {name}: gives {_shape(outputs)}, expected patches of a grid and up to {MOST_EXTRA_TOKENS} tokens more; "
             "name another submodule"
         )
-    best = max(scored, key=lambda one: scored[one])
-    close = [one for one in scored if scored[one] >= scored[best] - _TIE]
     usual = next(iter(scored))
+    best = max(scored, key=lambda one: scored[one])
+    shifted = max((one for one in scored if one.grid == usual.grid), key=lambda one: scored[one])
+    if scored[best] - scored[shifted] < _MARGIN:
+        best = shifted
+    close = [one for one in scored if one.grid == best.grid and scored[one] >= scored[best] - _TIE]
     shared = [one for one in known if one in scored and (one in close or scored[best] < _KNOWN)]
     if shared:
         return shared[-1]
     if scored[best] >= _KNOWN:
-        if scored[usual] >= scored[best] - _MARGIN:
+        if usual in close:
             return usual
         if len(close) == 1:
             return best

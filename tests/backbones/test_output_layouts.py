@@ -62,6 +62,8 @@ FORMS: dict[str, tuple[tuple[int, int], Callable[[Tensor], Any]]] = {
     "registers": ((8, 8), sequence(5)),
     "tokens after": ((8, 8), sequence(1, 4)),
     "only after": ((8, 8), sequence(0, 1)),
+    "only after, fine grid": ((40, 40), sequence(0, 1)),
+    "registers after, fine grid": ((40, 40), sequence(1, 2)),
     "detection": ((4, 4), sequence(1, 8)),
     "7 x 8": ((7, 8), sequence(1)),
     "8 x 7, prompts": ((8, 7), sequence(0, 10)),
