@@ -17,8 +17,8 @@ from brainbench.errors import DataError, StoreError
 from brainbench.util.files import file_state, write_atomically
 
 Fact = dict[str, Any]
-# Another Pillow may decode a jpeg to other pixels; 2 is the format of this file.
-_EDITION = f"2, Pillow {PIL.__version__}"
+# Another Pillow may decode a jpeg to other pixels; 3 is the format of this file.
+_EDITION = f"3, Pillow {PIL.__version__}"
 
 
 class Ledger:

@@ -41,9 +41,33 @@ def test_twins_are_found_and_nothing_else(change: Change) -> None:
     assert pairs == [(index, index + len(PICTURES)) for index in range(len(PICTURES))]
 
 
+def faint(index: int) -> Image.Image:
+    """Water from above: one colour, and waves of a grey level."""
+    noise = np.random.default_rng(index)
+    waves = noise.normal(0, 0.5, size=(32, 32, 1)).repeat(2, 0).repeat(2, 1)
+    return Image.fromarray(np.uint8((40 + waves + noise.normal(0, 0.3, (64, 64, 3))).round()))
+
+
+@pytest.mark.parametrize("change", [CHANGES["half"], CHANGES["larger"], mirrored,
+                                    lambda image: saved(image, "JPEG", quality=95)],
+                         ids=["half", "larger", "mirrored", "jpeg 95"])  # fmt: skip
+def test_twins_of_faint_images_are_found_in_their_detail(change: Change) -> None:
+    tiles = [faint(index) for index in range(60)]
+    pairs = lookalikes([signature(image) for image in [*tiles, *map(change, tiles)]])
+    assert pairs == [(index, index + 60) for index in range(60)]
+
+
 def test_other_contrast_and_other_brightness_are_other_pictures() -> None:
     waves = np.sin(np.arange(64) / 4)[None, :, None] * np.ones((64, 1, 3))
     gratings = [Image.fromarray(np.uint8(base + size * waves)) for base, size in ((128, 20), (128, 30), (150, 20))]
+    assert lookalikes([signature(one) for one in gratings]) == []
+
+
+def test_gratings_too_fine_to_be_seen_at_8_by_8_are_not_one_picture() -> None:
+    place = np.arange(64)
+    angles = np.linspace(0, np.pi / 2, 12)  # beyond that, they are mirror images
+    waves = [np.sin(1.7 * (np.cos(a) * place[:, None] + np.sin(a) * place)) for a in angles]
+    gratings = [Image.fromarray(np.uint8(128 + 60 * one).repeat(3).reshape(64, 64, 3)) for one in waves]
     assert lookalikes([signature(one) for one in gratings]) == []
 
 
