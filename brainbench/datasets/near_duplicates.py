@@ -96,7 +96,7 @@ def _one_picture(
     apart = float(np.sqrt(np.square(first - second).mean()))
     tint = float(np.abs(colours[0] - colours[1]).max())
     contrast = min(first.std(), second.std())
-    if _VISIBLE <= contrast and apart <= _SHARE * contrast and tint <= _COLOUR:
+    if contrast >= _VISIBLE and apart <= _SHARE * contrast and tint <= _COLOUR:
         return True
     if apart > _FAINT or tint > _FAINT_COLOUR:
         return False
