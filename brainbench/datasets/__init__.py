@@ -29,6 +29,7 @@ from brainbench.datasets.splits import SPLITS, automatic_split, given_split, rea
 from brainbench.datasets.surfaces import Cortex, find_cortex, read_cortex, synthetic_cortex
 from brainbench.datasets.tables import NumberTable, Row, number_table, read_number_table, read_numbers, read_rows
 from brainbench.util.files import drafted, locked
+from brainbench.util.kept import kept
 
 __all__ = [
     "SPLITS",
@@ -60,6 +61,7 @@ __all__ = [
     "has_index",
     "icosphere",
     "in_blocks",
+    "kept",
     "list_images",
     "locked",
     "lookalikes",

@@ -14,7 +14,8 @@ from typing import Any
 import PIL
 
 from brainbench.errors import DataError, StoreError
-from brainbench.util.files import file_state, write_atomically
+from brainbench.util.files import file_state, locked, write_atomically
+from brainbench.util.hashing import digest
 
 Fact = dict[str, Any]
 # Another Pillow may decode a jpeg to other pixels; 3 is the format of this file.
@@ -28,7 +29,7 @@ class Ledger:
         name = content_digest(str(root.resolve()).encode())[:16]
         self._path = cache / "files" / f"{name}.json"
         self._facts = _read(self._path)
-        self._changed = False
+        self._new: dict[str, Any] = {}
 
     def examine(self, kind: str, paths: Iterable[Path], look: Callable[[Path], Fact]) -> list[Fact]:
         """``look(path)`` for every path, in order; in threads, and only for files that are new or changed.
@@ -43,8 +44,7 @@ class Ledger:
             found = list(pool.map(lambda i: _attempt(look, paths[i]), fresh))
         for i, fact in zip(fresh, found, strict=True):
             if not isinstance(fact, DataError):
-                self._facts[keys[i]] = [states[i], fact]
-                self._changed = True
+                self._facts[keys[i]] = self._new[keys[i]] = [states[i], fact]
         trouble = [fact for fact in found if isinstance(fact, DataError)]
         if trouble:
             more = f" (and {len(trouble) - 1} more such files)" if len(trouble) > 1 else ""
@@ -63,14 +63,13 @@ class Ledger:
         return content_digest("\n".join(lines).encode())
 
     def save(self) -> None:
-        """Write the facts if there are new ones; StoreError if the cache folder cannot be written."""
-        if not self._changed:
+        """Add the new facts to those that other processes wrote; StoreError if the cache folder cannot be written."""
+        if not self._new:
             return
-        content = json.dumps({"edition": _EDITION, "facts": self._facts})
-        with cache_refuses(self._path):
-            self._path.parent.mkdir(parents=True, exist_ok=True)
-            write_atomically(self._path, content.encode())
-        self._changed = False
+        with cache_refuses(self._path), locked(self._path.with_suffix(".lock")):
+            content = {"edition": _EDITION, "facts": _read(self._path) | self._new}
+            write_atomically(self._path, json.dumps({"sha256": digest(content)} | content).encode())
+        self._new = {}
 
 
 @contextmanager
@@ -94,9 +93,10 @@ def content_digest(*parts: bytes) -> str:
 def _read(path: Path) -> dict[str, Any]:
     # A ledger that is damaged or of another edition is no loss: every file is looked at again.
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-        return dict(content["facts"]) if content["edition"] == _EDITION else {}
-    except (OSError, ValueError, KeyError, TypeError):
+        content = json.loads(path.read_bytes())
+        sound = content.pop("sha256") == digest(content) and content["edition"] == _EDITION
+        return dict(content["facts"]) if sound else {}
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return {}
 
 

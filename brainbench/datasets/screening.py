@@ -7,11 +7,9 @@ from __future__ import annotations
 
 import hashlib
 import shutil
-import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from zipfile import BadZipFile
 
 import numpy as np
 
@@ -20,8 +18,8 @@ from brainbench.datasets.sources import Source, ZScored
 from brainbench.datasets.stand_ins import ends, stand_ins
 from brainbench.errors import DataError, StoreError
 from brainbench.types import Responses, Surface
-from brainbench.util.files import drafted
 from brainbench.util.hashing import digest
+from brainbench.util.kept import is_kept, kept
 
 _EDITION = 2
 
@@ -63,7 +61,7 @@ def survey(measured: Measured, cache: Path) -> Responses:
     keep = verdict.keep
     first = _first_rows(measured) if measured.average else measured.rows
     shape = (len(first), int(keep.sum()))
-    there = _lies_whole(measured, shape) is not None or _values(cache, verdict).exists()
+    there = _lies_whole(measured, shape) is not None or is_kept(_values(cache, verdict))
     rois = {name: mask[keep] for name, mask in measured.rois.items() if mask[keep].any()}
     coordinates = None if measured.coordinates is None else measured.coordinates[keep].astype(np.float32)
     ceiling = None if measured.noise_ceiling is None else measured.noise_ceiling[keep].astype(np.float32)
@@ -106,9 +104,8 @@ def screen(measured: Measured, cache: Path) -> Responses:
     if whole is not None:
         return replace(facts, values=whole)
     path = _values(cache, verdict)
-    if not path.exists():
-        with cache_refuses(path):
-            _write(path, measured, verdict.keep)
+    with cache_refuses(path):
+        kept(path, lambda draft: _write(draft, measured, verdict.keep))
     # Copied when it is written to, so that nobody can spoil the file.
     return replace(facts, values=np.load(path, mmap_mode="c"))
 
@@ -136,29 +133,23 @@ class _Verdict:
 def _verdict(measured: Measured, cache: Path) -> _Verdict:
     key = digest([_EDITION, measured.source.key, measured.average, *map(_content, (measured.stimulus, measured.split))])
     path = _folder(cache, key) / "verdict.npz"
-    try:
-        with path.open("rb") as file, np.load(file) as found:
+    with cache_refuses(path):
+        kept(path, lambda draft: _find_out(measured, draft))
+        with np.load(path) as found:
             return _Verdict(key, found["finite"], found["varies"], found["stand_in"], str(found["content"]))
-    except (OSError, ValueError, KeyError, EOFError, BadZipFile, zlib.error):
-        pass  # not looked at yet, or cut short
+
+
+def _find_out(measured: Measured, path: Path) -> None:
+    """Look at every value and write the verdict."""
     finite, varies, content, extremes = _look(measured)
     source = measured.source
     if isinstance(measured.source, ZScored):
         # A z-score hides what the value was.
         source = measured.source.raw
         extremes = ends(source, measured.rows)
-    verdict = _Verdict(key, finite, varies, stand_ins(source, measured.rows, *extremes), content)
-    with cache_refuses(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with drafted(path) as draft, draft.open("wb") as out:
-            np.savez_compressed(
-                out,
-                finite=verdict.finite,
-                varies=verdict.varies,
-                stand_in=verdict.stand_in,
-                content=np.array(verdict.content),
-            )
-    return verdict
+    found = stand_ins(source, measured.rows, *extremes)
+    with path.open("wb") as out:
+        np.savez_compressed(out, finite=finite, varies=varies, stand_in=found, content=np.array(content))
 
 
 def _refuse_leaks(measured: Measured) -> None:
@@ -193,18 +184,16 @@ def _no_range(voxels: int) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _write(path: Path, measured: Measured, keep: np.ndarray) -> None:
-    """Write the values that are left; a draft takes its name when it is whole."""
+    """Write the values that are left."""
     shape = (len(_first_rows(measured)) if measured.average else len(measured.rows), int(keep.sum()))
     _refuse_full(path.parent, 4 * shape[0] * shape[1])
     target, share = _targets(measured)
-    with drafted(path) as draft:
-        out = np.lib.format.open_memmap(draft, mode="w+", dtype=np.float32, shape=shape)  # zeros
-        for rows, values in measured.source.blocks(measured.rows):
-            # Row by row: of an average, several may go to one.
-            for row, value in zip(rows.tolist(), values, strict=True):
-                out[target[row]] += value[keep] * share[row]
-        out.flush()
-        del out
+    out = np.lib.format.open_memmap(path, mode="w+", dtype=np.float32, shape=shape)  # zeros
+    for rows, values in measured.source.blocks(measured.rows):
+        # Row by row: of an average, several may go to one.
+        for row, value in zip(rows.tolist(), values, strict=True):
+            out[target[row]] += value[keep] * share[row]
+    out.flush()
 
 
 def _targets(measured: Measured) -> tuple[np.ndarray, np.ndarray]:

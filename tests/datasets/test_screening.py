@@ -80,8 +80,14 @@ def measured(source: Source | None = None, average: bool = False) -> Measured:
     )
 
 
+def states(cache: Path) -> dict[str, object]:
+    """What is kept, without locks and checksums."""
+    found = [path for path in cache.rglob("*") if path.is_file() and path.suffix not in (".lock", ".sha256")]
+    return {path.name: path.stat() for path in found}
+
+
 def files(cache: Path) -> set[str]:
-    return {path.name for path in cache.rglob("*") if path.is_file()}
+    return set(states(cache))
 
 
 def test_trials_are_the_rows_that_have_a_split_without_useless_voxels(tmp_path: Path) -> None:
@@ -180,11 +186,11 @@ def test_the_cache_is_written_once_and_the_source_read_no_more(tmp_path: Path) -
     source = Watched(ArraySource("key", Path("x"), (values(),)))
     first = screen(measured(source), tmp_path)
     assert source.readings == 2  # once to look, once to write
-    states = {path: path.stat() for path in tmp_path.rglob("*") if path.is_file()}
+    before = states(tmp_path)
     again = screen(measured(source), tmp_path)
     survey(measured(source), tmp_path)
     assert source.readings == 2
-    assert {path: path.stat() for path in tmp_path.rglob("*") if path.is_file()} == states
+    assert states(tmp_path) == before
     np.testing.assert_array_equal(first.values, again.values)
     assert isinstance(again.values, np.memmap)
 
@@ -205,6 +211,19 @@ def test_a_draft_that_was_cut_short_is_not_taken_for_whole(tmp_path: Path, monke
     (next(tmp_path.rglob("verdict.npz")).parent / ".1.npy").write_bytes(b"\x93NUMPY")
     found = screen(measured(source), tmp_path)
     np.testing.assert_array_equal(found.values, values()[SPLIT != ""][:, KEPT])
+
+
+def test_prepared_values_that_were_damaged_are_prepared_again(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    expected = np.array(screen(measured(), tmp_path).values)
+    path = next(tmp_path.rglob("values.npy"))
+    content = bytearray(path.read_bytes())
+    content[-2] ^= 1
+    path.write_bytes(content)
+    # The verdict is sound, so the source is read once, to write.
+    source = Watched(ArraySource("key", Path("x"), (values(),)))
+    np.testing.assert_array_equal(screen(measured(source), tmp_path).values, expected)
+    assert source.readings == 1
+    assert "values.npy is damaged" in caplog.text
 
 
 @pytest.mark.parametrize("damage", [b"", b"PK\x03\x04 and no more", None])

@@ -17,7 +17,7 @@ from brainbench.builtin.datasets.demo.card import DEMO
 from brainbench.builtin.datasets.demo.dataset import load
 from brainbench.builtin.datasets.demo.scenes import CLASSES, scene
 from brainbench.builtin.datasets.demo.shapes import CATEGORIES
-from brainbench.datasets import drafted
+from brainbench.datasets import kept
 
 TRAIN, HELD_OUT = 1_000_003, 1_000_033
 PLACES, OBJECTS = tuple(SCENE_CLASSES), tuple(CATEGORIES)
@@ -67,13 +67,8 @@ class Stream:
 
     def _chunk(self, number: int) -> Scenes:
         path = self._folder / f"scenes-{self._supply}-{number:05d}.npz"
-        if not path.exists():
-            path.parent.mkdir(parents=True, exist_ok=True)
-            made = _made(self._supply, number)
-            with drafted(path) as draft, draft.open("wb") as file:
-                np.savez(file, **{name: np.asarray(getattr(made, name)) for name in _FIELDS})
-        with np.load(path) as kept:
-            return Scenes(*(kept[name] for name in _FIELDS[:4]), tuple(kept["captions"].tolist()))
+        with np.load(kept(path, lambda draft: _write(draft, _made(self._supply, number)))) as found:
+            return Scenes(*(found[name] for name in _FIELDS[:4]), tuple(found["captions"].tolist()))
 
 
 def demo_digests(cache: Path) -> set[str]:
@@ -83,6 +78,11 @@ def demo_digests(cache: Path) -> set[str]:
 
 
 _FIELDS = ("images", "masks", "places", "objects", "captions")
+
+
+def _write(path: Path, made: Scenes) -> None:
+    with path.open("wb") as file:
+        np.savez(file, **{name: np.asarray(getattr(made, name)) for name in _FIELDS})
 
 
 def _made(supply: int, number: int) -> Scenes:

@@ -11,7 +11,6 @@ import pytest
 from brainbench import Dataset, StoreError, UsageError
 from brainbench.builtin.datasets.demo.card import DEMO
 from brainbench.builtin.datasets.demo.dataset import Demo
-from brainbench.builtin.datasets.demo.store import cached
 
 SMALL = {"images": 100, "subjects": 2, "seed": 5}
 
@@ -101,43 +100,6 @@ def test_version_tells_other_settings_apart(demo: Demo, tmp_path: Path) -> None:
     assert demo.version.startswith(f"{DEMO.version}+")
     assert other.version != demo.version
     assert other.stimuli("1").key != demo.stimuli("1").key
-
-
-@pytest.mark.parametrize("name", ["images.npy", "subject-2.npz", "checksums.json"])
-@pytest.mark.parametrize("how", ["flip", "cut", "remove"])
-def test_damage_is_noticed_and_mended(tmp_path: Path, name: str, how: str, caplog: pytest.LogCaptureFixture) -> None:
-    calls = []
-
-    def make(folder: Path) -> None:
-        calls.append(folder)
-        for each in ("images.npy", "subject-2.npz"):
-            (folder / each).write_bytes(each.encode() * 99)
-
-    first = cached(tmp_path / "data", make)
-    assert cached(tmp_path / "data", make) == first
-    assert len(calls) == 1
-    victim = tmp_path / "data" / name
-    content = victim.read_bytes()
-    if how == "flip":
-        victim.write_bytes(content[:50] + bytes([content[50] ^ 1]) + content[51:])
-    elif how == "cut":
-        victim.write_bytes(content[:40])
-    else:
-        victim.unlink()
-    assert cached(tmp_path / "data", make) == first
-    assert len(calls) == 2
-    assert "damaged" in caplog.text
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["data", "data.lock"]
-
-
-def test_a_failed_build_leaves_nothing_behind(tmp_path: Path) -> None:
-    def make(folder: Path) -> None:
-        (folder / "half").write_bytes(b"x")
-        raise RuntimeError("power cut")
-
-    with pytest.raises(RuntimeError, match="power cut"):
-        cached(tmp_path / "data", make)
-    assert [path.name for path in tmp_path.iterdir()] == ["data.lock"]
 
 
 def test_two_processes_at_once_both_succeed(tmp_path: Path) -> None:

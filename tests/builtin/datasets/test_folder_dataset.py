@@ -262,10 +262,24 @@ def test_second_load_decodes_only_what_changed(root: Path, load: Load, monkeypat
 
 def test_damaged_ledger_is_made_again(load: Load, tmp_path: Path) -> None:
     version = load().version
-    (path,) = (tmp_path / "cache" / "files").iterdir()
-    for damage in ("{", "[]", '{"edition": "0", "facts": {}}'):
+    (path,) = (tmp_path / "cache" / "files").glob("*.json")
+    whole = path.read_text()
+    digest = whole.partition('"digest": "')[2][:64]
+    for damage in ("{", "[]", '{"edition": "0", "facts": {}}', whole.replace(digest, digest[::-1])):
         path.write_text(damage)
         assert load().version == version
+
+
+def test_two_processes_at_once_both_add_to_the_ledger(tmp_path: Path) -> None:
+    (tmp_path / "data").mkdir()
+    for name in "ab":
+        (tmp_path / "data" / name).write_text(name)
+    one, other = ledger.Ledger(tmp_path, tmp_path / "data"), ledger.Ledger(tmp_path, tmp_path / "data")
+    for each, name in ((one, "a"), (other, "b")):
+        each.digest(tmp_path / "data" / name)
+        each.save()
+    again = ledger.Ledger(tmp_path, tmp_path / "data")
+    assert len(again._facts) == 2
 
 
 def test_file_order_that_may_surprise_is_noted(root: Path, load: Load) -> None:

@@ -15,8 +15,8 @@ from brainbench.datasets import (
     ceiling_of_ncsnr,
     chance_of_repeats,
     content_digest,
-    drafted,
     expect_shape,
+    kept,
     ncsnr_of_repeats,
     open_npy,
     read_numbers,
@@ -86,14 +86,9 @@ def chance_note(
     named = b"".join(name.encode() + mask.tobytes() for name, mask in rois.items())
     key = content_digest(b"chance 1", source.key.encode(), rows.tobytes(), stimulus[rows].tobytes(), named)
     path = cache / "responses" / key[:32] / "chance.json"
-    try:
+    with cache_refuses(path):
+        kept(path, lambda draft: _write_json(draft, chance_of_repeats(source, rows, stimulus, rois)))
         found = dict(json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError):
-        found = chance_of_repeats(source, rows, stimulus, rois)
-        with cache_refuses(path):
-            path.parent.mkdir(parents=True, exist_ok=True)
-            with drafted(path) as draft:
-                draft.write_text(json.dumps(found), encoding="utf-8")
     above = [name for name, p in found.items() if p < _LEVEL]
     below = [f"{name} (p = {p:.2f})" for name, p in found.items() if p >= _LEVEL]
     said = [f"above chance in {', '.join(above)}"] * bool(above) + [f"not above chance in {', '.join(below)}"] * bool(
@@ -105,15 +100,15 @@ def chance_note(
 def _ncsnr(source: Source, rows: np.ndarray, stimulus: np.ndarray, cache: Path) -> np.ndarray:
     key = content_digest(b"1", source.key.encode(), rows.tobytes(), stimulus[rows].tobytes())
     path = cache / "responses" / key[:32] / "ncsnr.npy"
-    try:
-        found = np.load(path, allow_pickle=False)
-        if found.shape == (source.shape[1],):
-            return np.asarray(found)
-    except (OSError, ValueError):
-        pass  # not estimated yet, or cut short
-    ncsnr = ncsnr_of_repeats(source, rows, stimulus)
     with cache_refuses(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with drafted(path) as draft, draft.open("wb") as file:
-            np.save(file, ncsnr)
-    return ncsnr
+        kept(path, lambda draft: _write_npy(draft, ncsnr_of_repeats(source, rows, stimulus)))
+        return np.asarray(np.load(path, allow_pickle=False))
+
+
+def _write_json(path: Path, content: Mapping[str, float]) -> None:
+    path.write_text(json.dumps(content), encoding="utf-8")
+
+
+def _write_npy(path: Path, array: np.ndarray) -> None:
+    with path.open("wb") as file:
+        np.save(file, array)
