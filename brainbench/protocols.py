@@ -172,3 +172,12 @@ class Surveyed(Protocol):
     def survey(self, subject: str) -> Responses | None:
         """Like ``Dataset.responses``, but the values are NaN and allocate nothing. Writes at most small files."""
         ...
+
+
+@runtime_checkable
+class Distinguished(Protocol):
+    """A dataset that tells at little cost when one subject's data or split change, so that ``version`` need not."""
+
+    def content(self, subject: str) -> str:
+        """Return a text that changes whenever this subject's data or split do. Asked for every subject in each run."""
+        ...

@@ -54,6 +54,11 @@ class DatasetFacts:
     """Dataset settings that differ from their defaults."""
     full_split_hash: str | None = None
     """``split_hash`` before the setting ``train_images`` left training images out; null if it left out none."""
+    contents: dict[str, str] = field(default_factory=dict)
+    """Subject -> sha256 that changes with this subject's data or split, for every subject of the dataset that the dataset tells
+    of, else for the record's own. Records that differ in the same subject are on different boards."""
+    test_images: int = 0
+    """Number of different images in ``test``, which intervals are about; 0 in records of earlier versions."""
 
 
 @dataclass(frozen=True)
@@ -252,6 +257,12 @@ class Record:
         """Why the job, or single metrics of it, failed."""
         alone = [result.failed for _, result in sorted(self.metrics.items()) if result.failed]
         return [self.failure, *alone] if self.failure else alone
+
+    @property
+    def subjects(self) -> dict[str, str]:
+        """``dataset.contents``; of a record of earlier versions, the split of its own subject."""
+        facts = self.dataset
+        return facts.contents or ({facts.subject: facts.split_hash} if facts.split_hash else {})
 
     @property
     def row(self) -> RowKey:

@@ -28,7 +28,7 @@ from brainbench.datasets.spheres import icosphere, write_cortex
 from brainbench.datasets.splits import SPLITS, automatic_split, given_split, read_split, refuse_empty, units
 from brainbench.datasets.surfaces import Cortex, find_cortex, read_cortex, synthetic_cortex
 from brainbench.datasets.tables import NumberTable, Row, number_table, read_number_table, read_numbers, read_rows
-from brainbench.util.files import drafted, locked
+from brainbench.util.files import drafted, file_state, locked
 from brainbench.util.kept import kept
 
 __all__ = [
@@ -56,6 +56,7 @@ __all__ = [
     "content_digest",
     "drafted",
     "expect_shape",
+    "file_state",
     "find_cortex",
     "given_split",
     "has_index",

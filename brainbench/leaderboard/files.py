@@ -29,17 +29,14 @@ def board_files(
     """
     shown = asked.among(records)
     several = editions(records)
-    on_board = [
-        record
-        for edition in several
-        for record in _joined(
-            shown.narrowed(edition.records),
-            {pick.name: compute(pick, edition, results) for pick in shown.beside},
-        )
-    ]
-    files = leaderboard.render(on_board)
+    on_board = []
+    for edition in several:
+        if kept := shown.narrowed(edition.records):
+            found = {pick.name: compute(pick, edition, results) for pick in shown.beside}
+            on_board.append(replace(edition, records=tuple(_joined(kept, found))))
+    files = leaderboard.render_editions(on_board)
     if beside:
-        for name in {record.dataset.name for record in on_board}:
+        for name in {edition.dataset for edition in on_board}:
             files[Path(f"{file_name(name)}.md")] += "\n" + beside(name)
     for pick in shown.apart:
         tables: dict[str, list[Edition]] = {}

@@ -93,6 +93,9 @@ def _remarks(board: Board) -> list[str]:
         for record in line.row.records:
             for note in record.notes:
                 found.setdefault(note, set()).add(line.row.key)
+        for subject, seed in line.row.beyond:
+            text = f"subject {subject}, seed {seed} is left out of the scores, because most rows lack it"
+            found.setdefault(text, set()).add(line.row.key)
     everyone = {line.row.key for line in board.lines}
     notes = [f"- {_escaped(text)}{_whom(keys, everyone)}" for text, keys in sorted(found.items())]
     return ["### Notes", "", *notes, ""] if notes else []

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import statistics
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from brainbench.leaderboard.displays import display
 from brainbench.leaderboard.intervals import Sample
@@ -40,7 +42,7 @@ class Row:
     """One row.
 
     cells: (subject, seed) -> the job's metrics, empty if it failed; tokens: metrics of the backbone alone; records: its
-    sources; failures: why jobs failed.
+    sources; failures: why jobs failed; beyond: cells that are left out, because most rows lack them.
     """
 
     key: RowKey
@@ -49,6 +51,7 @@ class Row:
     tokens: list[dict[str, MetricResult]] = field(default_factory=list)
     records: list[Record] = field(default_factory=list)
     failures: list[str] = field(default_factory=list)
+    beyond: list[tuple[str, int]] = field(default_factory=list)
 
     def figures(self, column: Column, expected: int) -> list[float] | None:
         """Return the scores behind one table cell. None unless every seed and subject has one."""
@@ -70,51 +73,74 @@ class Row:
             for cell, r in results.items()
             if r and r.version == column.version and column.value in r.draws
         }
-        images = min((r.dataset.split_sizes.get("test", 0) for r in self.records if r.encoder), default=0)
+        images = min((_test_images(r) for r in self.records if r.encoder), default=0)
         return Sample(cells, images) if cells and len(cells) == len(self.cells) else None
 
 
 @dataclass(frozen=True)
 class Edition:
-    """The records that may share one table: one version and the same settings of the dataset, one split per subject."""
+    """The records that may share one table: one version and the same settings of the dataset, one state of each subject."""
 
     dataset: str
     version: str
     settings: str
     records: tuple[Record, ...]
 
-    @property
+    @cached_property
     def expected(self) -> set[tuple[str, int]]:
-        """Return every (subject, seed) of any job of this edition."""
-        return {(r.dataset.subject, r.seed) for r in self.records if r.encoder is not None}
+        """Return every (subject, seed) that at least half of the rows have, done or failed; controls do not count.
+
+        Rows are compared on these: a stray seed or subject of one row takes no other's rank.
+        """
+        cells: dict[RowKey, set[tuple[str, int]]] = {}
+        for record in sorted(self.records, key=lambda record: record.backbone.control):
+            if record.encoder and not (record.backbone.control and cells and record.row not in cells):
+                cells.setdefault(record.row, set()).add((record.dataset.subject, record.seed))
+        counts = Counter(cell for row in cells.values() for cell in row)
+        return {cell for cell, rows in counts.items() if 2 * rows >= len(cells)}
 
 
 def editions(records: Iterable[Record]) -> list[Edition]:
-    """Keep dataset versions and settings, and different splits of one subject, apart."""
-    ordered = sorted(records, key=lambda r: r.key)
-    hashes: dict[tuple[str, str, str, str], list[str]] = {}
-    for record in ordered:
-        place = (record.dataset.name, record.dataset.version, spelled(record.dataset.changed), record.dataset.subject)
-        known = hashes.setdefault(place, [])
-        if record.dataset.split_hash and record.dataset.split_hash not in known:
-            known.append(record.dataset.split_hash)
-    groups: dict[tuple[str, str, str, int], list[Record]] = {}
-    for record in ordered:
-        facts, settings = record.dataset, spelled(record.dataset.changed)
-        known = sorted(hashes[facts.name, facts.version, settings, facts.subject])
-        number = known.index(facts.split_hash) if facts.split_hash else 0
-        groups.setdefault((facts.name, facts.version, settings, number), []).append(record)
-    return [
-        Edition(name, version, settings, tuple(group))
-        for (name, version, settings, _), group in sorted(groups.items(), key=lambda item: item[0])
-    ]
+    """Keep dataset versions and settings, and different states of the dataset's subjects, apart.
+
+    A state is what ``Record.subjects`` says of all subjects at once. A record is on the board of every state in which its own
+    subject is as it was, so that a subject that did not change stays beside one that did.
+    """
+    groups: dict[tuple[str, str, str], list[Record]] = {}
+    for record in sorted(records, key=lambda r: r.key):
+        facts = record.dataset
+        groups.setdefault((facts.name, facts.version, spelled(facts.changed)), []).append(record)
+    found = []
+    for place, group in sorted(groups.items()):
+        for state in _states(group):
+            found.append(Edition(*place, tuple(record for record in group if _belongs(record, state))))
+    return found
+
+
+def _states(records: Sequence[Record]) -> list[dict[str, str]]:
+    """Return the states of the dataset that records tell of; those that differ in no subject are one."""
+    told = {tuple(sorted(record.subjects.items())) for record in records}
+    states: list[dict[str, str]] = []
+    for items in sorted(told, key=lambda items: (-len(items), items)):
+        subjects = dict(items)
+        agreeing = [state for state in states if all(state.get(s, now) == now for s, now in subjects.items())]
+        for state in agreeing:
+            state.update(subjects)
+        if not agreeing:
+            states.append(subjects)
+    return states
+
+
+def _belongs(record: Record, state: Mapping[str, str]) -> bool:
+    own = record.subjects.get(record.dataset.subject)
+    return own is None or state.get(record.dataset.subject) == own
 
 
 def rows(edition: Edition) -> list[Row]:
     """Pool the records of an edition.
 
     Where a job of a cell is done, one of the same cell that failed is only named. A cell that two finished records describe is
-    left empty, and both are named.
+    left empty, and both are named. Cells that most rows lack are left out, and are in ``Row.beyond``.
     """
     found: dict[RowKey, Row] = {}
     for record in sorted(edition.records, key=lambda record: record.status == "failed"):
@@ -131,7 +157,15 @@ def rows(edition: Edition) -> list[Row]:
         elif record.status == "done":
             row.cells[cell] = {}
             row.failures.append(f"{where}: two records describe it: delete one of them")
+    for row in found.values():
+        row.beyond = sorted(row.cells.keys() - edition.expected)
+        row.cells = {cell: metrics for cell, metrics in row.cells.items() if cell in edition.expected}
     return _with_tokens(found)
+
+
+def _test_images(record: Record) -> int:
+    """Return the number of images that a resampling draws; records of earlier versions tell of rows alone."""
+    return record.dataset.test_images or record.dataset.split_sizes.get("test", 0)
 
 
 def columns(edition: Edition) -> list[Column]:

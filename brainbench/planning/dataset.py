@@ -4,16 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from brainbench.cards import DatasetCard
-from brainbench.errors import PluginError, UsageError
+from brainbench.errors import DataError, PluginError, UsageError
 from brainbench.planning.picks import Pick
 from brainbench.plugins import blamed
-from brainbench.protocols import Dataset, Surveyed
+from brainbench.protocols import Dataset, Distinguished, Surveyed
 from brainbench.registry import Entry
 from brainbench.types import Responses, Stimuli
 from brainbench.util.files import storage
@@ -78,6 +79,25 @@ class OpenDataset(Pick[DatasetCard]):
         if every is not None and (method, subject, images) not in self._asked:
             self._asked[method, subject, images] = trained_on(every, images, f"{self.card.name}.train_images")
         return every and self._asked[method, subject, images]
+
+    def content(self, subject: str) -> str | None:
+        """Return what changes with the subject's data or split; None where the dataset does not tell."""
+        if not isinstance(self.dataset, Distinguished):
+            return None
+        with blamed(self.plugin, "give content", f"dataset {self.name}"):
+            return digest(self.dataset.content(subject))
+
+    @cached_property
+    def contents(self) -> dict[str, str]:
+        """Return subject -> ``content``, without subjects that cannot be read; empty where the dataset does not tell."""
+        found: dict[str, str] = {}
+        for subject in self.dataset.subjects:
+            try:
+                content = self.content(subject)
+            except DataError:
+                continue
+            found |= {subject: content} if content else {}
+        return found
 
     def sizes(self, subject: str) -> list[int]:
         """Return the requested training-set sizes without duplicates.

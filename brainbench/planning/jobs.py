@@ -189,6 +189,8 @@ def _job(
     tokens, responses = token_request(backbone, data.readable(subject), grid), data.survey(subject, images)
     source: dict[str, Any] = {"dataset": data.card.name, "version": data.dataset.version, "subject": subject}
     source["code"] = keys.code_digest(data.card, data.plugin)
+    if content := data.content(subject):
+        source["content"] = content
     if responses is not None:
         source |= {"responses": responses.key, "split": responses.split_hash}
     if isinstance(backbone, BackbonePick) and backbone.card.shuffles:

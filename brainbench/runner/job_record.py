@@ -8,6 +8,8 @@ import time
 from collections.abc import Iterable, Mapping
 from typing import Literal
 
+import numpy as np
+
 from brainbench.pipeline.scores import noise_ceiling
 from brainbench.planning.dataset import OpenDataset
 from brainbench.planning.jobs import Job
@@ -92,6 +94,8 @@ def dataset(data: OpenDataset, subject: str, images: int = 0) -> DatasetFacts:
         dropped_voxels=[] if responses is None else [int(voxel) for voxel in responses.dropped],
         rois=measured,
         noise_ceiling={} if responses is None else noise_ceiling(responses.noise_ceiling, responses.rois),
+        contents=data.contents or ({} if full is None else {subject: full.split_hash}),
+        test_images=0 if responses is None else len(np.unique(responses.stimulus[responses.rows("test")])),
         full_split_hash=full.split_hash if full is not None and images else None,
         changed=dict(data.changed) | ({"train_images": images} if images else {}),
     )

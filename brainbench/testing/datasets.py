@@ -17,7 +17,7 @@ from PIL import Image
 
 from brainbench.cards import DatasetCard
 from brainbench.datasets.masks import VOID
-from brainbench.protocols import Dataset, Surveyed
+from brainbench.protocols import Dataset, Distinguished, Surveyed
 from brainbench.registry import installed
 from brainbench.testing.cases import expect, light_listing, no_network, untouched_random_state
 from brainbench.types import Responses, Stimuli
@@ -216,7 +216,7 @@ def survey(case: DatasetCase) -> str:
 
 
 def keys(case: DatasetCase) -> str:
-    """Opened anew it has the same version and keys; other responses have another key."""
+    """Opened anew it has the same version, contents and keys; other responses have another key."""
     again = case.open()
     expect(again.version == case.dataset.version, "another version when opened again")
     seen: dict[str, bytes] = {}
@@ -225,6 +225,9 @@ def keys(case: DatasetCase) -> str:
             again.stimuli(subject).key == case.images[subject].key,
             f"subject {subject}: other stimuli when opened again",
         )
+        if isinstance(case.dataset, Distinguished) and isinstance(again, Distinguished):
+            told = again.content(subject) == case.dataset.content(subject)
+            expect(told, f"subject {subject}: other content when opened again")
         found, other = case.measured.get(subject), again.responses(subject)
         if found is None or other is None:
             continue

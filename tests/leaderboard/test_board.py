@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from records import a_record
+from scipy import stats
 
 from brainbench.leaderboard.intervals import Estimate
 from brainbench.leaderboard.latex import latex
@@ -145,6 +146,64 @@ def test_dataset_versions_and_splits_never_share_a_table() -> None:
     found = boards(records)["data"]
     assert sorted(len(board.ranked) for board in found) == [1, 1, 1]
     assert page(*records).count("## Edition") == 3
+
+
+def states(*subjects: tuple[str, dict[str, str]]) -> list[Record]:
+    """Records of subjects, each told at a time when all subjects were as its mapping says."""
+    return [
+        replace(one, dataset=replace(one.dataset, contents=contents))
+        for subject, contents in subjects
+        for one in [record(subject=subject, split=contents[subject])]
+    ]
+
+
+def test_a_subject_that_changed_is_not_pooled_with_others_as_they_are_now() -> None:
+    # Subject 1 with ten sessions; later with all of them, and subject 2.
+    for old in ("a", "z"):
+        first = states(("1", {"1": old}))
+        later = states(("1", {"1": "m", "2": "n"}), ("2", {"1": "m", "2": "n"}))
+        found = boards([*first, *later])["data"]
+        assert sorted({r.key for r in one.edition.records} == {r.key for r in later} for one in found) == [False, True]
+        assert {"/".join(map(str, (line.done, line.expected))) for one in found for line in one.ranked} == {
+            "1/1",
+            "2/2",
+        }
+
+
+def test_a_subject_that_did_not_change_stays_beside_one_that_did() -> None:
+    before, after = {"1": "a", "2": "n"}, {"1": "b", "2": "n"}
+    found = boards(states(("1", before), ("2", before), ("1", after)))["data"]
+    assert [one.ranked[0].done for one in found] == [2, 2]
+
+
+def test_a_further_subject_or_a_record_of_earlier_versions_makes_no_edition() -> None:
+    records = states(("1", {"1": "a"}), ("2", {"1": "a", "2": "n"}), ("3", {"3": "o"}))
+    old = record(subject="4", split="p")
+    (one,) = boards([*records, old])["data"]
+    assert one.ranked[0].done == 4
+
+
+def test_a_stray_cell_of_one_row_takes_no_other_row_s_rank() -> None:
+    whole = [record(f"net/{name}", n / 10) for n, name in enumerate("abcd", start=1)]
+    before = rows(page(*whole))
+    text = page(*whole, record("net/a", 0.9, seed=1), record("net/b", 0.9, subject="2"))
+    assert rows(text) == before
+    assert "- subject 1, seed 1 is left out of the scores, because most rows lack it (net/a)" in text
+    assert "- subject 2, seed 0 is left out of the scores, because most rows lack it (net/b)" in text
+
+
+def test_intervals_count_images_and_not_trials() -> None:
+    def interval(images: int) -> float:
+        one = drawn("net/a", 0.5, 0.01)
+        one = replace(one, dataset=replace(one.dataset, test_images=images, split_sizes={"test": 120}))
+        found = boards([one])["data"][0].ranked[0]
+        (first, *_) = found.intervals.values()
+        return first.high - first.low
+
+    # Student's t with 9 and with 119 degrees of freedom, and n / (n - 1) draws.
+    assert interval(10) / interval(0) == pytest.approx(
+        stats.t.ppf(0.975, 9) / stats.t.ppf(0.975, 119) * np.sqrt((10 / 9) / (120 / 119)), rel=1e-6
+    )
 
 
 def test_metric_versions_never_share_a_column() -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import toy
 
-from brainbench import BackboneCard, EncoderCard, Setting, UsageError
+from brainbench import BackboneCard, DataError, EncoderCard, Setting, UsageError
 from brainbench.planning.jobs import Job
 from brainbench.planning.request import Request
 from brainbench.runner.benchmark import Benchmark
@@ -42,6 +42,30 @@ def opened(
 
 def named(jobs: tuple[Job, ...]) -> list[tuple[str, str | None, list[str]]]:
     return [(j.backbone.display, j.encoder.name if j.encoder else None, [m.name for m in j.metrics]) for j in jobs]
+
+
+class Telling(toy.ToyData):
+    """Tells of its subjects; the second cannot be read."""
+
+    now = "as it was"
+
+    def content(self, subject: str) -> str:
+        if subject == "2":
+            raise DataError("subject 2: no responses")
+        return self.now
+
+
+def test_what_a_dataset_tells_of_a_subject_is_in_its_jobs_keys(tmp_path: Path) -> None:
+    before = opened(tmp_path, "a/one", data=Telling()).plan
+    plain = opened(tmp_path, "a/one", data=toy.ToyData()).plan
+    changed = Telling()
+    changed.now = "changed"
+    after = opened(tmp_path, "a/one", data=changed).plan
+    keys = [tuple(job.key for job in plan.jobs) for plan in (before, plain, after)]
+    assert len(set(sum(keys, ()))) == 3 * len(keys[0])
+    assert list(before.data.contents) == ["1"]
+    assert before.data.contents != after.data.contents
+    assert plain.data.contents == {}
 
 
 def test_only_encoders_that_say_so_take_several_as_one(tmp_path: Path) -> None:

@@ -210,6 +210,37 @@ def test_subjects_may_share_the_images(root: Path, load: Load) -> None:
     assert responses(dataset, "a").split_hash == responses(dataset, "b").split_hash
 
 
+def test_a_further_subject_or_another_s_files_change_no_other(root: Path, load: Load) -> None:
+    for name in ("a", "b"):
+        fill(root / "subjects" / name, 30, seed=ord(name))
+    write(
+        root / "splits.csv", "image,split", *(f"{n:03}.png,{s}" for n, s in enumerate(["test", "val", *["train"] * 28]))
+    )
+    versions, contents, keys = [], [], []
+
+    def look() -> None:
+        dataset = load()
+        versions.append(dataset.version)
+        contents.append(dataset.content("a"))
+        keys.append(responses(dataset, "a").key)
+
+    look()
+    fill(root / "subjects" / "c", 30, seed=5)
+    look()
+    np.save(root / "subjects/c/coordinates.npy", np.zeros((10, 3)))
+    look()
+    assert [len(set(seen)) for seen in (versions, contents, keys)] == [1, 1, 1]
+    # What the subjects share counts for all of them, and a subject's own files for itself.
+    np.save(root / "subjects/a/coordinates.npy", np.zeros((10, 3)))
+    look()
+    assert [len(set(seen)) for seen in (versions, contents, keys)] == [1, 2, 2]
+    write(
+        root / "splits.csv", "image,split", *(f"{n:03}.png,{s}" for n, s in enumerate(["val", "test", *["train"] * 28]))
+    )
+    look()
+    assert [len(set(seen)) for seen in (versions, contents, keys)] == [2, 3, 3]
+
+
 def test_each_matrix_of_dissimilarities_is_a_subject(root: Path, load: Load) -> None:
     (root / "responses.npy").unlink()
     stack = np.random.default_rng(4).uniform(size=(3, 30, 30))

@@ -231,9 +231,14 @@ def test_a_damaged_subject_stops_no_other(root: Path) -> None:
         for ask in (dataset.stimuli, dataset.survey, dataset.responses):
             with pytest.raises(DataError, match=message):
                 ask(name)
-    damaged = dataset.version
+    with pytest.raises(DataError, match=r"responses\.parquet cannot be read as Parquet"):
+        dataset.content("02")
     shutil.copy(root / "sub-01/ses-02/responses.parquet", root / "sub-02/ses-02/responses.parquet")
-    assert open_folder(root).version != damaged
+    # A subject that can be read again changes no other.
+    mended = open_folder(root)
+    assert mended.version == dataset.version
+    assert mended.content("01") == dataset.content("01")
+    assert mended.content("02")
 
 
 def resave(root: Path, name: str, values: np.ndarray) -> None:

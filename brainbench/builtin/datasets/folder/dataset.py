@@ -24,15 +24,16 @@ from brainbench.datasets import Ledger, Measured, Source, ZScored, content_diges
 class FolderDataset:
     """An experiment in a folder.
 
-    title, licence, units, simulated: from ``dataset.toml``; version: of everything else that was read. A subject that could not
-    be read keeps its DataError, which is raised when it is asked for, so that the others can be used.
+    title, licence, units, simulated: from ``dataset.toml``; version: of everything that was read; where
+    subjects have folders, of the experiment's name and of the files that they share, so that a further subject changes no other.
+    A subject that could not be
+    read keeps its DataError, which is raised when it is asked for, so that the others can be used.
     """
 
     def __init__(self, about: About, subjects: Mapping[str, Read], settings: Mapping[str, Any], cache: Path) -> None:
         self._subjects, self._settings, self._cache = subjects, settings, cache
         self.subjects: Sequence[str] = tuple(subjects)
-        digests = {name: one.digest if isinstance(one, Subject) else "not read" for name, one in subjects.items()}
-        self.version = content_digest(*(f"{name}:{digest}\n".encode() for name, digest in digests.items()))[:12]
+        self.version = _version(about.name, subjects)
         self.provides = frozenset[str]().union(*(one.provides for one in subjects.values() if isinstance(one, Subject)))
         self.title, self.licence, self.units, self.simulated = about.name, about.licence, about.units, about.simulated
 
@@ -49,6 +50,10 @@ class FolderDataset:
         """The screened values of one subject, in the units of the file."""
         measured = self._measured(subject)
         return None if measured is None else screen(measured, self._cache)
+
+    def content(self, subject: str) -> str:
+        """Changes with everything that was read for this subject, and with its split."""
+        return self._subject(subject).content
 
     def masks(self, subject: str) -> Masks | None:
         """Per-pixel classes of this subject's images, if there are any."""
@@ -99,6 +104,16 @@ class FolderDataset:
         if isinstance(one, DataError):
             raise DataError(str(one)) from one
         return one
+
+
+def _version(title: str, subjects: Mapping[str, Read]) -> str:
+    read = {name: one for name, one in subjects.items() if isinstance(one, Subject)}
+    shared = [one.shared for one in read.values() if one.shared is not None]
+    if shared:
+        parts = [title, *sorted({part for parts in shared for part in parts})]
+    else:
+        parts = [f"{name}:{one.digest}" for name, one in read.items()]
+    return content_digest(*(f"{part}\n".encode() for part in parts))[:12]
 
 
 def load(*, settings: Mapping[str, Any], data: Path | None, cache: Path) -> FolderDataset:

@@ -31,7 +31,11 @@ _PAIRS = 20  # of near-duplicates, named in a note
 
 @dataclass(frozen=True)
 class Subject:
-    """One subject, checked. split: [S] train/val/test or "" where there are responses; matrix: [S, S]; digest: of it all."""
+    """One subject, checked.
+
+    split: [S] train/val/test or "" where there are responses; matrix: [S, S]; digest: of it all; shared: name and digest of every
+    file that is not in the subject's own folder, None if it has none.
+    """
 
     name: str
     seen: Seen
@@ -41,6 +45,14 @@ class Subject:
     split: np.ndarray | None
     notes: tuple[str, ...]
     digest: str
+    shared: tuple[str, ...] | None
+
+    @property
+    def content(self) -> str:
+        """Changes with anything that was read, or with the split."""
+        return content_digest(
+            self.digest.encode(), b"" if self.split is None else "\n".join(self.split.tolist()).encode()
+        )
 
     @property
     def provides(self) -> set[str]:
@@ -86,6 +98,7 @@ def read_subject(
         split=split,
         notes=(*seen.notes, *(voxels.notes if voxels else ()), *notes),
         digest=_digest(layout, seen, masks, voxels, ledger),
+        shared=_shared(layout, ledger),
     )
 
 
@@ -122,6 +135,14 @@ def _split(layout: Layout, seen: Seen, known: Collection[str], seed: int) -> tup
         notes += more
     refuse_empty(split, str(path or table))
     return split, tuple(notes)
+
+
+def _shared(layout: Layout, ledger: Ledger) -> tuple[str, ...] | None:
+    if len(layout.places) == 1:
+        return None
+    return tuple(
+        f"{name}:{ledger.digest(path)}" for name, path in layout.files() if not path.is_relative_to(layout.places[0])
+    )
 
 
 def _digest(layout: Layout, seen: Seen, masks: MaskFiles | None, voxels: Voxels | None, ledger: Ledger) -> str:

@@ -12,6 +12,7 @@ from brainbench import DataError, Masks, Responses, Stimuli, UsageError, did_you
 from brainbench.datasets import Ledger, content_digest, screen, survey
 from brainbench_nsd.nsd.contents import provides
 from brainbench_nsd.nsd.layout import SPACES, Layout, open_layout
+from brainbench_nsd.nsd.sessions import choose, spelled, surface_sessions, volume_sessions
 from brainbench_nsd.nsd.subject import Subject, read_subject
 
 
@@ -43,6 +44,13 @@ class NsdDataset:
     def responses(self, subject: str) -> Responses:
         """The screened betas of one subject: z-scores or, without z-scoring, percent signal change."""
         return screen(self._subject(subject).measured(), self._cache)
+
+    def content(self, subject: str) -> str:
+        """The sessions that are used: they decide which images there are, and so the split."""
+        space = self._settings["space"]
+        folder = self._layout.betas(subject, space, self._settings["betas"])
+        there = surface_sessions(folder) if space == "fsaverage" else volume_sessions(folder)
+        return f"sessions {spelled(choose(tuple(there), self._settings['sessions'], folder))}"
 
     def masks(self, subject: str) -> Masks | None:
         """None: the images come without masks."""

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from brainbench import DataError, Stimuli
-from brainbench.datasets import Ledger, Measured, Source, ZScored, ceiling_of_ncsnr, content_digest
+from brainbench.datasets import Ledger, Measured, Source, ZScored, ceiling_of_ncsnr, content_digest, file_state
 from brainbench_nsd.nsd.betas import Betas
 from brainbench_nsd.nsd.design import Design, read_design
 from brainbench_nsd.nsd.images import Brick
@@ -65,13 +65,12 @@ class Subject:
         return ZScored(betas, self.session) if self.settings["zscore"] else betas
 
     def _key(self) -> str:
-        """Of the files by path below the root, size and time of change, and of the voxels that are read from them.
+        """Of the files by path below the root, size, times of change and inode, and of the voxels that are read from them.
 
         To read 40 GB once more only to name them would take minutes; what the values are is in the key of the responses.
         """
         files = [path for pair in self.voxels.sessions.values() for path in pair]
-        states = [(path.relative_to(self.layout.root).as_posix(), path.stat()) for path in files]
-        lines = "\n".join(f"{place}:{state.st_size}:{state.st_mtime_ns}" for place, state in states)
+        lines = "\n".join(f"{path.relative_to(self.layout.root).as_posix()}:{file_state(path)}" for path in files)
         return content_digest(lines.encode(), np.ascontiguousarray(self.voxels.place, np.int64).tobytes())
 
     def _ceiling(self, average: bool) -> tuple[np.ndarray | None, tuple[str, ...]]:
