@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import pandas as pd
 
 from brainbench.leaderboard.intervals import Estimate, estimate
-from brainbench.leaderboard.ranking import Difference, differences, ranks
+from brainbench.leaderboard.ranking import Difference, differences, ranks, scores
 from brainbench.leaderboard.rows import Column, Edition, Row, columns, pooled, roi_rank, rows
 
 
@@ -60,10 +60,18 @@ def board(edition: Edition) -> Board:
     order = sorted((_line(row, shown, edition) for row in rows(edition)), key=lambda line: _sort_key(line, shown))
     contest = [line for line in order if not line.row.control]
     rankable = [line for line in contest if _ranks(shown) and line.complete and line.figures[shown[0]] is not None]
-    compared = differences([line.row for line in rankable], shown[0]) if rankable else []
-    placed = dict(zip(map(id, rankable), ranks(len(rankable), compared), strict=True))
+    drawn = scores([line.row for line in rankable], shown[0]) if rankable else None
+    places = ranks(drawn.p_values()) if drawn else range(1, len(rankable) + 1)
+    placed = dict(zip(map(id, rankable), places, strict=True))
     ranked = [replace(line, rank=placed.get(id(line))) for line in contest]
-    return Board(edition, shown, ranked, [line for line in order if line.row.control], _ceiling(edition), compared)
+    return Board(
+        edition,
+        shown,
+        ranked,
+        [line for line in order if line.row.control],
+        _ceiling(edition),
+        differences(drawn) if drawn else [],
+    )
 
 
 def frame(board: Board) -> pd.DataFrame:

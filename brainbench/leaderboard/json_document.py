@@ -1,4 +1,4 @@
-"""Boards -> plain JSON types: every score with its interval, and every pair of rows."""
+"""Boards -> plain JSON types: every score with its interval, and the differences that the page shows."""
 
 from __future__ import annotations
 

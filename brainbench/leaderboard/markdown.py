@@ -67,8 +67,9 @@ def interval_explained(column: Column) -> str:
     """Explain the interval of a column, and the rank that follows from it."""
     return (
         f"{INTERVAL}: where {column.heading} would lie for these subjects with other test images (1,000 paired bootstrap draws) "
-        "and other seeds; its centre is corrected for bias. rank: one more than the number of rows that are better beyond doubt, "
-        "never a better one than the row above; rows that cannot be told apart share a rank."
+        "and other seeds; its centre is corrected for bias. rank: one more than the number of rows that are better beyond doubt "
+        "(corrected for all comparisons of a row, Holm), never a better one than the row above; rows that cannot be told apart "
+        "share a rank."
     )
 
 

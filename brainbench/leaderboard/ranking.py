@@ -1,20 +1,23 @@
-"""Pairs of rows -> differences with intervals; differences -> ranks, which rows that cannot be distinguished share."""
+"""Rows -> the differences that a board shows, with intervals; and ranks, which rows that cannot be distinguished share."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import accumulate, combinations
+from itertools import accumulate
 
-from brainbench.leaderboard.intervals import LEVEL, Estimate, estimate, estimate_beyond, holm
+import numpy as np
+import numpy.typing as npt
+
+from brainbench.leaderboard.intervals import LEVEL, Estimate, Scores, holm
 from brainbench.leaderboard.rows import Column, Row
 
 
 @dataclass(frozen=True)
 class Difference:
-    """One row minus another, by their positions. p: for no difference, corrected for all pairs (Holm).
+    """One row minus another, by their positions. p: for no difference, corrected for all that are shown (Holm).
 
-    estimate: for these subjects, which determines ranks; beyond: for subjects in general, None with a single subject.
+    estimate: for these subjects; beyond: for subjects in general, None with a single subject.
     """
 
     first: int
@@ -23,35 +26,35 @@ class Difference:
     beyond: Estimate | None
     p: float
 
-    @property
-    def real(self) -> bool:
-        """Whether the difference is significant, with all pairs considered."""
-        return self.p < 1 - LEVEL
 
-
-def differences(rows: Sequence[Row], column: Column) -> list[Difference]:
-    """Return every pair of rows, the better row first; empty if a row lacks the required draws of the test images."""
+def scores(rows: Sequence[Row], column: Column) -> Scores | None:
+    """Return the rows' scores with their draws of the test images; None if a row lacks the draws."""
     samples = [sample for row in rows if (sample := row.sample(column))]
-    if len(samples) < len(rows):
-        return []
-    pairs = list(combinations(range(len(rows)), 2))
-    between = [samples[first].minus(samples[second]) for first, second in pairs]
-    found = [estimate(sample) for sample in between]
-    corrected = holm([one.p for one in found])
+    return Scores(samples) if samples and len(samples) == len(rows) else None
+
+
+def differences(found: Scores) -> list[Difference]:
+    """Return what a board shows: of the first row and every other, and of every row and the one below it."""
+    rows = range(1, len(found.figures))
+    pairs = sorted({(0, row) for row in rows} | {(row - 1, row) for row in rows})
+    first, second = np.array(pairs, dtype=int).reshape(-1, 2).T
+    estimates, beyond = found.estimates(first, second), found.estimates_beyond(first, second)
+    corrected = holm([one.p for one in estimates])
     return [
-        Difference(*pair, one, estimate_beyond(sample), p)
-        for pair, one, sample, p in zip(pairs, found, between, corrected, strict=True)
+        Difference(*pair, one, other, p)
+        for pair, one, other, p in zip(pairs, estimates, beyond, corrected, strict=True)
     ]
 
 
-def ranks(rows: int, compared: Sequence[Difference]) -> list[int]:
+def ranks(p_values: npt.NDArray[np.floating]) -> list[int]:
     """Return the ranks of sorted rows: one more than the number of significantly better rows.
 
-    A rank is never better than that of the row above. Without comparisons, ranks are positions.
+    p_values: [rows, rows], for no difference of two rows. Those of each row are corrected for its comparisons with all others
+    (Holm), so that with 95 % confidence no row is called better than it wrongly: the marginal confidence bound on a rank of
+    Mogstad, Romano, Shaikh and Wilhelm (2024). A rank is never better than that of the row above.
     """
-    if not compared:
-        return list(range(1, rows + 1))
-    better = [0] * rows
-    for difference in compared:
-        better[difference.second] += difference.real
+    better = []
+    for row, against in enumerate(p_values):
+        corrected = holm(np.delete(against, row).tolist())
+        better.append(sum(p < 1 - LEVEL for p in corrected[:row]))
     return list(accumulate((1 + number for number in better), max))

@@ -41,8 +41,8 @@ def tables(board: Board) -> list[Table]:
     if board.differences:
         note = (
             f"{board.columns[0].heading} of a row less that of the first row, and less that of the row above, with 95 % intervals"
-            " for these subjects; p of no difference, corrected for all pairs of the board (Holm); the interval for subjects in"
-            " general, where there are several."
+            " for these subjects; p of no difference, corrected for all differences of this table (Holm); the interval for subjects"
+            " in general, where there are several."
         )
         found.append(Table("Differences", _differences(board), note))
     if board.controls or board.ceiling:

@@ -14,9 +14,8 @@ import pytest
 from records import a_record
 from scipy import stats
 
-from brainbench.leaderboard.intervals import Estimate
 from brainbench.leaderboard.latex import latex
-from brainbench.leaderboard.ranking import Difference, ranks
+from brainbench.leaderboard.ranking import ranks
 from brainbench.leaderboard.render import boards, render
 from brainbench.metrics.bootstrap import DRAWS, packed
 from brainbench.records import Cost, Display, Failure, MetricResult, Record
@@ -299,11 +298,27 @@ def test_rows_that_cannot_be_told_apart_share_a_rank() -> None:
 
 
 def test_a_rank_is_never_better_than_that_of_the_row_above() -> None:
-    zero = Estimate(0, 0, 0, 1)
-    # The third is really worse than the first, the fourth, which varies more, than none.
-    found = [Difference(0, 2, zero, None, 0.001), Difference(0, 3, zero, None, 0.4), Difference(0, 1, zero, None, 0.4)]
-    assert ranks(4, found) == [1, 1, 2, 2]
-    assert ranks(3, []) == [1, 2, 3]
+    # The third is really worse than the first; the fourth, which varies more, than none.
+    p_values = np.ones((4, 4))
+    p_values[0, 2] = p_values[2, 0] = 0.001
+    assert ranks(p_values) == [1, 1, 2, 2]
+    assert ranks(np.ones((3, 3))) == [1, 1, 1]
+
+
+def test_the_comparisons_of_a_row_are_corrected_together() -> None:
+    # Alone .02 would be enough; with two further rows it has to be below .05 / 3.
+    p_values = np.ones((4, 4))
+    p_values[0, 3] = p_values[3, 0] = 0.02
+    assert ranks(p_values) == [1, 1, 1, 1]
+    assert ranks(p_values[np.ix_([0, 3], [0, 3])]) == [1, 2]
+
+
+def test_differences_that_are_shown_are_those_that_are_corrected() -> None:
+    rows_ = [drawn(f"net/{'abcdef'[n] * (n + 1)}", 0.5 - 0.004 * n, 0.03) for n in range(6)]
+    found = json.loads(render(rows_)[Path("data.json")])["editions"][0]
+    names = [row["backbone"] for row in found["rows"]]
+    pairs = [(names.index(d["first"]["backbone"]), names.index(d["second"]["backbone"])) for d in found["differences"]]
+    assert pairs == [(0, 1), (0, 2), (0, 3), (0, 4), (0, 5), (1, 2), (2, 3), (3, 4), (4, 5)]
 
 
 def test_identical_rows_are_tied_and_clear_ones_are_not() -> None:

@@ -2,9 +2,9 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from scipy import stats
+from scipy import optimize, stats
 
-from brainbench.leaderboard.intervals import Estimate, Sample, estimate, estimate_beyond, holm
+from brainbench.leaderboard.intervals import Estimate, Sample, Scores, estimate, estimate_beyond, holm
 
 RNG = np.random.default_rng(0)
 
@@ -23,6 +23,10 @@ def beyond(some: Sample) -> Estimate:
 
 def one(figure: float, draws: np.ndarray, images: int = 100) -> Sample:
     return Sample({("1", 0): (figure, draws)}, images)
+
+
+def difference(first: Sample, second: Sample) -> Estimate:
+    return Scores([first, second]).estimates(np.array([0]), np.array([1]))[0]
 
 
 def test_one_subject_and_seed_has_students_interval_about_the_corrected_figure() -> None:
@@ -73,19 +77,88 @@ def test_subjects_that_differ_widen_only_the_interval_for_others() -> None:
 
 def test_identical_rows_differ_by_nothing() -> None:
     row = one(0.3, RNG.normal(0, 0.02, 1000))
-    assert estimate(row.minus(row)) == Estimate(0, 0, 0, 1)
+    assert difference(row, row) == Estimate(0, 0, 0, 1)
 
 
 def test_what_two_rows_share_cancels() -> None:
     shared = RNG.normal(0, 0.05, 1000)
     first, second = one(0.31, shared + RNG.normal(0, 0.002, 1000)), one(0.30, shared)
-    assert estimate(first.minus(second)).p < 0.001
+    assert difference(first, second).p < 0.001
     assert estimate(first).low < 0.30 < estimate(first).high
 
 
 def test_rows_with_other_cells_are_not_compared() -> None:
     with pytest.raises(ValueError, match=r"cells differ: \[\('1', 0\)\] and \[\('2', 0\)\]"):
-        one(0.3, np.zeros(1000)).minus(Sample({("2", 0): (0.3, np.zeros(1000))}, 100))
+        Scores([one(0.3, np.zeros(1000)), Sample({("2", 0): (0.3, np.zeros(1000))}, 100)])
+
+
+def rows_of(cells: list[tuple[str, int]], number: int = 5) -> list[Sample]:
+    shared = {cell: RNG.normal(0, 0.03, 1000) for cell in cells}
+    return [
+        Sample(
+            {cell: (0.3 + RNG.normal(0, 0.01), shared[cell] + RNG.normal(0.001, 0.01, 1000)) for cell in cells},
+            int(RNG.integers(50, 100)),
+        )
+        for _ in range(number)
+    ]
+
+
+def minus(one: Sample, other: Sample) -> Sample:
+    """The difference of two rows, cell by cell and draw by draw."""
+    cells = {cell: (f - other.cells[cell][0], d - other.cells[cell][1]) for cell, (f, d) in one.cells.items()}
+    return Sample(cells, min(one.images, other.images))
+
+
+CELLS = [
+    [("1", 0)],
+    [("1", 0), ("1", 1), ("1", 2)],
+    [("a", 0), ("b", 0)],
+    [("a", 0), ("a", 1), ("b", 0), ("c", 0), ("c", 1), ("c", 2)],
+]
+
+
+@pytest.mark.parametrize("cells", CELLS, ids=str)
+def test_a_difference_of_rows_is_the_score_of_their_difference(cells: list[tuple[str, int]]) -> None:
+    samples = rows_of(cells)
+    together = Scores(samples)
+    for first, second in [(0, 1), (3, 2), (4, 0)]:
+        alone = minus(samples[first], samples[second])
+        for found, expected in (
+            (together.estimates(np.array([first]), np.array([second]))[0], estimate(alone)),
+            (together.estimates_beyond(np.array([first]), np.array([second]))[0], estimate_beyond(alone)),
+        ):
+            if expected is None:
+                assert found is None
+                continue
+            assert found is not None
+            assert (found.figure, found.low, found.high) == pytest.approx(
+                (expected.figure, expected.low, expected.high), rel=1e-9
+            )
+            assert found.p == pytest.approx(expected.p, rel=1e-6)
+
+
+@pytest.mark.parametrize("cells", CELLS, ids=str)
+def test_p_is_the_level_at_which_the_interval_reaches_zero(cells: list[tuple[str, int]]) -> None:
+    samples = rows_of(cells)
+    found = Scores(samples).p_values()
+    assert (np.diag(found) == 1).all()
+    assert (found == found.T).all()
+    images = min(samples[0].images, samples[1].images)
+    names = sorted({subject for subject, _ in cells})
+    difference = minus(samples[0], samples[1])
+    of_subjects = [[difference.cells[cell] for cell in cells if cell[0] == name] for name in names]
+    drawn = np.mean([np.mean([draws for _, draws in one], axis=0) for one in of_subjects], axis=0)
+    figures = [[figure for figure, _ in one] for one in of_subjects]
+    centre = np.mean([np.mean(one) for one in figures]) - drawn.mean()
+    parts = [(drawn.var(ddof=1) * images / (images - 1), images - 1)]
+    seeds = [np.var(one, ddof=1) / len(one) for one in figures if len(one) > 1]
+    if seeds:
+        parts.append((sum(seeds) / len(names) ** 2, len(cells) - len(names)))
+
+    def reach(log_p: float) -> float:
+        return float(np.sqrt(sum(v * stats.t.isf(np.exp(log_p) / 2, df) ** 2 for v, df in parts)) - abs(centre))
+
+    assert found[0, 1] == pytest.approx(np.exp(optimize.brentq(reach, np.log(1e-12), 0)), rel=1e-6)
 
 
 def test_holm_is_the_textbooks() -> None:
