@@ -18,7 +18,7 @@ _ROUNDING = 1e-13  # a difference whose variance is a smaller share of the rows'
 
 Floats: TypeAlias = npt.NDArray[np.floating[Any]]
 Rows: TypeAlias = npt.NDArray[np.integer[Any]]
-Parts: TypeAlias = Sequence[tuple[Floats, Rows]]  # of a variance, each with its degrees of freedom
+Parts: TypeAlias = Sequence[tuple[Floats, Floats | Rows]]  # of a variance, each with its degrees of freedom
 
 
 @dataclass(frozen=True)
