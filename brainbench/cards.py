@@ -180,7 +180,10 @@ class BackboneCard(Card):
     files: tuple[str, ...] = ()
     """File names in the repository. The first that exists is downloaded."""
     snapshot: bool = False
-    """Download every file that matches ``files``, not just the first."""
+    """Download every file that matches ``files``, not just the first. Without a slash in any of them, only files at the top of
+    the repository match."""
+    revision: str | None = None
+    """Commit of the repository on the hub. It is part of the features key; None: whichever commit the cache has."""
     sha256: str | None = None
     """sha256 of the file, or its first digits."""
     download_mb: float | None = None

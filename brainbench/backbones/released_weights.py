@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,6 +12,10 @@ from brainbench.cards import BackboneCard
 from brainbench.errors import WeightsError
 from brainbench.types import Weights
 from brainbench.util.hashing import file_sha256
+
+_INDEX = ".safetensors.index.json"
+# A network that is built from this file cannot be had without it, trained or not.
+_CONFIG = "config.json"
 
 
 def obtained(card: BackboneCard, weights: Weights) -> Weights:
@@ -41,7 +46,7 @@ def cached(card: BackboneCard) -> Path | None:
     from huggingface_hub import try_to_load_from_cache
 
     for file in card.files:
-        found = try_to_load_from_cache(card.source or "", file)
+        found = try_to_load_from_cache(card.source or "", file, revision=card.revision)
         if isinstance(found, str):
             return Path(found)
     return None
@@ -77,10 +82,10 @@ def _fetched(card: BackboneCard) -> Path:
     except Exception as error:
         reason = (str(error) or type(error).__name__).splitlines()[0]
         command = f"put {card.source} there" if _is_url(card) else f"run `brainbench weights fetch {card.name}`"
+        untrained = "" if _CONFIG in card.files else f", or ask for {card.name}@untrained"
         raise WeightsError(
             f"{card.name}: the weights ({place(card)}) are missing and could not be downloaded ({reason}); {command} with"
-            f" a network, or give --weights {card.name}={'FOLDER' if card.snapshot else 'FILE'}, or ask for"
-            f" {card.name}@untrained"
+            f" a network, or give --weights {card.name}={'FOLDER' if card.snapshot else 'FILE'}{untrained}"
         ) from None
 
 
@@ -112,12 +117,15 @@ def _from_hub(card: BackboneCard) -> Path:
 
     source = card.source or ""
     if card.snapshot:
-        folder = Path(snapshot_download(source, allow_patterns=list(card.files)))
+        # In the hub's patterns a star stands for slashes too.
+        below = None if any("/" in pattern for pattern in card.files) else ["*/*"]
+        wanted = list(card.files)
+        folder = Path(snapshot_download(source, revision=card.revision, allow_patterns=wanted, ignore_patterns=below))
         if not _complete(folder, card.files):
             raise FileNotFoundError(f"{folder} lacks some of {', '.join(card.files)}")
         return folder
-    file = next(file for file in card.files if file_exists(source, file))
-    return Path(hf_hub_download(source, file))
+    file = next(file for file in card.files if file_exists(source, file, revision=card.revision))
+    return Path(hf_hub_download(source, file, revision=card.revision))
 
 
 def _cached_snapshot(card: BackboneCard) -> Path | None:
@@ -125,12 +133,22 @@ def _cached_snapshot(card: BackboneCard) -> Path | None:
     from huggingface_hub.errors import LocalEntryNotFoundError
 
     try:
-        folder = Path(snapshot_download(card.source or "", local_files_only=True))
+        folder = Path(snapshot_download(card.source or "", revision=card.revision, local_files_only=True))
     except LocalEntryNotFoundError:
         return None
     return folder if _complete(folder, card.files) else None
 
 
 def _complete(folder: Path, patterns: Sequence[str]) -> bool:
-    """An interrupted download leaves a folder with some of the files."""
-    return all(any(folder.glob(pattern)) for pattern in patterns)
+    """An interrupted download leaves a folder with some of the files, or with some of the shards that an index names."""
+    indexes = [index for pattern in patterns for index in folder.glob(pattern) if index.name.endswith(_INDEX)]
+    shards = [index.parent / shard for index in indexes for shard in _shards(index)]
+    return all(any(folder.glob(pattern)) for pattern in patterns) and all(shard.is_file() for shard in shards)
+
+
+def _shards(index: Path) -> set[str]:
+    """The files that an index of safetensors names; of a damaged one none: the loader says what is wrong with it."""
+    try:
+        return set(map(str, json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()))
+    except (OSError, ValueError, KeyError, AttributeError, TypeError):
+        return set()

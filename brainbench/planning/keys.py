@@ -16,7 +16,6 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from brainbench.backbones.packaged_weights import is_shipped
 from brainbench.cards import BackboneCard, Card, DatasetCard, EncoderCard, MetricCard, lazy
 from brainbench.plugins import Plugin, library_version
 from brainbench.types import Weights
@@ -82,10 +81,9 @@ def weights_facts(card: Card, weights: Weights) -> dict[str, Any]:
         return {"file": folder_digest(weights.path) if weights.path.is_dir() else file_digest(weights.path)}
     if weights.kind == "untrained":
         return {"untrained": library_version("torch")}
-    if is_shipped(getattr(card, "source", None)):
-        # Only the plugin has these weights, so the tag says less than that of a public release.
-        return {"release": getattr(card, "weights", ""), "sha256": getattr(card, "sha256", "")}
-    return {"release": getattr(card, "weights", "")}
+    # What a tag says is not always the same: a plugin may ship other weights, and a branch of the hub may move.
+    told = {name: getattr(card, name, None) for name in ("sha256", "revision")}
+    return {"release": getattr(card, "weights", "")} | {name: value for name, value in told.items() if value}
 
 
 def features_key(backbone: Mapping[str, Any], stimuli_key: str, grid: str) -> tuple[str, dict[str, Any]]:

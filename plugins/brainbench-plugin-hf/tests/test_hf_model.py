@@ -8,7 +8,9 @@ from typing import Any
 import pytest
 import torch
 import transformers
+from brainbench_hf.model import _read
 from brainbench_hf.names import card
+from huggingface_hub import constants
 from PIL import Image
 from safetensors.torch import load_file, save_file
 from torch import Tensor
@@ -257,19 +259,36 @@ def test_networks_that_cannot_be_read(facts: dict[str, Any], message: str, tmp_p
 
 def test_sequences_of_an_unknown_make_are_refused(tmp_path: Path) -> None:
     transformers.ViTConfig(**(WIDE | {"image_size": [32, 16]})).save_pretrained(tmp_path)
-    backbone = load(tmp_path)
+    # Its pictures are squares of 32 x 32 pixels.
+    with pytest.raises(UsageError, match=r"ViTModel does not run on images alone \(Input image size .* choose another"):
+        load(tmp_path)
+
+
+def test_tokens_of_a_number_that_is_no_square_are_refused() -> None:
+    tower = trained(transformers.ViTConfig(**WIDE))
     with pytest.raises(UsageError, match=r"layer1 of ViTModel gives \[1, 9, 32\], expected .* \[B, 1 \+ g\*g, C\]"):
-        backbone.tokens(torch.zeros(1, 3, 32, 16))
+        _read(torch.zeros(1, 9, 32), "layer1", name="x", tower=tower)
+
+
+def test_tokens_after_the_patches_and_those_of_a_head_are_no_patches(tmp_path: Path) -> None:
+    network = saved(
+        tmp_path / "yolos", transformers.YolosConfig(**(WIDE | {"image_size": [32, 32]}), num_detection_tokens=9)
+    )
+    read, expected = load(tmp_path / "yolos").tokens(images(2)), hidden(network, images(2))
+    equal(read, [one[:, :17] for one in expected[: len(read.local_tokens)]], 1)
+    aimv2 = transformers.Aimv2VisionConfig(**WIDE, use_head=True)
+    network = saved(tmp_path / "aimv2", aimv2)
+    assert any(name.startswith("head.") and "cls_token" in name for name, _ in network.named_parameters())
+    equal(load(tmp_path / "aimv2").tokens(images(2)), hidden(network, images(2)), 0)
 
 
 def test_a_hub_id_without_a_network(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def offline(*_: Any, **__: Any) -> None:
-        raise ConnectionError("no network\nat all")
-
-    monkeypatch.setattr("huggingface_hub.hf_hub_download", offline)
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
     made = card(name="hf/nobody/nothing")
     with pytest.raises(
-        WeightsError, match=r"nobody/nothing is not cached.*\(no network\); run `hf download nobody/nothing`"
+        WeightsError,
+        match=r"nobody/nothing is not cached and could not be downloaded; run `hf download nobody/nothing`",
     ):
         made.loader(weights=Weights("untrained"), settings=made.resolve_settings({}))
 

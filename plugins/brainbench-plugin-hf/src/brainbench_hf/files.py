@@ -42,6 +42,23 @@ def _shards(index: Path) -> list[Path]:
     return [index.parent / name for name in names]
 
 
+def cached_config(repository: str) -> Path | None:
+    """Return the ``config.json`` of a repository of the hub: from the cache, else downloaded; None if it cannot be had.
+
+    Its folder is the snapshot, which is named after the commit. What is cached stays, wherever ``main`` is by now.
+    """
+    from huggingface_hub import hf_hub_download, try_to_load_from_cache
+
+    found = try_to_load_from_cache(repository, CONFIG)
+    if isinstance(found, str):
+        return Path(found)
+    try:
+        return Path(hf_hub_download(repository, CONFIG))
+    # Which HTTP library raises depends on the version of huggingface_hub.
+    except Exception:
+        return None
+
+
 def read_json(path: Path) -> dict[str, Any]:
     """The object in a JSON file; raises WeightsError for anything else."""
     try:

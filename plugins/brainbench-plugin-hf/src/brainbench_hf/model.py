@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
+from PIL import Image
 from torch import Tensor, nn
 from transformers import AutoConfig, AutoModel
 from transformers.utils import logging as reports
@@ -27,7 +28,7 @@ from brainbench import (
     seeded,
     square,
 )
-from brainbench_hf.files import CONFIG, PREPROCESSOR, read_json, weight_files
+from brainbench_hf.files import CONFIG, PREPROCESSOR, cached_config, read_json, weight_files
 
 PAPER_SIZE = 224
 # How transformers calls its lists of layers or stages.
@@ -35,6 +36,10 @@ LISTS = ("layer", "layers", "blocks", "stages")
 # What stands before the patches in a sequence, the class token first.
 CLASS_TOKENS = ("cls_token", "class_embedding", "class_token")
 PREFIX = (*CLASS_TOKENS, "distillation_token", "register_tokens")
+# What stands after them.
+SUFFIX = ("detection_tokens",)
+# Modules behind the layers, which may have tokens of their own.
+BEHIND = ("head", "pooler", "decoder")
 # Heads of the networks that a file may be for, which are not read, and what such a file may do without.
 HEADS = ("classifier.", "cls_classifier.", "distillation_classifier.", "decoder.", "lm_head.", "head.", "pooler.")
 UNREAD = ("pooler.", "vision_model.head.", "embeddings.mask_token")
@@ -53,12 +58,17 @@ def load(*, name: str, where: str, weights: Weights, settings: Mapping[str, Any]
         raise WeightsError(
             f"{name}: no model.safetensors in {weights.path or folder}; ask for {name}@untrained without"
         )
-    with seeded(settings["init_seed"]), _quiet():
-        network = _loaded(config, files, f"{name} ({weights.path or folder})") if files else _built(name, config)
+    with seeded(settings["init_seed"]), quiet():
+        network = _loaded(config, files, f"{name} ({weights.path or folder})") if files else built(name, config)
     tower = vision_tower(name, network).eval().requires_grad_(False)
     if tower.config.model_type == "vit_mae":
         _unshuffled(tower)
     preprocess = _preprocessing(name, tower.config, folder, settings["preproc"])
+    return reading(name, tower, preprocess)
+
+
+def reading(name: str, tower: Any, preprocess: Callable[[Image.Image], Tensor]) -> ModuleBackbone:
+    """The backbone that reads a network's layers."""
     layers = {f"layer{i + 1}": path for i, path in enumerate(layer_paths(name, tower))}
     return ModuleBackbone(tower, layers, preprocess, read=partial(_read, name=name, tower=tower))
 
@@ -73,7 +83,7 @@ def configuration(name: str, folder: Path) -> Any:
     try:
         return AutoConfig.from_pretrained(folder, trust_remote_code=False, local_files_only=True)
     except (ValueError, KeyError, OSError, TypeError) as error:
-        raise UsageError(f"{name}: transformers cannot read {folder / CONFIG} ({_line(error)})") from None
+        raise UsageError(f"{name}: transformers cannot read {folder / CONFIG} ({first_line(error)})") from None
 
 
 def vision_tower(name: str, network: Any) -> Any:
@@ -98,25 +108,32 @@ def layer_paths(name: str, tower: nn.Module) -> list[str]:
 
 def prefix_tokens(tower: nn.Module) -> int:
     """How many tokens stand before the patches: class token, distillation token, registers."""
-    counted = 0
-    for path, parameter in tower.named_parameters():
-        if path.rpartition(".")[2] in PREFIX:
-            counted += parameter.shape[-2] if parameter.ndim > 1 else 1
-    return counted
+    return _counted(tower, PREFIX)
+
+
+def _counted(tower: nn.Module, names: Collection[str]) -> int:
+    found = [
+        parameter
+        for path, parameter in tower.named_parameters()
+        if path.rpartition(".")[2] in names and not {*path.split(".")} & {*BEHIND}
+    ]
+    return sum(parameter.shape[-2] if parameter.ndim > 1 else 1 for parameter in found)
 
 
 def _read(output: Tensor, layer: str, *, name: str, tower: Any) -> Tokens:
-    """One layer's output: [B, P + g*g, C], or [B, C, H, W] of a convolutional network."""
+    """One layer's output: [B, P + g*g + S, C], or [B, C, H, W] of a convolutional network."""
     if output.ndim == 4 and output.shape[1] in getattr(tower.config, "hidden_sizes", ()):
         return Tokens.from_local([output])
-    prefix = prefix_tokens(tower)
+    prefix, suffix = prefix_tokens(tower), _counted(tower, SUFFIX)
+    if suffix and output.ndim == 3:
+        output = output[:, : output.shape[1] - suffix]
     side = math.isqrt(max(output.shape[1] - prefix, 0)) if output.ndim == 3 else 0
     if not side or output.shape[1] != prefix + side * side:
         raise UsageError(
             f"{name}: {layer} of {type(tower).__name__} gives {list(output.shape)}, expected [B, C, H, W] or"
             f" [B, {prefix} + g*g, C]; choose another network"
         )
-    has_class = any(path.rpartition(".")[2] in CLASS_TOKENS for path, _ in tower.named_parameters())
+    has_class = _counted(tower, CLASS_TOKENS) > 0
     # Registers alone stand for nothing: the global token is then the average over space.
     return Tokens.from_sequences([output if has_class else output[:, prefix:]], (side, side))
 
@@ -127,24 +144,22 @@ def _folder(name: str, where: str, weights: Weights) -> Path:
         return weights.path
     if where.startswith(("/", ".", "~")):
         return Path(where).expanduser()
-    from huggingface_hub import hf_hub_download
-
-    try:
-        return Path(hf_hub_download(where, CONFIG)).parent
-    # Which HTTP library raises depends on the version of huggingface_hub.
-    except Exception as error:
+    config = cached_config(where)
+    if config is None:
         raise WeightsError(
-            f"{name}: {CONFIG} of huggingface.co/{where} is not cached and could not be downloaded ({_line(error)}); run"
+            f"{name}: {CONFIG} of huggingface.co/{where} is not cached and could not be downloaded; run"
             f" `hf download {where}` where there is a network, or name a folder: hf//absolute/folder"
-        ) from None
+        )
+    return config.parent
 
 
-def _built(name: str, config: Any) -> Any:
+def built(name: str, config: Any) -> Any:
+    """The network of a configuration, as transformers initialises it; raises UsageError where it has none."""
     auto: Any = AutoModel  # without types
     try:
         return auto.from_config(config, trust_remote_code=False, dtype=torch.float32)
     except (ValueError, KeyError) as error:
-        raise UsageError(f"{name}: transformers has no network for {config.model_type} ({_line(error)})") from None
+        raise UsageError(f"{name}: transformers has no network for {config.model_type} ({first_line(error)})") from None
 
 
 def _loaded(config: Any, files: Collection[Path], what: str) -> Any:
@@ -153,7 +168,7 @@ def _loaded(config: Any, files: Collection[Path], what: str) -> Any:
     for file in files:
         state |= load_state(file)
     with torch.device("meta"):
-        kind = type(_built(what, config))
+        kind = type(built(what, config))
     try:
         network, report = kind.from_pretrained(
             None,
@@ -166,7 +181,7 @@ def _loaded(config: Any, files: Collection[Path], what: str) -> Any:
     # transformers converts the names of many releases, and a file of another network may break each in its own way.
     except Exception as error:
         raise WeightsError(
-            f"the weights do not fit {what}; {_line(error)}; give the file of this very network"
+            f"the weights do not fit {what}; {first_line(error)}; give the file of this very network"
         ) from None
     problems = {
         "missing": [key for key in report["missing_keys"] if not key.startswith(UNREAD)],
@@ -195,11 +210,9 @@ def _unshuffled(tower: Any) -> None:
 
 def _preprocessing(name: str, config: Any, folder: Path, preproc: str) -> partial[Tensor]:
     """Squash to the network's size with ImageNet's statistics, or to its processor's with its own; 224 px if any size will do."""
-    fixed = getattr(config, "image_size", None)
-    fixed = fixed[0] if isinstance(fixed, list | tuple) else fixed
-    any_size = hasattr(config, "hidden_sizes") or config.model_type.startswith("dinov2")
+    fixed, any_size = _sizes(config)
     if preproc == "paper":
-        return partial(square, size=PAPER_SIZE if any_size or not fixed else fixed)
+        return partial(square, size=paper_size(config))
     path = folder / PREPROCESSOR
     facts = read_json(path) if path.is_file() else {}
     if "image_mean" not in facts or "image_std" not in facts:
@@ -210,8 +223,21 @@ def _preprocessing(name: str, config: Any, folder: Path, preproc: str) -> partia
     return partial(square, size=int(size), mean=facts["image_mean"], std=facts["image_std"])
 
 
+def paper_size(config: Any) -> int:
+    """Pixels a side for preproc=paper: the network's own size, or 224 where any will do."""
+    fixed, any_size = _sizes(config)
+    return PAPER_SIZE if any_size or not fixed else int(fixed)
+
+
+def _sizes(config: Any) -> tuple[Any, bool]:
+    """(the size that a configuration gives, whether the network takes any)."""
+    fixed = getattr(config, "image_size", None)
+    fixed = fixed[0] if isinstance(fixed, list | tuple) else fixed
+    return fixed, hasattr(config, "hidden_sizes") or config.model_type.startswith("dinov2")
+
+
 @contextmanager
-def _quiet() -> Iterator[None]:
+def quiet() -> Iterator[None]:
     """Keep transformers from reporting what it loads, with progress bars; what matters of it is raised here."""
     report: Any = reports  # partly without types
     level, bars = report.get_verbosity(), report.is_progress_bar_enabled()
@@ -225,5 +251,6 @@ def _quiet() -> Iterator[None]:
             report.enable_progress_bar()
 
 
-def _line(error: Exception) -> str:
+def first_line(error: Exception) -> str:
+    """The first line of what an exception says."""
     return ((str(error) or type(error).__name__).splitlines()[0])[:200]
