@@ -33,6 +33,7 @@ class OpenDataset(Pick[DatasetCard]):
     train_images: tuple[int, ...] = (0,)
 
     _stimuli: dict[str, Stimuli] = field(default_factory=dict, repr=False)
+    _readable: dict[str, Stimuli] = field(default_factory=dict, repr=False)
     _asked: dict[tuple[str, str, int], Responses | None] = field(default_factory=dict, repr=False)
 
     @property
@@ -48,7 +49,7 @@ class OpenDataset(Pick[DatasetCard]):
         return self._stimuli[subject]
 
     def readable(self, subject: str) -> Stimuli:
-        """Return the subject's images as ``stimuli`` does.
+        """Return the subject's images as ``stimuli`` does, the same object each time: its key is a hash of all images.
 
         An image that cannot be opened is reported as the dataset's failure.
         """
@@ -58,7 +59,9 @@ class OpenDataset(Pick[DatasetCard]):
             with blamed(self.plugin, f"image {stimuli.ids[row]}"):
                 return stimuli.open(row)
 
-        return replace(stimuli, open=opened)
+        if subject not in self._readable:
+            self._readable[subject] = replace(stimuli, open=opened)
+        return self._readable[subject]
 
     def survey(self, subject: str, images: int = 0) -> Responses | None:
         """Return the responses, perhaps without their values: all that a plan or a record needs to know."""
@@ -67,8 +70,11 @@ class OpenDataset(Pick[DatasetCard]):
     def responses(self, subject: str, images: int = 0) -> Responses | None:
         """Return the subject's responses, with only this many training ``images`` (0: all).
 
-        The dataset, which may have to screen them, is asked only once. Raises UsageError if there are fewer.
+        The dataset, which may have to screen them, is asked only once. Responses with fewer images are a copy, so only those
+        of the last call are kept. Raises UsageError if there are fewer.
         """
+        for known in [one for one in self._asked if one[0] == "responses" and one[2] and one[1:] != (subject, images)]:
+            del self._asked[known]
         return self._ask("responses", subject, images)
 
     def _ask(self, method: str, subject: str, images: int) -> Responses | None:
@@ -104,6 +110,8 @@ class OpenDataset(Pick[DatasetCard]):
 
         A size equal to the whole train split becomes 0 (all).
         """
+        if self.train_images == (0,):
+            return [0]
         responses = self.survey(subject)
         there = 0 if responses is None else len(train_images(responses))
         return list(dict.fromkeys(0 if images == there else images for images in self.train_images))

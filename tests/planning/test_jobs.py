@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from dataclasses import replace
 from pathlib import Path
 
@@ -147,3 +149,21 @@ def test_the_settings_of_a_member_are_those_of_its_card(tmp_path: Path) -> None:
     cards = [replace(BACKBONES[0], settings=(Setting("zoom", int, 1, "how much"),)), BACKBONES[1]]
     jobs = opened(tmp_path, "a/one+b/one", "both", "a.zoom=2", cards=cards).plan.jobs
     assert jobs[0].backbone.changed == {"a/one.zoom": 2}
+
+
+def test_a_plan_hashes_the_images_of_a_subject_once(tmp_path: Path) -> None:
+    plan = opened(tmp_path, "a/one,b/one").plan
+    assert len({job.tokens.backbone.name for job in plan.jobs}) == 2
+    assert len({id(job.tokens.stimuli) for job in plan.jobs}) == 1
+
+
+def test_copies_with_fewer_training_images_are_not_collected(tmp_path: Path) -> None:
+    data = opened(tmp_path, "a/one").plan.data
+    first = data.responses("1", 2)
+    assert data.responses("1", 2) is first
+    kept = weakref.ref(first.values)
+    del first
+    assert data.responses("1", 3) is not None
+    gc.collect()
+    assert kept() is None
+    assert data.responses("1") is data.responses("1")
