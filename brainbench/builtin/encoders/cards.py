@@ -65,6 +65,7 @@ def _factortopy(
         demo_steps=300,
         selectors=(*selectors, "channel"),
         citation=_PAPER,
+        version="2",
     )
 
 

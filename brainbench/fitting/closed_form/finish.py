@@ -16,6 +16,8 @@ from brainbench.fitting.closed_form.channels import KeptChannels, principal_chan
 from brainbench.fitting.closed_form.penalties import Folds, image_folds
 from brainbench.fitting.closed_form.places import place_shares
 from brainbench.fitting.closed_form.solver import Problem, operations, solve
+from brainbench.fitting.closed_form.surround import Surround, find_surround
+from brainbench.fitting.closed_form.threads import one_thread
 from brainbench.fitting.fit_state import Snapshot
 from brainbench.fitting.fit_store import FitStore
 from brainbench.fitting.readout.selection import Selection, read_out
@@ -33,6 +35,8 @@ _SAMPLE = 32
 _OPERATIONS, _OPERATIONS_EACH = 2.5e12, 2e5
 _KEPT = (1024, 768, 512, 384, 256, 192, 128, 96, 64, 48, 32, 24, 16, 12, 8, 4, 2, 1)
 _TRIALS = 512
+# Images that are enough to tell what images differ in.
+_IMAGES = 2000
 
 See = Callable[[Sequence[Tensor]], Sequence[Tensor]]
 
@@ -40,8 +44,9 @@ See = Callable[[Sequence[Tensor]], Sequence[Tensor]]
 class ClosedReadOut(nn.Module):
     """What predicts: a read-out with the weights that were solved for.
 
-    kept: channels of every layer, side by side, or None where layers are summed in their aligned channels; grid: (H, W);
-    weights: [V, sum of k_l], or [V, D]; constant: [V]; width: how far places reach, in places.
+    kept: channels of every layer, side by side, or None where layers are summed in their aligned channels; surround: k components
+    of the whole image that are read beside them, if any are; grid: (H, W); weights: [V, sum of k_l + k], or [V, D]; constant:
+    [V]; width: how far places reach, in places.
     """
 
     weights: Tensor
@@ -49,10 +54,16 @@ class ClosedReadOut(nn.Module):
     width: Tensor
 
     def __init__(
-        self, kept: KeptChannels | None, grid: tuple[int, int], weights: Tensor, constant: Tensor, width: Tensor
+        self,
+        kept: KeptChannels | None,
+        surround: Surround | None,
+        grid: tuple[int, int],
+        weights: Tensor,
+        constant: Tensor,
+        width: Tensor,
     ) -> None:
         super().__init__()
-        self.kept, self.grid = kept, grid
+        self.kept, self.surround, self.grid = kept, surround, grid
         self.register_buffer("weights", weights)
         self.register_buffer("constant", constant)
         self.register_buffer("width", width)
@@ -68,7 +79,9 @@ class ClosedReadOut(nn.Module):
         own = [torch.empty_like(parameters[f"{prefix}{name}"]) for name in ("weights", "constant", "width")]
         bases = [parameters.get(f"{prefix}kept.basis_{layer}") for layer in range(len(channels))]
         kept = KeptChannels(channels, [None if b is None else torch.empty_like(b) for b in bases])
-        return cls(kept if sum(kept.kept) == own[0].shape[1] else None, grid, *own)
+        surround = Surround.shaped(grid, len(channels), parameters, f"{prefix}surround.")
+        places = own[0].shape[1] - (0 if surround is None else surround.components)
+        return cls(kept if sum(kept.kept) == places else None, surround, grid, *own)
 
     def responses(self, tokens: Sequence[Tensor], align: See, selection: Selection) -> Tensor:
         """Per layer [B, P, C_l] -> standardised responses [B, V]; align: to per layer [B, P, D]."""
@@ -77,7 +90,12 @@ class ClosedReadOut(nn.Module):
             aligned = blurred(torch.stack(list(align(tokens))), self.grid, width)
             return read_out(aligned, self.grid, selection, self.weights) + self.constant
         result = self.constant.expand(len(tokens[0]), -1)
-        for number, own in enumerate(torch.split(self.weights, list(self.kept.kept), dim=1)):
+        weights = self.weights
+        if self.surround is not None:
+            count = self.surround.components
+            result = result + self.surround(tokens) @ weights[:, -count:].t()
+            weights = weights[:, :-count]
+        for number, own in enumerate(torch.split(weights, list(self.kept.kept), dim=1)):
             read = blurred(self.kept.layer(number, tokens[number])[None], self.grid, width)
             layer = selection._replace(layer=selection.layer[:, number : number + 1])
             result = result + read_out(read, self.grid, layer, own)
@@ -99,7 +117,8 @@ def close(
     """Solve for the channel weights of all voxels, on train and val together; returns the read-out, and notes.
 
     Voxels read either the layers' aligned channels, summed with the layer weights (equation 1), or the layers' own channels side by
-    side, each layer times its weight: whichever, solved on train, predicts val better; so for how far places reach.
+    side, each layer times its weight, and the surround: whichever, solved on train, predicts val better; so for how far places
+    reach.
 
     selection: what every voxel reads; align: tokens that were ``seen`` -> per layer [B, P, D], learned on train; seen: what is
     done to tokens before they are read; kept: principal channels kept of a layer, 0: as many as are affordable; memory: GB of
@@ -113,13 +132,17 @@ def close(
     def batches() -> Iterable[Sequence[Tensor]]:
         return (seen(data.tokens_of(part, context.device)) for part in chunks(images))
 
-    places = int((shares != 0).sum(dim=1).max())
+    surround = _surround(data, images, grid, len(channels), seen, context.device)
+    components = None if surround is None else torch.cat([surround(tokens) for tokens in batches()])
+    beside = 0 if components is None else components.shape[1]
+    places = int((shares != 0).sum(dim=1).max()) + 1
 
     def cost(width: int) -> float:
-        return min(operations(len(images), places, width, folds)) * data.voxels
+        return min(operations(len(images), places, width + beside, folds)) * data.voxels
 
     limit = _OPERATIONS + _OPERATIONS_EACH * len(images) * data.voxels
-    most = budget(memory) / (8 * len(images) * (grid[0] * grid[1] + 1))
+    # Three copies: the tokens, the same blurred, the same with the surround.
+    most = budget(memory) / (12 * len(images) * (grid[0] * grid[1] + 1))
     wanted = kept or affordable(channels, lambda width: cost(width) <= limit and width <= most)
     keep = principal_channels(channels, wanted, batches).to(context.device)
     aside = Problem(
@@ -135,13 +158,17 @@ def close(
     dim = aligned[0].shape[2] // len(channels)
     summed = replace(aside, tokens=torch.cat(aligned), kept=(dim,) * len(channels), summed=True)
     # An image of both splits, which no dataset should have, is one of train.
-    val = ~np.isin(images, data.stimulus[data.train])
-    problem, width = _chosen(summed, aside, grid, torch.from_numpy(val))
+    val = torch.from_numpy(~np.isin(images, data.stimulus[data.train]))
+    problem, width = _chosen(summed, aside, components, grid, val)
     notes = []
-    if not problem.summed and wanted < max(channels):
+    if problem.summed:
+        surround = None
+    elif wanted < max(channels):
         notes.append(f"channels in closed form: the {wanted} leading principal channels of every layer that has more")
     if width:
         notes.append(f"what voxels read reaches {width:g} places around, chosen on the val split")
+    if surround is not None:
+        notes.append(f"voxels also read {beside} components of the whole image, as the val split is predicted better")
     store = None
     if context.folder is not None:
         identity = [
@@ -151,12 +178,30 @@ def close(
             wanted,
             width,
             problem.summed,
-            _sha(shares, selection.layer),
+            _sha(problem.shares, selection.layer),
         ]
         store = FitStore(context.folder, digest([*identity, _sha(problem.tokens[:1])]))
-    weights, constant = _solved(_reaching(problem, grid, width), store, context)
+    weights, constant = _solved(problem, store, context)
+    if surround is not None:
+        # The last place is the surround: its share goes into the weights.
+        weights[:, -beside:] *= problem.shares[:, -1:].float()
     own = (weights.to(context.device), constant.to(context.device), torch.tensor(width, device=context.device))
-    return ClosedReadOut(None if problem.summed else keep, grid, *own), tuple(notes)
+    return ClosedReadOut(None if problem.summed else keep, surround, grid, *own), tuple(notes)
+
+
+def _surround(
+    data: TrainingData, images: np.ndarray, grid: tuple[int, int], layers: int, seen: See, device: str
+) -> Surround | None:
+    """The surround of these images; None without places around."""
+    if grid == (1, 1):
+        return None
+    some = images[:: _every(len(images))]
+    with one_thread():
+        return find_surround(grid, layers, lambda number: seen([data.layer_of(number, some, device)])[0])
+
+
+def _every(images: int) -> int:
+    return max(1, -(-images // _IMAGES))
 
 
 def affordable(channels: Sequence[int], fits: Callable[[int], bool]) -> int:
@@ -165,13 +210,15 @@ def affordable(channels: Sequence[int], fits: Callable[[int], bool]) -> int:
     return next((k for k in sizes if fits(sum(min(c, k) for c in channels))), sizes[-1])
 
 
-def _chosen(summed: Problem, aside: Problem, grid: tuple[int, int], val: Tensor) -> tuple[Problem, float]:
+def _chosen(
+    summed: Problem, aside: Problem, components: Tensor | None, grid: tuple[int, int], val: Tensor
+) -> tuple[Problem, float]:
     """The problem and the width whose solution on train misses val the least, in a sample of the voxels."""
     voxels = len(summed.shares)
     some = torch.arange(0, voxels, max(1, -(-voxels // _SAMPLE)))
     widths = WIDTHS if grid != (1, 1) else WIDTHS[:1]
 
-    def missed(problem: Problem, width: float) -> float:
+    def missed(problem: Problem) -> float:
         sample = replace(
             problem,
             responses=problem.responses[:, some],
@@ -179,16 +226,47 @@ def _chosen(summed: Problem, aside: Problem, grid: tuple[int, int], val: Tensor)
             layer=problem.layer[some],
             folds=Folds((~val).long(), 1),
         )
-        return float(solve(_reaching(sample, grid, width)).missed.sum())
+        return float(solve(sample).missed.sum())
 
-    found = {width: missed(summed, width) for width in widths}
+    found = {width: missed(_reaching(summed, grid, width)) for width in widths}
     width = min(found, key=lambda width: found[width])
     # Side by side is dear, and how far places reach is about the tokens: the width that serves the one space serves the other.
-    return (aside if missed(aside, width) < found[width] else summed), width
+    other = _reaching(aside, grid, width)
+    if components is not None:
+        other = _surrounded(other, components)
+    return (other if missed(other) < found[width] else _reaching(summed, grid, width)), width
 
 
 def _reaching(problem: Problem, grid: tuple[int, int], width: float) -> Problem:
     return replace(problem, tokens=blurred(problem.tokens[None], grid, width)[0])
+
+
+def _surrounded(problem: Problem, components: Tensor) -> Problem:
+    """The same with the surround as one more layer at one more place, of which voxels read as much as of their own places."""
+    images, places, width = problem.tokens.shape
+    tokens = problem.tokens.new_zeros(images, places + 1, width + components.shape[1])
+    tokens[:, :places, :width] = problem.tokens
+    tokens[:, places, width:] = components
+    share = (_power(problem) / components.double().cpu().var(dim=0, correction=0).sum()).sqrt()
+    return replace(
+        problem,
+        tokens=tokens,
+        kept=(*problem.kept, components.shape[1]),
+        shares=torch.cat([problem.shares, share[:, None]], dim=1),
+        layer=torch.cat([problem.layer, torch.ones_like(problem.layer[:, :1])], dim=1),
+    )
+
+
+def _power(problem: Problem) -> Tensor:
+    """[V] float64: the mean square, over images, of what every voxel reads, about its mean."""
+    result = torch.zeros(len(problem.shares), dtype=torch.float64)
+    some = problem.tokens[:: _every(len(problem.tokens))]
+    with one_thread():
+        for layer, own in zip(problem.layer.t(), torch.split(some, list(problem.kept), dim=2), strict=True):
+            flat = (own - own.mean(dim=0)).transpose(0, 1).flatten(1)
+            alike = (flat @ flat.t()).double().cpu() / len(some)
+            result += layer.double().square() * ((problem.shares @ alike) * problem.shares).sum(dim=1)
+    return result.clamp_min(0)
 
 
 def _mean_responses(data: TrainingData, rows: np.ndarray, shown: np.ndarray, counts: np.ndarray) -> Tensor:

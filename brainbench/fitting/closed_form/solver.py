@@ -18,6 +18,7 @@ from brainbench.fitting.closed_form.moments import cross, moments
 from brainbench.fitting.closed_form.penalties import PENALTIES, Folds
 from brainbench.fitting.closed_form.places import Group, groups
 from brainbench.fitting.closed_form.primal import Ridge, Sums, solve_primal
+from brainbench.fitting.closed_form.threads import one_thread
 
 # Figures of the Gram matrices of one block: 64 MB of float32.
 _FIGURES = 1 << 24
@@ -223,18 +224,13 @@ def _by_channel(problem: Problem, voxels: Tensor, dtype: torch.dtype) -> Tensor:
 def _one_thread_each(device: torch.device) -> Iterator[Callable[..., Iterator[Ridge]]]:
     """A ``map`` over blocks, as many at once as torch has threads, each with one.
 
-    How a library splits one product over threads changes its last digits; how blocks are spread over threads does not.
+    How blocks are spread over threads does not change a digit.
     """
-    threads = torch.get_num_threads()
-    if device.type != "cpu" or threads == 1:
+    if device.type != "cpu" or torch.get_num_threads() == 1:
         yield map
         return
-    torch.set_num_threads(1)
-    try:
-        with ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
-            yield lambda block, groups: _ahead(pool, block, groups, 2 * threads)
-    finally:
-        torch.set_num_threads(threads)
+    with one_thread() as threads, ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,)) as pool:
+        yield lambda block, groups: _ahead(pool, block, groups, 2 * threads)
 
 
 def _ahead(

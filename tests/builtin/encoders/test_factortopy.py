@@ -10,13 +10,15 @@ import oracle
 import pytest
 import torch
 from scipy.ndimage import gaussian_filter
+from sklearn.linear_model import Ridge
 from sklearn.metrics import r2_score
 from torch import Tensor
 
 from brainbench import DataError, Encoder, FitContext, Fitted, Responses
 from brainbench.builtin.encoders import cards
 from brainbench.builtin.encoders.factortopy import VARIANTS, FactorTopyModel
-from brainbench.fitting import FAST, PAPER, Recipe
+from brainbench.fitting import FAST, PAPER, Recipe, blurred
+from brainbench.fitting.closed_form import PENALTIES, Folds, image_folds, place_shares
 
 MakeFeatures = Callable[..., Any]
 CARDS = {card.name: card for card in cards.FACTORTOPY}
@@ -251,8 +253,12 @@ def test_channels_in_closed_form_predict_better_than_learned_ones(name: str, mem
     # The selectors are the same.
     for kind in CARDS[name].selectors:
         np.testing.assert_array_equal(*(getattr(fit.selectors, kind) for fit in found.values()))
-    # Of these few voxels, aligned channels summed over layers or all channels of all layers.
-    assert found["closed"].parameters()["model.solved.weights"].shape in [(30, 16), (30, 6 * 12)]
+    # Of these few voxels, aligned channels summed over layers, or all channels of all layers and the surround, if there is one.
+    parameters = found["closed"].parameters()
+    surround = [tensor.shape for name, tensor in parameters.items() if "surround" in name]
+    components = surround[0][1] if surround else 0
+    assert parameters["model.solved.weights"].shape in [(30, 16), (30, 6 * 12 + components)]
+    assert surround == ([(4 * 4 * 12, components)] * 6 if components else [])
     assert not any("solved" in key for key in found["gradient"].parameters())
 
 
@@ -261,9 +267,12 @@ def test_few_principal_channels_can_be_asked_for(memory_features: MakeFeatures) 
     # Three steps align nothing: layers are read side by side.
     fitted: Any = load(steps=3, principal=4).fit(features, responses, CONTEXT)
     parameters = fitted.parameters()
-    assert parameters["model.solved.weights"].shape == (10, 6 * 4)
+    components = parameters["model.solved.surround.basis_5"].shape[1]
+    assert parameters["model.solved.weights"].shape == (10, 6 * 4 + components)
     assert parameters["model.solved.kept.basis_5"].shape == (12, 4)
     assert "channels in closed form: the 4 leading principal channels of every layer that has more" in fitted.notes
+    beside = f"voxels also read {components} components of the whole image, as the val split is predicted better"
+    assert beside in fitted.notes
 
 
 def test_channels_that_were_stopped_are_gone_on_with_to_the_same_bytes(
@@ -316,3 +325,68 @@ def test_bad_coordinates_are_refused(memory_features: MakeFeatures, broken: np.n
         DataError, match=r"subject 1: coordinates must be 20 x 3 finite numbers, found .* factortopy/no-topology"
     ):
         load(steps=2).fit(features, replace(responses, coordinates=broken), CONTEXT)
+
+
+def test_what_a_voxel_reads_far_from_its_place_is_read_as_the_surround(memory_features: MakeFeatures) -> None:
+    rng = np.random.default_rng(0)
+    images, voxels = 250, 8
+    features = memory_features([rng.normal(size=(images, c, 8, 8)).astype(np.float32) for c in (4, 6)])
+    # No place reaches both corners.
+    ends = slice(0, 2), slice(-2, None)
+    corners = [features.local_tokens(layer)[:, :, end, end].mean((2, 3)) for layer in (0, 1) for end in ends]
+    read = np.concatenate(corners, axis=1)
+    read = read @ rng.normal(size=(read.shape[1], voxels))
+    noise = 0.3 * rng.normal(size=read.shape)
+    responses = Responses(
+        "1",
+        (read / read.std(axis=0) + noise).astype(np.float32),
+        np.arange(images),
+        np.repeat(["train", "val", "test"], [150, 50, 50]),
+        "corners",
+    )
+    fitted: Any = load(steps=3).fit(features, responses, CONTEXT)
+    assert any("components of the whole image" in note for note in fitted.notes)
+    test = responses.rows("test")
+    predicted = fitted.predict(features, test)
+    assert r2_score(responses.values[test], predicted) > 0.6
+    parameters = fitted.parameters()
+    again = load(steps=3).restore(parameters, features, "cpu")
+    np.testing.assert_array_equal(again.predict(features, test), predicted)
+
+    # Written out: a ridge on what is read of places and of the surround, to the same mean square.
+    solved = fitted.model.solved
+    tokens = fitted.reader.read(features, np.arange(images))
+    selection = fitted.model.selectors()
+    surround = solved.surround(tokens).detach().double().numpy()
+    scale = surround[:200].var(axis=0).sum()
+    for voxel in range(voxels):
+        own = [
+            blurred((layer / layer.shape[2] ** 0.5)[None], (8, 8), float(solved.width))[0].double().numpy()
+            for layer in tokens
+        ]
+        shares = place_shares((8, 8), selection)[voxel].detach().numpy()
+        weights = selection.layer[voxel].detach().double().numpy()
+        places = np.concatenate(
+            [w * np.einsum("npc,p->nc", x, shares) for w, x in zip(weights, own, strict=True)], axis=1
+        )
+        beside = surround * np.sqrt(places[:200].var(axis=0).sum() / scale)
+        x = np.concatenate([places, beside], axis=1)
+        y = fitted.units.apply(torch.from_numpy(responses.values))[:200, voxel].double().numpy()
+        losses, predictions = ridges(x[:200], y, image_folds(200, 0), x[test])
+        expected = predictions[int(np.argmin(losses))]
+        ours = fitted.units.apply(torch.from_numpy(predicted))[:, voxel].double().numpy()
+        np.testing.assert_allclose(ours, expected, atol=2e-4)
+
+
+def ridges(x: np.ndarray, y: np.ndarray, folds: Folds, asked: np.ndarray) -> tuple[list[float], list[np.ndarray]]:
+    """For every penalty (squared error when held out, predictions for ``asked``), by scikit-learn in float64."""
+    tau = x.var(axis=0).sum()
+    losses, predictions = [], []
+    for penalty in PENALTIES:
+        missed = 0.0
+        for fold in range(folds.judged):
+            held = folds.fold.numpy() == fold
+            missed += float(np.square(y[held] - Ridge(penalty * tau).fit(x[~held], y[~held]).predict(x[held])).sum())
+        losses.append(missed)
+        predictions.append(Ridge(penalty * tau).fit(x, y).predict(asked))
+    return losses, predictions
