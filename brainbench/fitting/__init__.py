@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from brainbench.fitting.aligned_features import AlignedFeatures
 from brainbench.fitting.blur import blurred
-from brainbench.fitting.channel_align import ChannelAlign, Linear
+from brainbench.fitting.channel_align import ChannelAlign, Linear, WideLinear
 from brainbench.fitting.closed_form import ClosedReadOut, close
 from brainbench.fitting.engine import Training, train
 from brainbench.fitting.fit_state import FitState
@@ -23,6 +23,7 @@ from brainbench.fitting.selectors import (
     entropy_penalty,
     positional_encoding,
 )
+from brainbench.fitting.shared_model import SharedModel, fit_shared, restore_shared
 from brainbench.fitting.soup import Checkpoints, greedy_soup
 from brainbench.fitting.standardisation import Standardisation
 from brainbench.fitting.token_reader import TokenReader, one_grid
@@ -44,16 +45,19 @@ __all__ = [
     "Linear",
     "Recipe",
     "Selection",
+    "SharedModel",
     "Standardisation",
     "TokenReader",
     "TopologicalSelectors",
     "Training",
     "TrainingData",
+    "WideLinear",
     "blurred",
     "close",
     "entropy_penalty",
     "evaluating",
     "fit_model",
+    "fit_shared",
     "greedy_soup",
     "images_needed",
     "layer_likeness",
@@ -65,6 +69,7 @@ __all__ = [
     "read_out",
     "read_out_loss",
     "restore_model",
+    "restore_shared",
     "smooth_l1",
     "train",
 ]

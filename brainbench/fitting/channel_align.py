@@ -39,6 +39,23 @@ def unit(inputs: int) -> float:
     return min(1.0, sqrt(INPUTS / inputs))
 
 
+class WideLinear(nn.Module):
+    """``Linear`` of many inputs, learning at the pace of one of ``INPUTS``: its weight is stored in units of ``unit``.
+
+    The bias starts at zero.
+    """
+
+    def __init__(self, inputs: int, outputs: int, generator: Generator) -> None:
+        super().__init__()
+        self.unit = unit(inputs)
+        self.weight = nn.Parameter(_uniform((outputs, inputs), 1 / sqrt(inputs) / self.unit, generator))
+        self.bias = nn.Parameter(torch.zeros(outputs))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """[..., inputs] -> [..., outputs]."""
+        return nn.functional.linear(x, self.weight * self.unit, self.bias)
+
+
 class ChannelAlign(nn.Module):
     """Channel align, B_l of section 3.1: a matrix C_l -> D for every layer.
 

@@ -40,15 +40,15 @@ _ALIGN = Setting(
     "align", str, "shared", "local and global tokens of a layer: one channel align, or two", ("shared", "separate")
 )
 
-_CHANNELS = (
-    Setting(
-        "channels",
-        str,
-        "closed",
-        "weights of channels: closed: solved for, given the selectors; gradient: learned beside them, as recipe=paper does",
-        ("closed", "gradient"),
-    ),
-    Setting("principal", int, 0, "principal channels of a layer solved for; 0: as many as are affordable", minimum=0),
+_CLOSED = Setting(
+    "channels",
+    str,
+    "closed",
+    "weights of channels: closed: solved for, given all else; gradient: learned beside it, as recipe=paper does",
+    ("closed", "gradient"),
+)
+_PRINCIPAL = Setting(
+    "principal", int, 0, "principal channels of a layer solved for; 0: as many as are affordable", minimum=0
 )
 
 
@@ -59,7 +59,7 @@ def _factortopy(
         name=name,
         loader=partial(lazy("brainbench.builtin.encoders.factortopy:load"), variant=name),
         summary=summary,
-        settings=(*_RECIPE, *_SELECTORS, _ALIGN, *_CHANNELS),
+        settings=(*_RECIPE, *_SELECTORS, _ALIGN, _CLOSED, _PRINCIPAL),
         libraries=("torch",),
         default=default,
         demo_steps=300,
@@ -86,9 +86,10 @@ FACTORTOPY = (
 
 CLASSTOKEN = EncoderCard(
     name="classtoken",
+    version="2",
     loader=lazy("brainbench.builtin.encoders.classtoken:load"),
     summary="all voxels read one mixture of every layer's global token (appendix F.1)",
-    settings=_RECIPE,
+    settings=(*_RECIPE, _CLOSED),
     libraries=("torch",),
     demo_steps=600,
     citation=_PAPER,
@@ -96,9 +97,10 @@ CLASSTOKEN = EncoderCard(
 
 PATCHTOKEN = EncoderCard(
     name="patchtoken",
+    version="2",
     loader=lazy("brainbench.builtin.encoders.patchtoken:load"),
     summary="all voxels read one vector, squeezed from every layer's local tokens (appendix F.1)",
-    settings=_RECIPE,
+    settings=(*_RECIPE, _CLOSED),
     libraries=("torch",),
     demo_steps=300,
     citation=_PAPER,

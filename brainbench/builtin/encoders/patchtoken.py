@@ -13,37 +13,46 @@ from brainbench import Features, FitContext, Responses
 from brainbench.fitting import (
     RECIPES,
     ChannelAlign,
-    EncoderModel,
     FittedModel,
-    Linear,
     Recipe,
-    fit_model,
+    SharedModel,
+    WideLinear,
+    fit_shared,
     load_training_data,
     one_grid,
-    restore_model,
+    restore_shared,
 )
 
 
 def load(*, settings: Mapping[str, Any]) -> PatchToken:
     """The encoder of card ``patchtoken``."""
-    return PatchToken(RECIPES[settings["recipe"]].with_settings(settings))
+    recipe = RECIPES[settings["recipe"]].with_settings(settings)
+    return PatchToken(recipe, closed=settings["channels"] == "closed" and settings["recipe"] != "paper")
 
 
 @dataclass(frozen=True)
 class PatchToken:
-    """The encoder: a baseline that sees where things are, but gives all voxels the same."""
+    """The encoder: a baseline that sees where things are, but gives all voxels the same.
+
+    closed: whether the regressions that predict are solved for, given the vector that was learned.
+    """
 
     recipe: Recipe
+    closed: bool = False
 
     def fit(self, features: Features, responses: Responses, context: FitContext) -> FittedModel:
-        """Fit on train, choose on val. Raises DataError when tokens or responses cannot be used, or when the fit diverges."""
+        """Fit on train, choose on val; regressions in closed form are those of train and val together.
+
+        Raises DataError when tokens or responses cannot be used, or when the fit diverges.
+        """
         one_grid(features)
         data = load_training_data(features, responses, ("local",), memory=self.recipe.memory, device=context.device)
-        return fit_model(self._model(features, data.voxels, context.seed), data, self.recipe, context)
+        model = self._model(features, data.voxels, context.seed)
+        return fit_shared(model, data, self.recipe, context, closed=self.closed)
 
     def restore(self, parameters: Mapping[str, Tensor], features: Features, device: str) -> FittedModel:
         """Return the fit with these parameters, for features of the same layers; raises DataError if they are not its own."""
-        return restore_model(lambda voxels: self._model(features, voxels), parameters, features, device)
+        return restore_shared(lambda voxels: self._model(features, voxels), parameters, features, device)
 
     def _model(self, features: Features, voxels: int, seed: int = 0) -> PatchTokenModel:
         height, width = one_grid(features)
@@ -51,7 +60,7 @@ class PatchToken:
         return PatchTokenModel(features.channels, height * width, voxels, self.recipe, generator)
 
 
-class PatchTokenModel(EncoderModel):
+class PatchTokenModel(SharedModel):
     """Local tokens of a layer -> D each -> flattened over space -> D -> D; mean over layers; a regression for every voxel.
 
     The paper flattens C x H x W and feeds "a layer-unique MLP"; aligning the channels first needs a quarter of its weights,
@@ -59,18 +68,22 @@ class PatchTokenModel(EncoderModel):
     """
 
     def __init__(self, channels: Sequence[int], places: int, voxels: int, recipe: Recipe, generator: Generator) -> None:
-        super().__init__(voxels, recipe.dim)
+        super().__init__(voxels, recipe.dim, generator)
         dim = recipe.dim
         self.align = ChannelAlign(channels, dim, generator)
         self.squeeze = nn.ModuleList(
-            nn.Sequential(Linear(places * dim, dim, generator), nn.GELU(), Linear(dim, dim, generator))
+            nn.Sequential(WideLinear(places * dim, dim, generator), nn.GELU(), WideLinear(dim, dim, generator))
             for _ in channels
         )
-        self.regression = Linear(dim, voxels, generator)
 
-    def forward(self, tokens: Sequence[Tensor]) -> Tensor:
-        """Per layer [B, H*W, C_l] -> responses [B, V]."""
+    def vector(self, tokens: Sequence[Tensor]) -> Tensor:
+        """Per layer [B, H*W, C_l] -> [B, D]."""
+        return self._squeezed(tokens).mean(dim=0)
+
+    def side_by_side(self, tokens: Sequence[Tensor]) -> Tensor:
+        """What is squeezed from each layer, [B, L D]."""
+        return self._squeezed(tokens).transpose(0, 1).flatten(1)
+
+    def _squeezed(self, tokens: Sequence[Tensor]) -> Tensor:
         aligned = self.align(tokens).flatten(2)
-        squeezed = torch.stack([squeeze(layer) for squeeze, layer in zip(self.squeeze, aligned, strict=True)])
-        responses: Tensor = self.regression(squeezed.mean(dim=0))
-        return responses
+        return torch.stack([squeeze(layer) for squeeze, layer in zip(self.squeeze, aligned, strict=True)])

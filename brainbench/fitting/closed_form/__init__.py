@@ -15,9 +15,10 @@ over the trials i of the train and val splits. The constant b_v has no penalty; 
 from __future__ import annotations
 
 from brainbench.fitting.closed_form.channels import KeptChannels, principal_channels
-from brainbench.fitting.closed_form.finish import ClosedReadOut, close
+from brainbench.fitting.closed_form.finish import ClosedReadOut, close, mean_responses
 from brainbench.fitting.closed_form.penalties import PENALTIES, Folds, image_folds
 from brainbench.fitting.closed_form.places import place_shares
+from brainbench.fitting.closed_form.shared import solve_shared
 from brainbench.fitting.closed_form.solver import Problem, Solution, solve
 
 __all__ = [
@@ -29,7 +30,9 @@ __all__ = [
     "Solution",
     "close",
     "image_folds",
+    "mean_responses",
     "place_shares",
     "principal_channels",
     "solve",
+    "solve_shared",
 ]

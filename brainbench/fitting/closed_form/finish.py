@@ -124,8 +124,7 @@ def close(
     done to tokens before they are read; kept: principal channels kept of a layer, 0: as many as are affordable; memory: GB of
     tokens, as in ``load_training_data``. With a folder in ``context`` a stopped solution goes on where it was.
     """
-    rows = np.sort(np.concatenate([data.train, data.val]))
-    images, shown, counts = np.unique(data.stimulus[rows], return_inverse=True, return_counts=True)
+    responses, images, trials = mean_responses(data)
     selection = Selection(*(t.detach().cpu() for t in selection))
     shares, folds = place_shares(grid, selection), image_folds(len(images), context.seed)
 
@@ -148,8 +147,8 @@ def close(
     aside = Problem(
         tokens=torch.cat([keep(tokens) for tokens in batches()]),
         kept=keep.kept,
-        responses=_mean_responses(data, rows, shown, counts),
-        trials=torch.from_numpy(counts).double(),
+        responses=responses,
+        trials=trials,
         shares=shares,
         layer=selection.layer,
         folds=folds,
@@ -269,14 +268,19 @@ def _power(problem: Problem) -> Tensor:
     return result.clamp_min(0)
 
 
-def _mean_responses(data: TrainingData, rows: np.ndarray, shown: np.ndarray, counts: np.ndarray) -> Tensor:
-    """[n, V], the mean over each image's trials, on the CPU."""
-    result = torch.zeros(len(counts), data.voxels)
+def mean_responses(data: TrainingData) -> tuple[Tensor, np.ndarray, Tensor]:
+    """Of every image of train and val: (the mean over its trials [n, V], its row [n], its number of trials [n] float64).
+
+    On the CPU; images in ascending order.
+    """
+    rows = np.sort(np.concatenate([data.train, data.val]))
+    images, shown, counts = np.unique(data.stimulus[rows], return_inverse=True, return_counts=True)
+    result, trials = torch.zeros(len(images), data.voxels), torch.from_numpy(counts).double()
     for start in range(0, len(rows), _TRIALS):
         # Added on the CPU: on a GPU the order of additions, and so the last digits, would change from run to run.
         block = data.observed(rows[start : start + _TRIALS]).cpu()
         result.index_add_(0, torch.from_numpy(shown[start : start + _TRIALS]), block)
-    return result / torch.from_numpy(counts).to(result.dtype)[:, None]
+    return result / trials.to(result.dtype)[:, None], images, trials
 
 
 def _solved(problem: Problem, store: FitStore | None, context: FitContext) -> tuple[Tensor, Tensor]:

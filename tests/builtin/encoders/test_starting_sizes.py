@@ -8,6 +8,7 @@ import torch
 from brainbench.builtin.encoders.classtoken import ClassTokenModel
 from brainbench.builtin.encoders.factortopy import FactorTopyModel
 from brainbench.builtin.encoders.gnetvit import GNetViTModel
+from brainbench.builtin.encoders.patchtoken import PatchTokenModel
 from brainbench.fitting import FAST, ChannelAlign, EncoderModel
 
 WIDE, VOXELS, PLACES = (1280,) * 12, 50, 64
@@ -22,11 +23,12 @@ def models() -> dict[str, EncoderModel]:
     return {
         "factortopy": FactorTopyModel(WIDE, (8, 8), VOXELS, coordinates, FAST, generator()),
         "gnetvit": GNetViTModel(WIDE, PLACES, VOXELS, FAST, generator()),
+        "patchtoken": PatchTokenModel(WIDE, PLACES, VOXELS, FAST, generator()),
         "classtoken": ClassTokenModel(WIDE, VOXELS, FAST, generator()),
     }
 
 
-@pytest.mark.parametrize("name", ["factortopy", "gnetvit", "classtoken"])
+@pytest.mark.parametrize("name", ["factortopy", "gnetvit", "patchtoken", "classtoken"])
 def test_a_first_step_is_small_beside_every_parameter_of_a_wide_network(name: str) -> None:
     for parameter, tensor in models()[name].named_parameters():
         start = tensor.detach().square().mean().sqrt().item()

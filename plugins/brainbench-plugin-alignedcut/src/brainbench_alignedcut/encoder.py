@@ -18,7 +18,7 @@ from brainbench.fitting import (
     AlignedFeatures,
     FittedModel,
     Recipe,
-    fit_model,
+    fit_shared,
     load_training_data,
     restore_model,
 )
@@ -36,16 +36,21 @@ RECIPE = Recipe(
 def load(*, settings: Mapping[str, Any]) -> AlignedCut:
     """The encoder of card ``alignedcut``."""
     terms = Terms(settings["eigen"], settings["zero_centre"], settings["covariance"], settings["focal"])
-    return AlignedCut(RECIPE.with_settings(settings), terms, settings["grid"])
+    return AlignedCut(RECIPE.with_settings(settings), terms, settings["grid"], settings["channels"] == "closed")
 
 
 @dataclass(frozen=True)
 class AlignedCut:
-    """The encoder. side: of the grid that tokens are read on, 0 for the backbone's own (``common_grid``)."""
+    """The encoder.
+
+    side: of the grid that tokens are read on, 0 for the backbone's own (``common_grid``); closed: whether beta and eps of every
+    voxel are solved for, given the aligned channels.
+    """
 
     recipe: Recipe
     terms: Terms
     side: int = 0
+    closed: bool = False
 
     def fit(self, features: Features, responses: Responses, context: FitContext) -> AlignedFit:
         """Fit on train, choose on val. Raises DataError when tokens or responses cannot be used, or when the fit diverges."""
@@ -59,7 +64,7 @@ class AlignedCut:
         )
         generator = torch.Generator().manual_seed(context.seed)
         model = AlignedCutModel(features.channels, data.voxels, self.recipe.dim, self.terms, generator)
-        fitted = fit_model(model, data, self.recipe, context)
+        fitted = fit_shared(model, data, self.recipe, context, closed=self.closed)
         notes = () if set(features.grids) == {grid} else (f"local tokens are read on a {grid[0]} x {grid[1]} grid",)
         return AlignedFit(**vars(replace(fitted, notes=(*fitted.notes, *notes))), grid=grid)
 

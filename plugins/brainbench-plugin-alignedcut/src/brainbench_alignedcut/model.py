@@ -8,11 +8,11 @@ import torch
 import torch.nn.functional as F
 from torch import Generator, Tensor
 
-from brainbench.fitting import ChannelAlign, EncoderModel, Linear
+from brainbench.fitting import ChannelAlign, SharedModel
 from brainbench_alignedcut.terms import NODES, Terms
 
 
-class AlignedCutModel(EncoderModel):
+class AlignedCutModel(SharedModel):
     """V_l' = V_l W_l; y = the mean of V' over all layers and all tokens, grid and global, times beta, plus eps.
 
     The mean goes through the align unchanged, so tokens are averaged first. channels: C_l of every layer.
@@ -23,11 +23,10 @@ class AlignedCutModel(EncoderModel):
     def __init__(
         self, channels: Sequence[int], voxels: int, dim: int, terms: Terms, generator: Generator | None = None
     ) -> None:
-        super().__init__(voxels, dim)
         generator = generator or torch.Generator().manual_seed(0)
+        super().__init__(voxels, dim, generator)
         self.terms = terms
         self.align = ChannelAlign(channels, dim, generator)
-        self.regression = Linear(dim, voxels, generator)
         # The seed of the next step's nodes. In the state, so that a stopped fit goes on with the same ones; on the CPU, whose
         # generator reads it.
         self.register_buffer("draws", torch.randint(1 << 31, (), generator=generator))
@@ -37,10 +36,10 @@ class AlignedCutModel(EncoderModel):
         self.draws = self.draws.cpu()
         return moved
 
-    def forward(self, tokens: Sequence[Tensor]) -> Tensor:
-        """Per layer [B, P, C_l] -> responses [B, V]."""
-        responses: Tensor = self.regression(self.align([layer.mean(dim=1) for layer in tokens]).mean(dim=0))
-        return responses
+    def vector(self, tokens: Sequence[Tensor]) -> Tensor:
+        """Per layer [B, P, C_l] -> the mean of V', [B, D']."""
+        mean: Tensor = self.align([layer.mean(dim=1) for layer in tokens]).mean(dim=0)
+        return mean
 
     def loss(self, tokens: Sequence[Tensor], observed: Tensor, penalty: float, blur: float = 0.0) -> Tensor:
         """L1 against ``observed`` [B, V] (equation 9), plus the terms on nodes that are drawn anew; nothing is blurred."""

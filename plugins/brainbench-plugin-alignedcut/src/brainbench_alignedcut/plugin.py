@@ -57,6 +57,7 @@ def _miou(tokens: Literal["tokens", "aligned"]) -> MetricCard:
 ENCODERS = [
     EncoderCard(
         name="alignedcut",
+        version="2",
         loader=lazy("brainbench_alignedcut.encoder:load"),
         summary="all voxels read the mean of every token of every layer, aligned to one channel space",
         settings=(
@@ -66,6 +67,9 @@ ENCODERS = [
             Setting("batch_size", int, 32, "trials in one step", minimum=1),
             Setting("lr", float, 0.03, "learning rate", minimum=0),
             Setting("dim", int, 128, "aligned channels D'", minimum=1),
+            Setting("channels", str, "closed",
+                    "beta of every voxel: closed: solved for, given the channel align; gradient: learned beside it",
+                    ("closed", "gradient")),
             Setting("memory", float, 0.0, "GB of tokens held at once, the rest is read again; 0: 8",
                     minimum=0),
             Setting("eigen", float, 1.0, "weight of the term that keeps the eigenvectors; 0: none", minimum=0),
