@@ -12,14 +12,14 @@ product and so no prediction.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
 
 from brainbench.fitting.closed_form.penalties import PENALTIES, Folds, best
 from brainbench.fitting.closed_form.primal import Ridge
+from brainbench.fitting.closed_form.threads import one_thread
 
 # Voxels solved at once, and operations of all decompositions up to which float64 is affordable: about a minute.
 _VOXELS, _DOUBLE = 2048, 1e12
@@ -35,7 +35,7 @@ def solve_shared(
     """
     images, channels = read.shape
     dtype = torch.float64 if 10 * (folds.judged + 1) * min(images, channels) ** 3 <= _DOUBLE else torch.float32
-    with _one_thread():
+    with one_thread():
         x, c = read.to(dtype), trials.to(read.device, dtype)
         mean = (c @ x) / c.sum()
         x = x - mean
@@ -85,14 +85,3 @@ def _basis(x: Tensor) -> Tensor:
     """Orthonormal columns [p, n] whose span holds the rows of x, [n, p]."""
     basis: Tensor = torch.linalg.qr(x.t()).Q
     return basis
-
-
-@contextmanager
-def _one_thread() -> Iterator[None]:
-    """One thread: how a library splits one product over threads changes its last digits."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(threads)
