@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from brainbench.api.arguments import Names, Settings, WeightFiles, assignment_texts, weight_texts
 from brainbench.backbones.in_memory import as_it_is_now
 from brainbench.cards import BackboneCard
 from brainbench.planning import estimate
@@ -21,8 +22,6 @@ from brainbench.util.progress import Reporter, Silent
 if TYPE_CHECKING:
     pass
 
-Names = str | Sequence[str]
-
 
 def run(
     backbones: Names | BackboneCard | Sequence[str | BackboneCard] = "all",
@@ -34,8 +33,8 @@ def run(
     subjects: Names | int | Sequence[int] | None = None,
     seeds: int = 1,
     device: str = "auto",
-    weights: Names | Path | Mapping[str, str | Path] = (),
-    set: Mapping[str, Any] | Sequence[str] | None = (),
+    weights: WeightFiles = (),
+    set: Settings = (),
     no_controls: bool = False,
     results: str | Path = "results",
     leaderboards: str | Path = "leaderboards",
@@ -84,8 +83,8 @@ def run(
         data=None if data is None else Path(data),
         subjects=None if subjects is None else _joined(subjects),
         seeds=seeds,
-        weights=_weights(weights),
-        settings=_assignments(set),
+        weights=weight_texts(weights),
+        settings=assignment_texts(set),
         controls=not no_controls,
     )
     folders = Folders(Path(results), Path(leaderboards), default_cache())
@@ -129,22 +128,3 @@ def _backbones(asked: Names | BackboneCard | Sequence[str | BackboneCard]) -> tu
 def _joined(names: Names | int | Sequence[int]) -> str:
     # A number of numpy is neither an int nor a sequence.
     return ",".join(map(str, names)) if isinstance(names, Iterable) and not isinstance(names, str) else str(names)
-
-
-def _weights(weights: Names | Path | Mapping[str, str | Path]) -> tuple[str, ...]:
-    if isinstance(weights, Mapping):
-        return tuple(f"{name}={path}" for name, path in weights.items())
-    return (str(weights),) if isinstance(weights, str | Path) else tuple(weights)
-
-
-def _assignments(given: Mapping[str, Any] | Sequence[str] | None) -> tuple[str, ...]:
-    if given is None:
-        return ()
-    return (
-        tuple(f"{name}={_text(value)}" for name, value in given.items()) if isinstance(given, Mapping) else tuple(given)
-    )
-
-
-def _text(value: Any) -> str:
-    value = value.tolist() if hasattr(value, "tolist") else value
-    return ",".join(str(one) for one in value) if isinstance(value, list | tuple) else str(value)

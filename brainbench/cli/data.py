@@ -123,7 +123,7 @@ def _about(found: Inspection) -> Iterator[tuple[str, str]]:
 
 
 def _too_little(disk: Disk) -> str:
-    if disk.features + disk.responses <= disk.cache_free:
+    if (disk.features or 0.0) + disk.responses <= disk.cache_free:
         return ""
     return ": too little; name fewer networks with --backbones, or move the cache with BRAINBENCH_CACHE"
 
@@ -189,7 +189,9 @@ def _topology(subject: Subject) -> str:
     return f"{where}; " + ", ".join(f"{axis} {low:.0f} to {high:.0f}" for axis, low, high in spans) + " mm"
 
 
-def _size(megabytes: float) -> str:
+def _size(megabytes: float | None) -> str:
+    if megabytes is None:
+        return "unknown"
     if megabytes >= 1000:
         return f"{megabytes / 1000:,.1f} GB"
     if megabytes >= 1:

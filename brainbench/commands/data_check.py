@@ -72,11 +72,11 @@ class Disk:
     """Disk space in megabytes.
 
     dataset: of the files that exist, None if the layout does not list them; features, responses: what a run adds to the
-    cache; cache_free: free space on the disk of the cache.
+    cache, None if a card says too little; cache_free: free space on the disk of the cache.
     """
 
     dataset: float | None
-    features: float
+    features: float | None
     responses: float
     results: float
     cache_free: float
@@ -86,7 +86,7 @@ class Disk:
 class Memory:
     """Memory in megabytes. run: the data and the fit of the largest job; machine: the memory of the machine."""
 
-    run: float
+    run: float | None
     machine: float
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from brainbench.backbones import released_weights
@@ -12,9 +13,10 @@ from brainbench.cards import BackboneCard
 from brainbench.errors import BrainbenchError, StoreError, UsageError, WeightsError
 from brainbench.planning.backbones import pick_backbones
 from brainbench.planning.keys import folder_digest
+from brainbench.planning.picks import BackbonePick
 from brainbench.planning.settings import Assignments
 from brainbench.plugins import describe
-from brainbench.registry import Registry
+from brainbench.registry import Registry, names_a_path
 from brainbench.runner import load_backbone
 from brainbench.types import Weights
 from brainbench.util.files import drafted
@@ -66,22 +68,27 @@ def verify(names: str, weights: Sequence[str], registry: Registry) -> Iterator[W
     )
     for pick in [network for one in chosen for network in one.networks]:
         card, path = pick.card, pick.weights.path
-        if pick.weights.kind == "release":
-            path = released_weights.cached(card) if released_weights.fetchable(card) else None
+        if pick.weights.kind == "release" and released_weights.fetchable(card):
+            path = released_weights.cached(card)
             if path is None:
                 yield _problem(card, "", f"not cached; `brainbench weights fetch {card.name}` fetches it")
                 continue
+        elif pick.weights.kind == "release" and names_a_path(card.name):
+            path = Path(card.name.partition("/")[2]).expanduser()
+        elif pick.weights.kind == "release":
+            yield _problem(card, "", "its plugin finds the release itself; a run tells whether it is there")
+            continue
         if path is None:
             yield _problem(card, "", "has no released weights")
             continue
         try:
             load_backbone(pick, [card.name])
         except BrainbenchError as error:
-            yield _problem(card, str(path), str(error))
+            yield replace(_held(card, path, pick), problem=" ".join(str(error).split()))
         except Exception as error:  # a plugin may raise anything
-            yield _problem(card, str(path), describe(error))
+            yield replace(_held(card, path, pick), problem=" ".join(describe(error).split()))
         else:
-            yield _held(card, path, pick.label)
+            yield _held(card, path, pick)
 
 
 def convert(source: Path, target: Path) -> int:
@@ -98,6 +105,8 @@ def convert(source: Path, target: Path) -> int:
     try:
         with drafted(target) as draft:
             save_file(state, draft)
+            # safetensors writes for the owner's eyes alone, whatever the umask.
+            draft.chmod(0o666 & ~_umask())
     # safetensors has an exception of its own for what the disk refuses.
     except (OSError, SafetensorError) as error:
         raise StoreError(f"{target}: cannot be written ({describe(error)}); choose another folder") from None
@@ -108,11 +117,18 @@ def _cards(names: str, registry: Registry) -> list[BackboneCard]:
     return [entry.card for entry in registry.backbones.select(names)]
 
 
-def _held(card: BackboneCard, path: Path, label: str = "") -> WeightsOnDisk:
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def _held(card: BackboneCard, path: Path, pick: BackbonePick | None = None) -> WeightsOnDisk:
     files = [path] if path.is_file() else [p for p in path.rglob("*") if p.is_file()]
     digest = file_sha256(path) if path.is_file() else folder_digest(path)
     size = round(sum(p.stat().st_size for p in files) / 1e6, 1)
-    return WeightsOnDisk(card.name, label or card.weights, str(path), size, digest, card.licence)
+    label, licence = (pick.label, pick.licence) if pick else (card.weights, card.licence)
+    return WeightsOnDisk(card.name, label, str(path), size, digest, licence)
 
 
 def _problem(card: BackboneCard, path: str, what: str) -> WeightsOnDisk:

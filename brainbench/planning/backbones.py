@@ -9,7 +9,7 @@ from brainbench.cards import BackboneCard
 from brainbench.errors import UsageError
 from brainbench.planning.picks import UNTRAINED, AnyBackbone, BackbonePick, JointPick
 from brainbench.planning.settings import Assignments
-from brainbench.registry import JOIN, Entry, Registry, split_list, split_names
+from brainbench.registry import JOIN, Entry, Registry, names_a_path, split_list, split_names
 from brainbench.types import Weights
 
 # (name of the card, kind of weights) of every network that runs.
@@ -150,6 +150,8 @@ def _parse_weights(texts: Iterable[str], registry: Registry) -> tuple[bool, dict
         if entry.card.weights in ("none", "in memory"):
             raise UsageError(f"--weights {text}: {name} has no weights to load")
         found = Path(path).expanduser()
+        if found.is_dir() and not entry.card.snapshot and not names_a_path(name):
+            raise UsageError(f"--weights {text}: {path} is a folder; {name} takes one file, name it")
         if not (found.exists() if entry.card.snapshot else found.is_file()):
             raise UsageError(f"--weights {text}: no such file: {path}")
         files[name] = found

@@ -24,8 +24,8 @@ def announcement(plan: Plan) -> list[str]:
     for pick in plan.backbones:
         lines.append(f"  {pick.display}: {_role(pick)}, weights {pick.label}{_download(pick)}")
     networks = {one.display: one for pick in plan.backbones for one in pick.networks}
-    noncommercial = [p for p in networks.values() if "NC" in (p.card.licence or "") and p.weights.kind != "untrained"]
-    lines += [f"  note: {p.display} is licensed {p.card.licence}: not for commercial use" for p in noncommercial]
+    noncommercial = [p for p in networks.values() if "NC" in (p.licence or "") and p.weights.kind != "untrained"]
+    lines += [f"  note: {p.display} is licensed {p.licence}: not for commercial use" for p in noncommercial]
     return lines + _data_notes(plan)
 
 
@@ -50,12 +50,15 @@ def jobs(plan: Plan, keep: str) -> list[dict[str, Any]]:
 
 @dataclass(frozen=True)
 class Totals:
-    """What a whole run needs, in MB. features, responses: in the cache, without responses that are there already."""
+    """What a whole run needs, in MB; None if a card says too little.
 
-    features_mb: float
+    features, responses: in the cache, without responses that are there already.
+    """
+
+    features_mb: float | None
     responses_mb: float
     results_mb: float
-    memory_mb: float
+    memory_mb: float | None
 
 
 def totals(rows: list[dict[str, Any]], plan: Plan) -> Totals:
@@ -63,10 +66,10 @@ def totals(rows: list[dict[str, Any]], plan: Plan) -> Totals:
     alone = {one.key: one for job in plan.jobs for one in job.tokens.networks}
     surveys = [plan.data.survey(subject) for subject in dict.fromkeys(job.subject for job in plan.jobs)]
     return Totals(
-        features_mb=_sum(map(_features_mb, alone.values())),
+        features_mb=_sum_if_known(map(_features_mb, alone.values())),
         responses_mb=_sum(found.unprepared / 1e6 for found in surveys if found is not None),
         results_mb=_sum(row["results_mb"] for row in rows),
-        memory_mb=max((row["memory_mb"] or 0.0 for row in rows), default=0.0),
+        memory_mb=None if None in (needs := [row["memory_mb"] for row in rows]) else max(needs, default=0.0),
     )
 
 
@@ -172,8 +175,13 @@ def _one_download(network: BackbonePick) -> str:
     return f", downloads {card.source}{size} unless cached"
 
 
-def _sum(values: Iterable[float | None]) -> float:
-    return round(sum((value or 0.0 for value in values), 0.0), 1)
+def _sum(values: Iterable[float]) -> float:
+    return round(sum(values, 0.0), 1)
+
+
+def _sum_if_known(values: Iterable[float | None]) -> float | None:
+    known = list(values)
+    return None if None in known else _sum(filter(None, known))
 
 
 def _mb(value: float | None) -> str:

@@ -75,6 +75,11 @@ class BackbonePick(Pick[BackboneCard]):
         return "untrained" if self.weights.kind == "untrained" else self.card.weights
 
     @property
+    def licence(self) -> str | None:
+        """Licence of the weights. The card's is that of its release; of a local file nothing is known."""
+        return "not known (a local file)" if self.weights.kind == "file" else self.card.licence
+
+    @property
     def facts(self) -> dict[str, Any]:
         """What goes into the features key. A card that shuffles another card's tokens uses that card's ingredients."""
         card, settings = self.card, dict(self.settings)

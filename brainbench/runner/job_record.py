@@ -115,7 +115,7 @@ def _backbone(pick: AnyBackbone, weights_sha256: str | None) -> BackboneFacts:
         plugin=_several(str(one.plugin) for one in pick.networks) or "",
         settings=dict(pick.settings),
         changed=dict(pick.changed),
-        licence=_several(card.licence for card in cards),
+        licence=_several(one.licence for one in pick.networks),
         parameters=None if None in parameters else sum(filter(None, parameters)),
     )
 

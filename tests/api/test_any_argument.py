@@ -7,12 +7,14 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+import toy
 from folders import write_images
 from PIL import Image
 from torch import Tensor, nn
 
-from brainbench import BackboneCard, UsageError, from_module, run
-from brainbench.api.run import _assignments, _joined, _weights
+from brainbench import BackboneCard, UsageError, features, from_module, run
+from brainbench.api.arguments import assignment_texts, weight_texts
+from brainbench.api.run import _joined
 from brainbench.leaderboard.text_tables import markdown
 from brainbench.planning.picks import pick_subjects
 from brainbench.planning.request import Request
@@ -28,9 +30,9 @@ def test_names_of_any_kind(given: object, text: str) -> None:
 
 
 def test_weights_and_settings_of_any_kind() -> None:
-    assert _weights(Path("x.pth")) == ("x.pth",)
-    assert _assignments(None) == ()
-    assert _assignments({"folder.train_images": np.array([10, 20])}) == ("folder.train_images=10,20",)
+    assert weight_texts(Path("x.pth")) == ("x.pth",)
+    assert assignment_texts(None) == ()
+    assert assignment_texts({"folder.train_images": np.array([10, 20])}) == ("folder.train_images=10,20",)
 
 
 def test_a_bar_in_a_name_stays_in_its_cell() -> None:
@@ -94,3 +96,11 @@ def test_the_picture_that_spoils_the_tokens_is_named(root: Path) -> None:
     error = scored(root, from_module(nn.Sequential(nn.Conv2d(3, 4, 3)), ["0"], scaled))
     assert error is not None
     assert "layer 0 hold NaN or infinite values for image 017.png" in error
+
+
+def test_features_of_a_network_in_memory(tmp_path: Path) -> None:
+    net = nn.Sequential(nn.Conv2d(3, 4, 3, stride=4))
+    stimuli = toy.ToyData().stimuli("1")
+    found = features(from_module(net, ["0"], scaled, name="mine"), stimuli, device="cpu", cache=tmp_path)
+    expected = net(torch.stack([scaled(stimuli.open(row)) for row in range(len(stimuli))])).detach()
+    np.testing.assert_allclose(found.global_tokens(0), expected.mean((2, 3)), atol=2e-3)

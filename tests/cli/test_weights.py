@@ -110,6 +110,40 @@ def test_verifying_a_file(shell: Shell, tmp_path: Path) -> None:
     assert f"file:{file_sha256(tmp_path / 'mine.pth')[:8]}" in out
 
 
+def test_a_file_of_another_network_is_named_with_its_size_and_no_licence(shell: Shell, tmp_path: Path) -> None:
+    torch.save({"0.weight": torch.ones(2, 3, 1, 1), "0.noise": torch.ones(500_000)}, tmp_path / "mine.pth")
+    code, out, _ = shell("weights verify net/one --weights net/one=mine.pth --json")
+    row = json.loads(out)[0]
+    assert code == 1
+    assert "unexpected: 0.noise" in row["problem"]
+    assert row["weights"] == f"file:{file_sha256(tmp_path / 'mine.pth')[:8]}"
+    assert (row["mb"], row["licence"]) == (2.0, "not known (a local file)")
+
+
+def test_a_folder_that_a_name_leads_to_is_verified(
+    shell: Shell, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "net").mkdir()
+    (tmp_path / "net/weights").write_bytes(b"1")
+    pattern = BackboneCard(
+        name="own/<folder>",
+        pattern="own/*",
+        loader=load,
+        expand=lambda name: BackboneCard(name=name, loader=load, weights="local:1234"),
+    )
+    registry = Registry([Plugin("own", "own-dist", "1.0", {"backbones": (pattern,)})])
+    monkeypatch.setattr(brainbench.registry, "installed", lambda: registry)
+    code, out, _ = shell(f"weights verify own/{tmp_path}/net --json")
+    row = json.loads(out)[0]
+    assert (code, row["problem"], row["path"], row["weights"]) == (0, "", f"{tmp_path}/net", "local:1234")
+
+
+def test_a_folder_where_a_file_is_wanted(shell: Shell, tmp_path: Path) -> None:
+    code, _, err = shell(f"weights verify net/one --weights net/one={tmp_path}")
+    assert code == 2
+    assert f"{tmp_path} is a folder; net/one takes one file, name it" in err
+
+
 def test_nothing_to_fetch(shell: Shell) -> None:
     code, _, err = shell("weights fetch net/mini")
     assert code == 2
@@ -124,6 +158,16 @@ def test_converting(shell: Shell, tmp_path: Path) -> None:
     found = load_file(tmp_path / "w.safetensors")
     assert torch.equal(found["a"], tied)
     assert torch.equal(found["b"], tied.view(2, 3))
+
+
+def test_a_converted_file_has_the_mode_of_other_files(shell: Shell, tmp_path: Path) -> None:
+    torch.save(GOOD, tmp_path / "w.pth")
+    before = os.umask(0o027)
+    try:
+        shell("weights convert w.pth w.safetensors")
+    finally:
+        os.umask(before)
+    assert (tmp_path / "w.safetensors").stat().st_mode & 0o777 == 0o640
 
 
 class Hostile:

@@ -68,7 +68,7 @@ def test_prepared_responses_have_their_place_in_the_last_line(tmp_path: Path) ->
     large = Large()
     assert "prepared" not in last_line(large)
     large.unprepared = 1_500_000
-    assert last_line(large).startswith("disk: features 0.0 MB and prepared responses 3.0 MB in the cache, results ")
+    assert last_line(large).startswith("disk: features unknown and prepared responses 3.0 MB in the cache, results ")
 
 
 def test_results_hold_the_predictions_of_unmeasured_stimuli(tmp_path: Path) -> None:

@@ -12,13 +12,16 @@ import pytest
 import toy
 
 import brainbench
-from brainbench import Features, Responses, Selectors
+from brainbench import Features, Responses, Selectors, UsageError
 from brainbench.commands.cite import behind
 from brainbench.planning import estimate
+from brainbench.planning.backbones import pick_backbones
 from brainbench.planning.request import Request
+from brainbench.planning.settings import Assignments
 from brainbench.records import Record
 from brainbench.registry import Registry, describe_card
 from brainbench.runner.benchmark import Benchmark
+from brainbench.runner.job_record import _backbone
 from brainbench.util.folders import Folders
 from brainbench.util.hashing import digest
 from brainbench.util.progress import Silent
@@ -184,6 +187,31 @@ def test_python_takes_what_the_command_line_takes(
     found = brainbench.features(NAME, stimuli, grid="native", device="cpu", cache=tmp_path / "cache")
     assert found.key == EveryLayer.given.key
     np.testing.assert_array_equal(found.local_tokens(2), EveryLayer.given.local_tokens(2))
+
+
+def test_of_a_local_file_no_licence_is_claimed(registry: Registry, tmp_path: Path) -> None:
+    (tmp_path / "mine").write_bytes(b"1")
+    (pick,) = pick_backbones(
+        "b/one", registry, Assignments(()), simulated=True, weights=[f"b/one={tmp_path / 'mine'}"], controls=False,
+        device="cpu",
+    )  # fmt: skip
+    assert pick.networks[0].licence == "not known (a local file)"
+    assert _backbone(pick, None).licence == "not known (a local file)"
+
+
+def test_features_of_a_file_with_a_setting(registry: Registry, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr("brainbench.api.features.installed", lambda: registry)
+    (tmp_path / "mine").write_bytes(b"1")
+    stimuli = toy.ToyData().stimuli("1")
+    plain = brainbench.features_key("a/one", stimuli)
+    assert brainbench.features_key("a/one", stimuli, weights={"a/one": tmp_path / "mine"}) != plain
+    assert brainbench.features_key("a/one", stimuli, set={"a/one.dtype": "float32"}) != plain
+    found = brainbench.features(
+        "a/one", stimuli, device="cpu", cache=tmp_path / "cache", set={"a/one.dtype": "float32"}
+    )
+    assert found.local_tokens(0).dtype == np.float32
+    with pytest.raises(UsageError, match=r"--set a/one\.colour=1: no setting 'colour'|a/one has no setting 'colour'"):
+        brainbench.features_key("a/one", stimuli, set={"a/one.colour": 1})
 
 
 def test_the_list_tells_which_encoders_take_them(registry: Registry) -> None:

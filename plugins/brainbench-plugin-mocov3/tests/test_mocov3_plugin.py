@@ -15,6 +15,11 @@ def test_every_card_says_whose_training_it_is() -> None:
             assert str(card.source).startswith(plugin.FACEBOOK if facebook else plugin.OPENMMLAB)
 
 
+def test_openmmlab_s_files_are_compared_with_the_digits_in_their_names() -> None:
+    found = {card.name: card.sha256 for card in plugin.register_backbones() if plugin.OPENMMLAB in str(card.source)}
+    assert found == {"mocov3/vit-b-16": "25213343", "mocov3/vit-s-16": "08bc52f7", "mocov3/vit-l-16": "9b88a442"}
+
+
 def test_every_card_offers_both_taps_and_openmmlab_s_both_libraries() -> None:
     for card in plugin.register_backbones():
         assert card.resolve_settings({"tap": "attention"})["tap"] == "attention"

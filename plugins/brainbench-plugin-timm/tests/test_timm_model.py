@@ -205,6 +205,13 @@ def test_a_file_in_timms_layout(tmp_path: Path, variant: str, classes: int) -> N
     same(load(variant, tmp_path / "model.safetensors").tokens(images(1)), theirs, images(1))
 
 
+@pytest.mark.parametrize("variant", [VIT, "resnet18"])
+def test_a_file_without_a_classifier_is_enough(tmp_path: Path, variant: str) -> None:
+    theirs = trained(variant, num_classes=0)
+    save_file(theirs.state_dict(), tmp_path / "dino.safetensors")
+    same(load(variant, tmp_path / "dino.safetensors").tokens(images(1)), theirs, images(1))
+
+
 def test_facebooks_layout_of_dinov2_with_registers(tmp_path: Path) -> None:
     theirs = trained("vit_small_patch14_reg4_dinov2")
     state = dict(theirs.state_dict())

@@ -37,9 +37,28 @@ def _released(name: str, architecture: str, tag: str, **facts: Any) -> BackboneC
     return _card(name, architecture, weights=tag, files=FILES, **facts)
 
 
+def _openai(name: str, architecture: str, source: str, download_mb: float, **facts: Any) -> BackboneCard:
+    # OpenAI trained with QuickGELU; under the plain name open_clip would run GELU on these weights and only warn.
+    return _released(
+        name,
+        f"{architecture}-quickgelu",
+        "openai",
+        summary=f"{architecture[:5]}/{architecture[6:8]}{' at 336 px' * architecture.endswith('336')}, the original CLIP of OpenAI",
+        training_data="WIT (400 million image-text pairs, not public)",
+        source=source,
+        download_mb=download_mb,
+        **facts,
+    )
+
+
 _BASE: dict[str, Any] = {"layers": 12, "width": 768, "input_size": 224}
 _BASE_16: dict[str, Any] = _BASE | {"patch": 16, "parameters": 86_192_640, "gflops": 35.1}
 _BASE_32: dict[str, Any] = _BASE | {"patch": 32, "parameters": 87_849_216, "gflops": 8.8}
+
+_LARGE_14: dict[str, Any] = {"layers": 24, "width": 1024, "patch": 14, "input_size": 224} | {
+    "parameters": 303_966_208,
+    "gflops": 162.0,
+}
 
 CARDS = [
     _released(
@@ -47,15 +66,10 @@ CARDS = [
         "ViT-L-14",
         "datacomp_xl_s13b_b90k",
         summary="ViT-L/14, DataComp XL",
-        layers=24,
-        width=1024,
-        patch=14,
-        input_size=224,
-        parameters=303_966_208,
-        gflops=162.0,
         training_data="DataComp-1B (1.4 billion image-text pairs)",
         source="laion/CLIP-ViT-L-14-DataComp.XL-s13B-b90K",
         download_mb=1710,
+        **_LARGE_14,
     ),
     _released(
         "clip/vit-b-16-datacomp-l",
@@ -88,16 +102,15 @@ CARDS = [
         download_mb=610,
         **_BASE_32,
     ),
-    # OpenAI trained with QuickGELU; under the plain name open_clip would run GELU on these weights and only warn.
-    _released(
-        "clip/vit-b-16-openai",
-        "ViT-B-16-quickgelu",
-        "openai",
-        summary="ViT-B/16, the original CLIP of OpenAI",
-        training_data="WIT (400 million image-text pairs, not public)",
-        source="timm/vit_base_patch16_clip_224.openai",
-        download_mb=600,
-        **_BASE_16,
+    _openai("clip/vit-b-16-openai", "ViT-B-16", "timm/vit_base_patch16_clip_224.openai", 600, **_BASE_16),
+    _openai("clip/vit-b-32-openai", "ViT-B-32", "timm/vit_base_patch32_clip_224.openai", 605, **_BASE_32),
+    _openai("clip/vit-l-14-openai", "ViT-L-14", "timm/vit_large_patch14_clip_224.openai", 1710, **_LARGE_14),
+    _openai(
+        "clip/vit-l-14-336-openai",
+        "ViT-L-14-336",
+        "timm/vit_large_patch14_clip_336.openai",
+        1711,
+        **_LARGE_14 | {"input_size": 336, "parameters": 304_293_888, "gflops": 381.9},
     ),
     _card(
         "clip/mini",

@@ -48,6 +48,7 @@ def _released(name: str, architecture: str, summary: str, **facts: Any) -> Backb
     )
 
 
+_SMALL: dict[str, Any] = {"layers": 12, "width": 384, "download_mb": 88}
 _BASE: dict[str, Any] = {"layers": 12, "width": 768, "download_mb": 346}
 _LARGE: dict[str, Any] = {"layers": 24, "width": 1024, "download_mb": 1217}
 _GIANT: dict[str, Any] = {"layers": 40, "width": 1536, "download_mb": 4546}
@@ -63,6 +64,14 @@ CARDS = [
         **_BASE,
     ),
     _released(
+        "dinov2/vit-s-14",
+        "vit_small_patch14_dinov2",
+        "ViT-S/14",
+        parameters=21_628_800,
+        gflops=12.2,
+        **_SMALL,
+    ),
+    _released(
         "dinov2/vit-l-14", "vit_large_patch14_dinov2", "ViT-L/14", parameters=303_227_904, gflops=162.0, **_LARGE
     ),
     _released(
@@ -75,6 +84,14 @@ CARDS = [
         parameters=85_727_232,
         gflops=47.1,
         **_BASE,
+    ),
+    _released(
+        "dinov2/vit-s-14-reg",
+        "vit_small_patch14_reg4_dinov2",
+        "ViT-S/14 with 4 registers",
+        parameters=21_629_952,
+        gflops=12.5,
+        **_SMALL,
     ),
     _released(
         "dinov2/vit-l-14-reg",

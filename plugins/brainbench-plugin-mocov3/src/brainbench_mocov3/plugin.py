@@ -47,6 +47,8 @@ def _openmmlab(name: str, architecture: str, file: str, **facts: Any) -> Backbon
         name,
         architecture,
         source=f"{OPENMMLAB}{file.partition('-224_')[0]}/{file}",
+        # OpenMMLab ends its files' names in the first digits of their sha256 (mmengine's publish_model).
+        sha256=file.removesuffix(".pth").rpartition("-")[2],
         training_data=IMAGENET,
         weights="openmmlab-300ep",
         **facts,

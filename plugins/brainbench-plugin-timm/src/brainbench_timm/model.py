@@ -96,7 +96,8 @@ class TimmBackbone:
 def build(variant: str, preproc: str, state: Mapping[str, Tensor] | None = None, what: str = "") -> nn.Module:
     """The network as timm makes it, with its classifier; ``state`` in any layout that timm itself converts.
 
-    Raises WeightsError unless every name and shape fits after timm's conversion, and for NaN.
+    A file without a classifier, as training without labels leaves it, gives a network without one: it is not read. Raises
+    WeightsError unless every name and shape fits after timm's conversion, and for NaN.
     """
     sizes: dict[str, Any] = {"img_size": input_size(variant, preproc)} if _resizable(variant) else {}
     if state is None:
@@ -105,7 +106,20 @@ def build(variant: str, preproc: str, state: Mapping[str, Tensor] | None = None,
     # A classifier of another number of classes fits too: it is not read.
     heads = [own.classifier] if isinstance(own.classifier, str) else own.classifier or ()
     rows = [len(state[f"{head}.weight"]) for head in heads if f"{head}.weight" in state]
-    classes = rows[0] if rows else own.num_classes
+    if rows or not heads:
+        return _filled(variant, sizes, state, rows[0] if rows else own.num_classes, what)
+    try:
+        return _filled(variant, sizes, state, own.num_classes, what)
+    except WeightsError:
+        try:
+            return _filled(variant, sizes, state, 0, what)
+        except WeightsError:
+            pass
+        # What is said of the network with its classifier is what the file lacks.
+        raise
+
+
+def _filled(variant: str, sizes: Mapping[str, Any], state: Mapping[str, Tensor], classes: int, what: str) -> nn.Module:
     # Equal numbers of classes keep timm strict.
     overlay = {"state_dict": dict(state), "custom_load": False, "num_classes": classes, "label_offset": 0}
     try:
