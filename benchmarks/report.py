@@ -5,6 +5,7 @@ python benchmarks/report.py [BACKBONES] [SUBJECTS]
 
 from __future__ import annotations
 
+import hashlib
 import sys
 import tempfile
 import time
@@ -58,7 +59,7 @@ def _fit(results: Path, backbone: str, subject: str) -> None:
         "surface.vertex": vertex.astype(np.int32),
         "surface.right": np.repeat([False, True], VOXELS),
     } | {f"roi.{name}": area == number for number, name in enumerate(ROIS)}
-    key = f"{backbone}{subject}".encode().hex()
+    key = hashlib.sha256(f"{backbone}{subject}".encode()).hexdigest()
     names = [f"layer{number + 1}" for number in range(LAYERS)]
     figures = {name: float(rng.uniform(0, 0.5)) for name in ("all", *ROIS)}
     write_record(

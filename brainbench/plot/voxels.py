@@ -91,7 +91,8 @@ def from_record(record: Record, folder: Path) -> Voxels:
     bare = Voxels(title, records=(record,), simulated=record.dataset.simulated)
     if not record.artifacts:
         return bare
-    found = read_arrays(folder, record)
+    # Nothing is painted of the predictions, the largest array by far.
+    found = read_arrays(folder, record, without=(ArrayNames.PREDICTIONS, ArrayNames.UNMEASURED))
     if found is None:
         raise StoreError(f"{where}: its arrays are missing or damaged; run the same command again with --fresh")
     return _filled(bare, *found)

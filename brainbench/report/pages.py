@@ -37,14 +37,16 @@ def render(records: Iterable[Record], results: Path) -> dict[Path, bytes]:
     templates = _templates()
     for section in sections:
         for row in section.rows:
-            stored = {one.name: panel(one.voxels) for one in row.panels}
+            panels = row.panels()
+            section.show(row, panels)
+            stored = {one.name: panel(one.voxels) for one in panels}
             if any(one["means"] for one in stored.values()):
                 files[Path(f"data/{row.slug}.js")] = row_script(row.slug, stored)
-            files |= _row_page(templates, section, row, stored)
+            files |= _row_page(templates, section, row, panels, stored)
     painted = any(section.painted for section in sections)
     shared: dict[str, Any] = {"scripts": SCRIPTS[:1], "root": "", "mesh": MESH if painted else None}
     files[Path("index.html")] = _bytes(templates, "index.html", sections=sections, **shared)
-    comparable = [section for section in sections if section.whose]
+    comparable = [section for section in sections if section.comparable]
     if comparable:
         files[Path("compare.html")] = _bytes(
             templates, "compare.html", sections=comparable, **shared | {"scripts": SCRIPTS}
@@ -71,23 +73,34 @@ class Section:
         self.ranked = [row for row in rows if not row.line.row.control]
         self.controls = [row for row in rows if row.line.row.control]
         self.rois = bool(roi_columns(board))
-        # Whether its voxels are on a mesh.
-        self.painted = any(cortex(one.voxels.surface, None) for row in rows for one in row.panels)
+        self.comparable = any(row.painted for row in rows)
         self.ceiling = ceiling_row(board) if board.ceiling else ()
         self.explained = explanations(board)
         self.studied = studied(board)
         self.failures = failures(edition.records)
-        # Panel name -> label, for every row with panels: the choices of the comparison.
-        self.whose = {one.name: one.label for row in rows for one in row.panels if one.voxels.count}
-        self.compared = [row for row in rows if any(one.voxels.count for one in row.panels)]
+        # What rows that were shown have: whether voxels are on a mesh, and the choices of the comparison, panel name -> label.
+        self.painted = False
+        self.whose: dict[str, str] = {}
+        self.compared: list[ReportRow] = []
+
+    def show(self, row: ReportRow, panels: Sequence[Panel]) -> None:
+        """Take note of what the page of a row shows."""
+        self.painted |= any(cortex(one.voxels.surface, None) is not None for one in panels)
+        self.whose |= {one.name: one.label for one in panels if one.voxels.count}
+        if any(one.voxels.count for one in panels):
+            self.compared.append(row)
 
 
 def _row_page(
-    templates: Environment, section: Section, row: ReportRow, stored: dict[str, dict[str, Any]]
+    templates: Environment,
+    section: Section,
+    row: ReportRow,
+    panels: Sequence[Panel],
+    stored: dict[str, dict[str, Any]],
 ) -> dict[Path, bytes]:
     files: dict[Path, bytes] = {}
     shown = []
-    for number, one in enumerate(row.panels):
+    for number, one in enumerate(panels):
         names = {}
         painted = "vertex" in stored[one.name]
         for kind, content in pictures(one.voxels, first=number == 0, painted=painted).items():
@@ -108,7 +121,7 @@ def _row_page(
         summary=summary(line, section.board.columns),
         rois=roi_bars(section.board, row.line, line.figures),
         provenance=provenance(row),
-        kept=kept_nothing(row),
+        kept=kept_nothing(row, panels),
     )
     return files
 

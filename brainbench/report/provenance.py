@@ -8,7 +8,7 @@ from typing import Any
 from brainbench.leaderboard.board import Board
 from brainbench.leaderboard.displays import display
 from brainbench.records import Record
-from brainbench.report.rows import ReportRow
+from brainbench.report.rows import Panel, ReportRow
 
 Facts = list[tuple[str, str]]
 
@@ -50,13 +50,15 @@ def failures(records: Iterable[Record]) -> list[dict[str, str]]:
     ]
 
 
-def kept_nothing(row: ReportRow) -> str:
+def kept_nothing(row: ReportRow, panels: Sequence[Panel]) -> str:
     """Say what to do about subjects without stored arrays; "" if all have them."""
-    if not row.absent or not any(record.encoder for record in row.records):
+    painted = {record.dataset.subject for one in panels if one.voxels.count for record in one.voxels.records}
+    absent = [record.dataset.subject for record in row.fits if record.dataset.subject not in painted]
+    if not absent:
         return ""
-    who = "subject" if len(row.absent) == 1 else "subjects"
+    who = "subject" if len(absent) == 1 else "subjects"
     return (
-        f"Of {who} {', '.join(row.absent)} no selectors or figures per voxel are kept: there is nothing to paint. "
+        f"Of {who} {', '.join(absent)} no selectors or figures per voxel are kept: there is nothing to paint. "
         "Run the same command again with --keep all, then make the report again."
     )
 

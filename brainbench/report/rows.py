@@ -1,15 +1,18 @@
-"""Rows of a board -> what their pages show: the voxels of every subject, for the first seed, and of all together."""
+"""Rows of a board -> what their pages show: the voxels of every subject, for the first seed, and of all together.
+
+Voxels are read a row at a time, because those of all rows can be gigabytes.
+"""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from brainbench.leaderboard.board import Board, Line
 from brainbench.plot import Voxels, from_record, together
 from brainbench.records import Record
+from brainbench.types import ArrayNames
 from brainbench.util.hashing import digest
 
 
@@ -26,21 +29,44 @@ class Panel:
 class ReportRow:
     """A row of a board with its page.
 
-    slug: its file name; title: its name for readers; seed: of the maps; absent: subjects without kept arrays.
+    slug: its file name; title: its name for readers; seed: of the maps; fits: the finished jobs of that seed, by subject;
+    results: the folder with their arrays.
     """
 
     slug: str
     title: str
     board: Board
     line: Line
-    panels: tuple[Panel, ...]
     seed: int
-    absent: tuple[str, ...]
+    fits: tuple[Record, ...]
+    results: Path
 
     @property
     def records(self) -> list[Record]:
         """Return its jobs, by subject and seed; those of the backbone alone come last."""
         return sorted(self.line.row.records, key=lambda r: (r.encoder is None, r.dataset.subject, r.seed, r.key))
+
+    @property
+    def painted(self) -> bool:
+        """Whether values per voxel were kept."""
+        kept = (ArrayNames.per_voxel("r2"), *map(ArrayNames.selector, ArrayNames.SELECTORS))
+        return any(
+            f"{one.key}.zarr/{name}" in one.artifacts and _stored(one, self.results)
+            for one in self.fits
+            for name in kept
+        )
+
+    def panels(self) -> tuple[Panel, ...]:
+        """Read the voxels."""
+        found = [_voxels(record, self.results) for record in self.fits]
+        kept = [voxels for voxels in found if voxels.count] or found
+        single = [Panel(f"subject {name}", f"Subject {name}", one) for one in kept if (name := _subject(one))]
+        if len(single) < 2:
+            return tuple(single)
+        whole = together(kept, f"{_title(self.line)}, {len(kept)} subjects")
+        # Without a common mesh voxels cannot be averaged; then all voxels of all subjects are shown side by side.
+        label = f"Average of {len(kept)} subjects" if whole.surface else f"All {len(kept)} subjects"
+        return (Panel("all", label, whole), *(one for one in single if one.voxels.count))
 
 
 def report_rows(board: Board, results: Path) -> list[ReportRow]:
@@ -53,15 +79,17 @@ def _row(board: Board, line: Line, results: Path) -> ReportRow:
     fits = [r for r in line.row.records if r.encoder is not None and r.status == "done"]
     seed = min((r.seed for r in fits), default=0)
     chosen = sorted((r for r in fits if r.seed == seed), key=lambda r: r.dataset.subject)
-    voxels = [_voxels(record, results) for record in chosen]
-    absent = tuple(r.dataset.subject for r, found in zip(chosen, voxels, strict=True) if not found.count)
-    network = " ".join(filter(None, (key.backbone, key.backbone_settings)))
-    fit = " ".join(filter(None, (key.encoder, key.encoder_settings)))
-    title = " × ".join(filter(None, (network, fit)))  # noqa: RUF001 - a times sign
     others = sum(one.row.key.backbone == key.backbone and one.row.key.encoder == key.encoder for one in board.lines)
     # Rows of one backbone and encoder differ in weights or settings: the weights tell them apart too.
-    named = f"{title} ({key.weights})" if others > 1 else title
-    return ReportRow(_slug(board, line), named, board, line, _panels(voxels, title), seed, absent)
+    named = f"{_title(line)} ({key.weights})" if others > 1 else _title(line)
+    return ReportRow(_slug(board, line), named, board, line, seed, tuple(chosen), results)
+
+
+def _title(line: Line) -> str:
+    key = line.row.key
+    network = " ".join(filter(None, (key.backbone, key.backbone_settings)))
+    fit = " ".join(filter(None, (key.encoder, key.encoder_settings)))
+    return " × ".join(filter(None, (network, fit)))  # noqa: RUF001 - a times sign
 
 
 def _slug(board: Board, line: Line) -> str:
@@ -78,19 +106,11 @@ def _splits(board: Board) -> list[str]:
 
 def _voxels(record: Record, results: Path) -> Voxels:
     """Return what is stored for a record or, if nothing is, what the record alone says."""
-    kept = (results / f"{record.key}.zarr").exists()
-    return from_record(record if kept else replace(record, artifacts={}), results)
+    return from_record(record if _stored(record, results) else replace(record, artifacts={}), results)
 
 
-def _panels(found: Sequence[Voxels], title: str) -> tuple[Panel, ...]:
-    kept = [voxels for voxels in found if voxels.count] or list(found)
-    single = [Panel(f"subject {name}", f"Subject {name}", one) for one in kept if (name := _subject(one))]
-    if len(single) < 2:
-        return tuple(single)
-    whole = together(kept, f"{title}, {len(kept)} subjects")
-    # Without a common mesh voxels cannot be averaged; then all voxels of all subjects are shown side by side.
-    label = f"Average of {len(kept)} subjects" if whole.surface else f"All {len(kept)} subjects"
-    return (Panel("all", label, whole), *(one for one in single if one.voxels.count))
+def _stored(record: Record, results: Path) -> bool:
+    return (results / f"{record.key}.zarr").exists()
 
 
 def _subject(voxels: Voxels) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -35,11 +35,16 @@ def write_arrays(
     return {f"{key}.zarr/{name}": array_digest(array) for name, array in arrays.items()}
 
 
-def read_arrays(folder: Path, record: Record) -> tuple[dict[str, np.ndarray], dict[str, Any]] | None:
-    """Return (arrays, attributes) of a record. None if one is missing or does not match its digest in the record."""
+def read_arrays(
+    folder: Path, record: Record, without: Collection[str] = ()
+) -> tuple[dict[str, np.ndarray], dict[str, Any]] | None:
+    """Return (arrays, attributes) of a record. None if one is missing or does not match its digest in the record.
+
+    without: names of arrays that are not read.
+    """
     stored = StoredArrays(folder, record)
     try:
-        arrays = {name: stored[name] for name in stored.digests}
+        arrays = {name: stored[name] for name in stored.digests if name not in without}
         attributes = dict(zarr.open_group(folder / f"{record.key}.zarr", mode="r").attrs)
     except _DAMAGED:
         return None

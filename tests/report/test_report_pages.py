@@ -1,13 +1,16 @@
 from __future__ import annotations
 
+import gc
 import html
 import json
 import re
+import weakref
 from base64 import b64decode
 from collections.abc import Mapping
 from dataclasses import replace
 from io import StringIO
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -152,3 +155,22 @@ def test_a_simulated_board_says_so_on_every_page(tmp_path: Path) -> None:
 def test_the_noise_ceiling_stands_among_the_controls(tmp_path: Path) -> None:
     index = page(render([fit("a", 0.5)], tmp_path))
     assert re.search(r"<h3>Controls \(unranked\)</h3>.*noise ceiling.*0\.600", index, flags=re.S)
+
+
+def test_voxels_of_one_row_are_read_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of many networks and a whole brain they are gigabytes."""
+    held: list[weakref.ref[Any]] = []
+    most = 0
+
+    def read(record: Record, folder: Path) -> Any:
+        nonlocal most
+        found = from_record(record, folder)
+        held.append(weakref.ref(found))
+        gc.collect()
+        most = max(most, sum(one() is not None for one in held))
+        return found
+
+    monkeypatch.setattr("brainbench.report.rows.from_record", read)
+    render([painted(tmp_path, f"net/{name}") for name in "abcde"], tmp_path)
+    assert len(held) == 5
+    assert most <= 2  # one that is read, and the one before it
