@@ -105,25 +105,28 @@ def test_it_runs_and_is_among_all(brainbench: Shell, place: Path) -> None:
     assert re.search(r"\| classtoken steps=20 .*\| +1/1 \|$", rows[0])
 
 
-@pytest.mark.parametrize(
-    ("kind", "name"),
-    [("backbone", "fresh"), ("encoder", "freshfit"), ("metric", "freshscore"), ("dataset", "freshdata")],
-)
-def test_what_new_writes_passes_its_own_tests_and_the_check(
-    kind: str, name: str, brainbench: Shell, shell: Shell, place: Path
-) -> None:
-    told = brainbench("new", kind, name, "--into", place / "new").stdout
-    source = place / "new" / f"brainbench-plugin-{name}"
-    assert f"wrote {source}; next: pip install -e {source} && brainbench check {name}" in told
+WRITTEN = {"backbone": "fresh", "encoder": "freshfit", "metric": "freshscore", "dataset": "freshdata"}
+
+
+def test_what_new_writes_passes_its_own_tests_and_the_check(brainbench: Shell, shell: Shell, place: Path) -> None:
+    """All four kinds, installed and tested together: each start of a program costs seconds."""
+    sources, wheels = [], []
+    for kind, name in WRITTEN.items():
+        told = brainbench("new", kind, name, "--into", place / "new").stdout
+        source = place / "new" / f"brainbench-plugin-{name}"
+        assert f"wrote {source}; next: pip install -e {source} && brainbench check {name}" in told
+        shell(sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", source / "dist", source)
+        sources.append(source)
+        wheels += (source / "dist").iterdir()
     python = place / "venv/bin/python"
-    shell(sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", source / "dist", source)
-    (wheel,) = (source / "dist").iterdir()
-    shell(sys.executable, "-m", "pip", "--python", python, "install", "--no-index", "--no-deps", wheel)
-    passed = shell(python, "-m", "pytest", "-q", "-p", "no:cacheprovider", source).stdout
-    assert re.search(r"^\d+ passed", passed.splitlines()[-1])
-    shell(sys.executable, "-m", "ruff", "check", "--no-cache", source)
-    shell(sys.executable, "-m", "ruff", "format", "--no-cache", "--check", source)
-    if kind != "encoder":
-        card = f"{name}/small" if kind == "backbone" else name
+    shell(sys.executable, "-m", "pip", "--python", python, "install", "--no-index", "--no-deps", *wheels)
+    passed = shell(python, "-m", "pytest", "-q", "-rA", "--import-mode=importlib", "-p", "no:cacheprovider", *sources)
+    for name in WRITTEN.values():
+        assert re.search(rf"^PASSED .*/test_{name}\.py::", passed.stdout, flags=re.M)
+    assert not re.search(r"\d+ (failed|error|skipped|warning)", passed.stdout.splitlines()[-1])
+    shell(sys.executable, "-m", "ruff", "check", "--no-cache", *sources)
+    shell(sys.executable, "-m", "ruff", "format", "--no-cache", "--check", *sources)
+    for card in ("fresh/small", "freshscore", "freshdata"):
         rows = json.loads(brainbench("check", card, "--json").stdout)
+        assert rows
         assert all(row["passed"] for row in rows)

@@ -222,20 +222,15 @@ def test_without_registers_the_offset_counts() -> None:
     assert (model.resampled(positions, 16, registers=False) - plain).norm() > 0.05 * plain.norm()
 
 
-@pytest.mark.parametrize("tap", ["block", "attention"])
-def test_full_size_from_a_file_of_meta(released_base: Path, tap: str) -> None:
-    backbone, batch = load(BASE, released_base, tap=tap), images(1, 224)
+def test_full_size_from_a_file_of_meta(released_base: Path) -> None:
+    backbone, batch = load(BASE, released_base), images(1, 224)
     read = sequences(backbone.tokens(batch))
     assert len(read) == 12
     assert read[0].shape == (1, 257, 768)
-    if tap == "block":
-        assert all(map(torch.equal, read, by_timm(backbone.module, batch)))
-        loaded, file = backbone.module.state_dict(), torch.load(released_base)
-        assert torch.equal(loaded["blocks.11.mlp.fc2.weight"], file["blocks.11.mlp.fc2.weight"])
-        torch.testing.assert_close(loaded["pos_embed"], at_16(file["pos_embed"], registers=False), atol=3e-5, rtol=0)
-    else:
-        for one, (start, after) in zip(read, attended(backbone.module, batch), strict=True):
-            assert torch.equal(start + one, after)
+    assert all(map(torch.equal, read, by_timm(backbone.module, batch)))
+    loaded, file = backbone.module.state_dict(), torch.load(released_base)
+    assert torch.equal(loaded["blocks.11.mlp.fc2.weight"], file["blocks.11.mlp.fc2.weight"])
+    torch.testing.assert_close(loaded["pos_embed"], at_16(file["pos_embed"], registers=False), atol=3e-5, rtol=0)
 
 
 def by_hand(state: State, batch: Tensor, *, registers: bool) -> tuple[list[Tensor], list[Tensor]]:

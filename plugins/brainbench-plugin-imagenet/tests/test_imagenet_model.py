@@ -61,8 +61,7 @@ def sequences(tokens: Tokens) -> list[Tensor]:
     return [torch.cat([glob[:, None], local.flatten(2).transpose(1, 2)], dim=1) for local, glob in pairs]
 
 
-@pytest.mark.parametrize(("card", "count"), [(MINI, 3), (BASE, 1)])
-@pytest.mark.parametrize("tap", ["block", "attention"])
+@pytest.mark.parametrize(("card", "count", "tap"), [(MINI, 3, "block"), (MINI, 3, "attention"), (BASE, 1, "block")])
 def test_tokens_equal_torchvisions_own_extraction(card: BackboneCard, count: int, tap: str) -> None:
     network = frozen("mini" if card.mini else "vit_b_16")
     batch = images(count, card.input_size or 0)
