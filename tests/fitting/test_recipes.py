@@ -20,6 +20,9 @@ def test_paper_recipe_has_the_printed_constants() -> None:
     assert {name: getattr(PAPER, name) for name in printed} == printed
     assert PAPER.epoch_steps == 1000
     assert PAPER.reduce == "mean"
+    # What is not printed is gone with the penalty, and can be left out.
+    assert [PAPER.blur_at(step) for step in (0, 3000, 6000)] == pytest.approx([2.5, 1.25, 0])
+    assert PAPER.with_settings({"blur": 0.0}).blur_at(0) == 0
     assert [PAPER.penalty_at(step) for step in (0, 3000, 6000, 60000)] == pytest.approx([0.1, 0.05, 0, 0])
     assert PAPER.lr_at(50_000) == PAPER.lr_at(0) == 1e-3
 

@@ -8,7 +8,13 @@ from brainbench import EncoderCard, Setting, lazy
 
 # None leaves what the recipe has.
 _RECIPE = (
-    Setting("recipe", str, "fast", "fast: tuned for few images; paper: every constant as printed", ("fast", "paper")),
+    Setting(
+        "recipe",
+        str,
+        "fast",
+        "fast: tuned for few images; paper: as printed, with a scale penalty and a blur",
+        ("fast", "paper"),
+    ),
     Setting("steps", int, None, "training steps, whatever the number of trials", minimum=1),
     Setting("passes", float, None, "passes over the train trials; 0: as many as the most steps take", minimum=0),
     Setting("batch_size", int, None, "trials in one step", minimum=1),
