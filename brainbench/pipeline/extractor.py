@@ -132,11 +132,15 @@ class Extractor:
 def resample(spatial: Tensor, grid: Grid) -> Tensor:
     """Resample [B, C, H, W] to [B, C, 8, 8] (bilinear, antialiased when shrinking), or not at all for the native grid.
 
-    Two matrix products are four times as fast as ``interpolate`` on the channels-last tokens of a transformer.
+    Two matrix products are four times as fast as ``interpolate`` on the channels-last tokens of a transformer, and 1.3 times on
+    the maps of a convolutional network, if they take the axes in the order in which they are stored.
     """
     if grid == "native" or spatial.shape[2:] == (GRID, GRID):
         return spatial
     height, width = spatial.shape[2:]
+    if spatial.is_contiguous():
+        shrunk = torch.matmul(spatial.float(), _interpolation(width, spatial.device).T)  # [B, C, H, 8]
+        return torch.matmul(_interpolation(height, spatial.device), shrunk)
     rows = spatial.float().permute(0, 2, 3, 1).flatten(2)  # [B, H, W C]
     rows = torch.matmul(_interpolation(height, spatial.device), rows).reshape(
         len(spatial), GRID, width, -1

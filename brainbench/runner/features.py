@@ -25,6 +25,7 @@ from brainbench.types import Features, Tokens
 from brainbench.util.files import storage
 from brainbench.util.folders import Folders
 from brainbench.util.hashing import digest
+from brainbench.util.memory import freed_memory_kept
 from brainbench.util.progress import Reporter
 
 if TYPE_CHECKING:
@@ -189,6 +190,7 @@ class FeatureReader:
         with (
             self.report.task(f"{title}: tokens") as advance,
             ImageLoader(stimuli, [row for rows in every for row in rows], backbone.preprocess) as images,
+            freed_memory_kept(),
         ):
             for rows in every:
                 some = [task for task in tasks if rows in task.gaps]

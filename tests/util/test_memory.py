@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import mmap
+import platform
+import resource
 import sys
 import time
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from brainbench.util import memory
-from brainbench.util.memory import AnonymousPeak, anonymous_mb
+from brainbench.util.memory import AnonymousPeak, anonymous_mb, freed_memory_kept
 
 linux = pytest.mark.skipif(sys.platform != "linux", reason="only Linux tells RssAnon")
 MB = 2**20
@@ -72,3 +75,21 @@ def test_where_the_system_does_not_tell_there_is_no_figure(monkeypatch: pytest.M
     with AnonymousPeak() as peak:
         pass
     assert peak.mb is None
+
+
+def test_freed_memory_is_kept_inside_the_block_and_given_back_after_it() -> None:
+    if platform.libc_ver()[0] != "glibc":
+        pytest.skip("only glibc can keep freed memory")
+
+    def faults() -> int:
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+        for _ in range(4):
+            torch.ones(16 * 2**20)  # 64 MiB
+        return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+
+    with freed_memory_kept():
+        faults()
+        kept, held = faults(), anonymous_mb()
+    assert kept < faults() / 5
+    after = anonymous_mb()
+    assert held is None or after is None or after < held - 50

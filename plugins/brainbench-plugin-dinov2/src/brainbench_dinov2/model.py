@@ -86,7 +86,8 @@ def fitted(state: dict[str, Tensor], network: Any) -> dict[str, Tensor]:
     if positions is None or positions.shape != released or grid == RELEASED_GRID:
         return state
     patches = resampled(positions[:, prefix:], grid, registers=network.num_reg_tokens > 0)
-    return state | {"pos_embed": torch.cat([positions[:, :prefix], patches.to(positions)], dim=1)}
+    # In float32, whatever the file has: the network is, too.
+    return state | {"pos_embed": torch.cat([positions[:, :prefix].float(), patches], dim=1)}
 
 
 def resampled(positions: Tensor, grid: int, *, registers: bool) -> Tensor:
