@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from brainbench.errors import DataError
+from brainbench.fitting.adamw import AdamW
 from brainbench.fitting.model import EncoderModel
 from brainbench.fitting.recipes import Recipe
 from brainbench.fitting.soup import Checkpoint, Checkpoints
@@ -35,7 +36,7 @@ class FitState:
 
     def __init__(self, model: EncoderModel, recipe: Recipe) -> None:
         self.model, self.recipe = model, recipe
-        self.optimiser = torch.optim.AdamW(_groups(model, recipe), weight_decay=recipe.weight_decay, fused=True)
+        self.optimiser = AdamW(_groups(model), recipe.weight_decay)
         self.step, self.stale = 0, 0
         self.losses, self.history = list[Tensor](), list[dict[str, float]]()
         self.checkpoints = Checkpoints(recipe.keep)
@@ -52,12 +53,11 @@ class FitState:
 
     def descend(self, tokens: Sequence[Tensor], observed: Tensor) -> None:
         """One step of AdamW on one batch."""
-        for group in self.optimiser.param_groups:
-            group["lr"] = self.recipe.lr_at(self.step) * group["share"]
+        rate = self.recipe.lr_at(self.step)
         self.optimiser.zero_grad()
         loss = self.model.loss(tokens, observed, self.recipe.penalty_at(self.step), self.recipe.blur_at(self.step))
         loss.backward()  # type: ignore[no-untyped-call]
-        self.optimiser.step()
+        self.optimiser.step([rate, rate * self.recipe.selector_lr])
         self.losses.append(loss.detach())
         self.step += 1
 
@@ -80,7 +80,7 @@ class FitState:
     def snapshot(self) -> Snapshot:
         """The state as it stands."""
         now = {f"model.{name}": tensor for name, tensor in self.model.state_dict().items()}
-        for index, kept in self.optimiser.state_dict()["state"].items():
+        for index, kept in self.optimiser.state.items():
             now |= {f"optimiser.{index}.{name}": tensor for name, tensor in kept.items()}
         best = {_best(kept.step): kept.state for kept in self.checkpoints.best}
         facts = {
@@ -104,7 +104,7 @@ class FitState:
             if name.startswith("optimiser."):
                 _, index, kind = name.split(".")
                 moments.setdefault(int(index), {})[kind] = tensor
-        self.optimiser.load_state_dict(self.optimiser.state_dict() | {"state": moments})
+        self.optimiser.restore(moments)
         self.step, self.stale, self.history = facts["step"], facts["stale"], list(facts["history"])
         self.losses = [torch.tensor(loss, device=device) for loss in facts["losses"]]
         for score, step in facts["best"]:
@@ -130,7 +130,8 @@ def _best(step: int) -> str:
     return f"best-{step}"
 
 
-def _groups(model: EncoderModel, recipe: Recipe) -> list[dict[str, Any]]:
+def _groups(model: EncoderModel) -> list[list[nn.Parameter]]:
+    """All parameters but those of the selectors, and these."""
     selectors = [p for name, p in model.named_parameters() if name.startswith("selectors.")]
     others = [p for name, p in model.named_parameters() if not name.startswith("selectors.")]
-    return [{"params": others, "share": 1.0}, {"params": selectors, "share": recipe.selector_lr}]
+    return [others, selectors]

@@ -14,20 +14,21 @@ import os
 import signal
 import time
 from collections import Counter
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
 
 import torch
 import toy
-from torch.optim.optimizer import register_optimizer_step_pre_hook
 
 from brainbench import BackboneCard, DatasetCard, EncoderCard, MetricCard, Tokens, hookimpl
 from brainbench.fitting import fit_store
+from brainbench.fitting.adamw import AdamW
 
 _file = Path(os.environ["PAUSE_FILE"])
 _passed: Counter[str] = Counter()
-_replace = Path.replace
+_replace, _step = Path.replace, AdamW.step
 
 
 def _pause(place: str) -> None:
@@ -60,8 +61,13 @@ def _paused_replace(draft: Path, target: str | Path) -> Path:
     return _replace(draft, target)
 
 
+def _paused_step(optimiser: AdamW, rates: Sequence[float]) -> None:
+    _pause("step")
+    _step(optimiser, rates)
+
+
 fit_store._REST_S = fit_store._REST_COSTS = -1.0
-register_optimizer_step_pre_hook(lambda *_: _pause("step"))
+AdamW.step = _paused_step  # type: ignore[method-assign]
 Path.replace = _paused_replace  # type: ignore[method-assign, assignment]
 atexit.register(lambda: _file.with_suffix(".count").write_text(json.dumps(_passed)))
 # A test run in the background may have been started with the signal ignored.

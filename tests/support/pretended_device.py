@@ -121,7 +121,4 @@ def pretended_device(patch: pytest.MonkeyPatch, memory: int = 1 << 34) -> Iterat
         patch.setattr(torch.cuda, "_lazy_init", lambda: None)
         patch.setattr(torch.cuda, "is_available", lambda: True)
         patch.setattr(torch.cuda, "get_device_properties", lambda _: SimpleNamespace(total_memory=memory))
-        # An optimiser asks the driver whether a graph is being captured; the name has changed between versions of torch.
-        for name in ("_accelerator_graph_capture_health_check", "_cuda_graph_capture_health_check"):
-            patch.setattr(torch.optim.Optimizer, name, lambda self: None, raising=False)
         yield mode
