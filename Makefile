@@ -1,5 +1,5 @@
 # The verbs of development; run inside an active virtual environment.
-.PHONY: install test test-quick test-oldest lint types docs site tables pictures board format clean
+.PHONY: install test test-quick test-oldest lint types docs site tables pictures board format clean torture fuzz
 
 install:  ## everything, editable
 	pip install -e . -e ".[test]" $(addprefix -e ,$(wildcard plugins/*))
@@ -50,3 +50,6 @@ format:
 
 clean:
 	rm -rf build dist .pytest_cache .mypy_cache .ruff_cache
+
+torture:  ## a hundred runs killed at random moments leave what an undisturbed run leaves: about half an hour
+	python benchmarks/torture.py
