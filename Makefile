@@ -51,5 +51,9 @@ format:
 clean:
 	rm -rf build dist .pytest_cache .mypy_cache .ruff_cache
 
+fuzz:  ## the properties of tests/fuzz with other inputs each time, for MINUTES (10) or until one fails
+	end=$$(( $$(date +%s) + 60 * $(or $(MINUTES),10) )); while [ $$(date +%s) -lt $$end ]; do \
+		pytest -n 0 -q -p no:cacheprovider tests/fuzz --hypothesis-profile=fuzz --hypothesis-seed=$$(date +%N) || exit 1; done
+
 torture:  ## a hundred runs killed at random moments leave what an undisturbed run leaves: about half an hour
 	python benchmarks/torture.py

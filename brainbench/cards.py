@@ -9,6 +9,7 @@ The text below each field is also its row in the tables of docs/hooks.md (``pyth
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
@@ -71,6 +72,8 @@ class Setting:
         except (TypeError, ValueError):
             example = "" if self.default is None else f", e.g. {self.default}"
             raise UsageError(f"{owner}.{self.name}={text}: expected {self.type.__name__}{example}") from None
+        if isinstance(value, float) and not math.isfinite(value):
+            raise UsageError(f"{owner}.{self.name}={text}: must be a finite number")
         if self.choices and value not in self.choices:
             raise UsageError(f"{owner}.{self.name}={text}: allowed are {', '.join(map(str, self.choices))}")
         if self.minimum is not None and value < self.minimum:

@@ -16,6 +16,7 @@ from brainbench.cards import BackboneCard, Card, DatasetCard, EncoderCard, Metri
 from brainbench.errors import BrainbenchError, PluginError, StoreError
 from brainbench.records import Failure
 from brainbench.util.folders import home
+from brainbench.util.texts import misnamed
 
 KINDS: dict[str, type[Card]] = {
     "backbones": BackboneCard,
@@ -74,6 +75,8 @@ def _cards(manager: pluggy.PluginManager, kind: str) -> Iterator[Card]:
         for card in cards or ():
             if not isinstance(card, KINDS[kind]):
                 raise TypeError(f"register_{kind}() must return {KINDS[kind].__name__} objects, got {card!r:.80}")
+            if wrong := misnamed(card.name):
+                raise ValueError(f"register_{kind}(): the name {card.name!r:.80}: {wrong}")
             yield card
 
 

@@ -12,6 +12,8 @@ from typing import Any, Literal, NamedTuple
 from brainbench.util.hashing import digest
 
 SCHEMA = 1
+# The greatest score, so that sums and squares of scores stay finite.
+LARGEST = 1e100
 
 
 @dataclass(frozen=True)

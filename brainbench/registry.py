@@ -13,6 +13,7 @@ from typing import Any, Generic, TypeVar
 from brainbench.cards import BackboneCard, Card, DatasetCard, EncoderCard, MetricCard, Setting
 from brainbench.errors import UsageError, did_you_mean
 from brainbench.plugins import Plugin, blamed, load_plugins
+from brainbench.util.texts import misnamed
 
 C = TypeVar("C", bound=Card)
 
@@ -149,6 +150,8 @@ class Registry:
                 raise UsageError(
                     f"from_module(name={card.name!r}): commas and + separate names; choose a name without them"
                 )
+            if wrong := misnamed(card.name):
+                raise UsageError(f"from_module(name={card.name!r:.80}): {wrong}")
             for entry in self.backbones:
                 if entry.name == card.name:
                     owner = entry.plugin.distribution

@@ -75,7 +75,7 @@ def verify(
     outcome, records = Verification(), []
     for path in sorted(folders.results.glob("*.json")):
         try:
-            record = results.read_record(path)
+            record = results.read_record(path, changed=True)
         except StoreError as error:
             outcome.problems.append(Problem(path.name, str(error)))
             continue

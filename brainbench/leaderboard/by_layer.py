@@ -9,11 +9,12 @@ from pathlib import Path
 import pandas as pd
 
 from brainbench.leaderboard.board import Board, Line, precise
-from brainbench.leaderboard.markdown import SIMULATED
+from brainbench.leaderboard.markdown import SIMULATED, titled
 from brainbench.leaderboard.rows import Column, Row, direction_of, pooled
 from brainbench.leaderboard.text_tables import INCOMPLETE, markdown, names, rounded
 from brainbench.records import Display, MetricResult
 from brainbench.util.files import file_name
+from brainbench.util.texts import markdown_text
 
 Figure = tuple[float, float | None]
 
@@ -44,7 +45,11 @@ def layer_tables(board: Board) -> list[LayerTable]:
     columns = {(column.metric, column.version, column.value): column for column in board.columns}
     tables = []
     for (metric, version, prefix), display in sorted(found.items(), key=lambda item: item[0][:2]):
-        first, *_ = values = display.layers[prefix]
+        values = display.layers[prefix]
+        # A stranger's record may name no column, or one that it does not have.
+        if not values or values[0] not in display.columns:
+            continue
+        first = values[0]
         direction = direction_of(display, first)
         own = Column(metric, version, first, display.columns[first], direction, display.digits)
         beside = [columns[metric, version, value] for value in values if (metric, version, value) in columns]
@@ -92,7 +97,7 @@ def frame(tables: Sequence[LayerTable]) -> pd.DataFrame:
 def page(tables: Sequence[LayerTable]) -> str:
     """The Markdown page of one dataset's tables."""
     facts = tables[0].board.edition.records[0].dataset
-    lines = [f"# Layer by layer: {facts.title if facts.title == facts.name else f'{facts.title} ({facts.name})'}", ""]
+    lines = [f"# Layer by layer: {titled(facts)}", ""]
     if facts.simulated:
         lines += [f"**{SIMULATED}**", ""]
     lines += [
@@ -105,7 +110,7 @@ def page(tables: Sequence[LayerTable]) -> str:
     for table in tables:
         edition = table.board.edition
         what = " ".join(filter(None, (f"dataset version {edition.version}", edition.settings)))
-        lines += [f"## {table.own.heading}{f', {what}' if several else ''}", ""]
+        lines += [f"## {markdown_text(table.own.heading + (f', {what}' if several else ''))}", ""]
         for title, control in (("", False), ("### Controls", True)):
             rows = [(line, layers) for line, layers in table.layers if line.row.control == control]
             if rows:

@@ -10,11 +10,12 @@ from pathlib import Path
 import pandas as pd
 
 from brainbench.leaderboard.board import Board, precise
-from brainbench.leaderboard.markdown import SIMULATED
+from brainbench.leaderboard.markdown import SIMULATED, titled
 from brainbench.leaderboard.rows import Edition
 from brainbench.leaderboard.text_tables import INCOMPLETE, markdown, names
 from brainbench.records import RowKey
 from brainbench.util.files import file_name
+from brainbench.util.texts import markdown_text
 
 ALL = "all"
 
@@ -82,13 +83,14 @@ def frame(curve: Curve) -> pd.DataFrame:
 def page(some: Sequence[Curve]) -> str:
     """The Markdown page of one dataset's curves."""
     facts = some[0].edition.records[0].dataset
-    lines = [f"# Training images: {facts.title if facts.title == facts.name else f'{facts.title} ({facts.name})'}", ""]
+    lines = [f"# Training images: {titled(facts)}", ""]
     if facts.simulated:
         lines += [f"**{SIMULATED}**", ""]
     for curve in some:
+        version = markdown_text(curve.edition.version)
         lines += [
-            f"{curve.figure} on the same test images (dataset version {curve.edition.version}), trained on as many images as the "
-            "heading says. Smaller sets lie within larger ones. Figures: mean ± sd over subjects and seeds.",
+            f"{markdown_text(curve.figure)} on the same test images (dataset version {version}), trained on as many "
+            "images as the heading says. Smaller sets lie within larger ones. Figures: mean ± sd over subjects and seeds.",
             "",
         ]
         shown = _order(curve)

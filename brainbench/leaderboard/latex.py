@@ -5,8 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
+import pandas as pd
+
 from brainbench.leaderboard.board import Board
-from brainbench.leaderboard.text_tables import tables
+from brainbench.leaderboard.text_tables import NAMES, tables
+from brainbench.util.texts import one_line
 
 _SPECIAL = {c: f"\\{c}" for c in "&%$#_{}"} | {
     "\\": r"\textbackslash{}",
@@ -24,8 +27,9 @@ def latex(boards: Sequence[Board]) -> str:
     for board in boards:
         for table in tables(board):
             edition = " ".join(filter(None, (board.edition.version, board.edition.settings)))
-            title = f"{board.edition.dataset}, version {edition}: {table.title or 'overall'}"
-            frame = table.frame.map(_cell).rename(columns=_escaped)
+            title = one_line(f"{board.edition.dataset}, version {edition}: {table.title or 'overall'}")
+            cells = {name: table.frame[name].map(_escaped if name in NAMES else _cell) for name in table.frame.columns}
+            frame = pd.DataFrame(cells).rename(columns=_escaped)
             text = frame.to_markdown(index=False, tablefmt="latex_raw", disable_numparse=True)
             parts.append(f"% {title}\n{_ruled(text)}\n")
     return "\n".join(parts)
@@ -38,7 +42,7 @@ def _cell(text: str) -> str:
 
 
 def _escaped(text: str) -> str:
-    return "".join(_SPECIAL.get(character, character) for character in text)
+    return "".join(_SPECIAL.get(character, character) for character in one_line(text))
 
 
 def _ruled(text: str) -> str:

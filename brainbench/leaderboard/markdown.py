@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from brainbench.leaderboard.board import Board
 from brainbench.leaderboard.rows import Column, Edition
 from brainbench.leaderboard.text_tables import INTERVAL, markdown, tables
-from brainbench.records import RowKey
+from brainbench.records import DatasetFacts, RowKey
+from brainbench.util.texts import markdown_line, markdown_text
 
 SIMULATED = "Simulated brains, miniature networks: this shows that the tool works, not which model is brain-like."
 NEXT_REAL = "brainbench run --dataset folder --data PATH --backbones all"
@@ -16,14 +17,19 @@ NEXT_REAL = "brainbench run --dataset folder --data PATH --backbones all"
 def page(boards: Sequence[Board]) -> str:
     """Return the page of one dataset, one section per edition. The same boards give the same bytes."""
     first = boards[0].edition.records[0].dataset
-    lines = [f"# Leaderboard: {first.title if first.title == first.name else f'{first.title} ({first.name})'}", ""]
+    lines = [f"# Leaderboard: {titled(first)}", ""]
     lines += _opening(boards[0].edition)
     for number, board in enumerate(boards):
         if len(boards) > 1:
             what = " ".join(filter(None, (f"dataset version {board.edition.version}", board.edition.settings)))
-            lines += [f"## Edition {number + 1} of {len(boards)}: {what}", ""]
+            lines += [f"## Edition {number + 1} of {len(boards)}: {markdown_text(what)}", ""]
         lines += _section(board)
     return "\n".join(lines).rstrip() + "\n"
+
+
+def titled(facts: DatasetFacts) -> str:
+    """Return a dataset's title, and its name if that is another, for a heading."""
+    return markdown_text(facts.title if facts.title == facts.name else f"{facts.title} ({facts.name})")
 
 
 def _opening(edition: Edition) -> list[str]:
@@ -32,7 +38,8 @@ def _opening(edition: Edition) -> list[str]:
         lines = [f"**{SIMULATED}**", "To rank real networks on real data, in the layout that the README describes:", ""]
     else:
         lines = [
-            f"How well each network agrees with what was measured in {facts.title}, and which of its layers are read.",
+            f"How well each network agrees with what was measured in {markdown_text(facts.title)}, and which of its "
+            "layers are read.",
             "It says nothing about other data, and a small difference may be noise. To add networks to it:",
             "",
         ]
@@ -45,8 +52,8 @@ def _opening(edition: Edition) -> list[str]:
 def _section(board: Board) -> list[str]:
     lines = [*_explained(board), ""]
     for table in tables(board):
-        lines += [f"### {table.title}", ""] if table.title else []
-        lines += [table.note, ""] if table.note else []
+        lines += [f"### {markdown_text(table.title)}", ""] if table.title else []
+        lines += [markdown_line(table.note), ""] if table.note else []
         lines += [markdown(table.frame), ""]
     return lines + _incomplete(board) + _remarks(board) + _provenance(board.edition)
 
@@ -76,12 +83,12 @@ def interval_explained(column: Column) -> str:
 def _explained(board: Board) -> list[str]:
     first = "A row: a backbone with its weights, and an encoder. Figures: mean ± sd over subjects and seeds."
     last = "cells: jobs done of jobs asked for; incomplete rows come last. Best bold, second best italic."
-    return [f"- {text}" for text in (first, *explanations(board), last)]
+    return [f"- {markdown_line(text)}" for text in (first, *explanations(board), last)]
 
 
 def _incomplete(board: Board) -> list[str]:
     reasons = sorted({reason for line in board.lines for reason in line.row.failures})
-    return ["### What failed", "", *[f"- {_escaped(reason)}" for reason in reasons], ""] if reasons else []
+    return ["### What failed", "", *[f"- {markdown_line(reason)}" for reason in reasons], ""] if reasons else []
 
 
 def _remarks(board: Board) -> list[str]:
@@ -98,7 +105,7 @@ def _remarks(board: Board) -> list[str]:
             text = f"subject {subject}, seed {seed} is left out of the scores, because most rows lack it"
             found.setdefault(text, set()).add(line.row.key)
     everyone = {line.row.key for line in board.lines}
-    notes = [f"- {_escaped(text)}{_whom(keys, everyone)}" for text, keys in sorted(found.items())]
+    notes = [f"- {markdown_line(text)}{_whom(keys, everyone)}" for text, keys in sorted(found.items())]
     return ["### Notes", "", *notes, ""] if notes else []
 
 
@@ -109,38 +116,38 @@ def _whom(keys: set[RowKey], everyone: set[RowKey]) -> str:
     if keys == everyone:
         return ""
     if keys == {key for key in everyone if key.encoder in encoders}:
-        return f" ({', '.join(sorted(encoders))})"
+        return _named(encoders)
     if keys == {key for key in everyone if key.backbone in backbones}:
-        return f" ({', '.join(sorted(backbones))})"
-    return f" ({', '.join(sorted(f'{key.backbone} x {key.encoder}' for key in keys))})"
+        return _named(backbones)
+    return _named({f"{key.backbone} x {key.encoder}" for key in keys})
+
+
+def _named(names: set[str]) -> str:
+    return f" ({', '.join(map(markdown_text, sorted(names)))})"
 
 
 def _provenance(edition: Edition) -> list[str]:
     subjects = sorted({(r.dataset.subject, *_sizes(r.dataset)) for r in edition.records if r.dataset.split_hash})
-    lines = ["### What stands behind it", "", f"- dataset {edition.dataset}, version {edition.version}"]
+    lines = ["### What stands behind it", "", f"dataset {edition.dataset}, version {edition.version}"]
     lines += [
-        f"- subject {name}: {voxels} voxels, {train} + {val} + {test} responses for train, val and test, split {split[:12]}"
+        f"subject {name}: {voxels} voxels, {train} + {val} + {test} responses for train, val and test, split {split[:12]}"
         for name, voxels, train, val, test, split in subjects
     ]
     licences = sorted({r.dataset.licence for r in edition.records if r.dataset.licence})
-    lines += [f"- data licence: {licence}" for licence in licences]
+    lines += [f"data licence: {licence}" for licence in licences]
     networks: dict[str, set[str]] = {}
     for record in edition.records:
         if record.backbone.licence:
             networks.setdefault(record.backbone.licence, set()).add(record.backbone.name)
-    lines += [f"- {', '.join(sorted(names))}: licence {licence}" for licence, names in sorted(networks.items())]
+    lines += [f"{', '.join(sorted(names))}: licence {licence}" for licence, names in sorted(networks.items())]
     versions: dict[str, set[str]] = {}
     for record in edition.records:
         for name, number in record.versions.items():
             versions.setdefault(name, set()).add(number)
     spelled = ", ".join(f"{name} {' and '.join(sorted(numbers))}" for name, numbers in sorted(versions.items()))
-    return [*lines, f"- versions: {spelled}", ""]
+    return [*lines[:2], *(f"- {markdown_line(line)}" for line in [*lines[2:], f"versions: {spelled}"]), ""]
 
 
 def _sizes(facts: object) -> tuple[int, int, int, int, str]:
     sizes, voxels, split = facts.split_sizes, facts.voxels, facts.split_hash  # type: ignore[attr-defined]
     return voxels, sizes.get("train", 0), sizes.get("val", 0), sizes.get("test", 0), split
-
-
-def _escaped(text: str) -> str:
-    return text.replace("|", "\\|").replace("<", "&lt;").replace("*", "\\*")

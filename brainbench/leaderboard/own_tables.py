@@ -13,6 +13,7 @@ from brainbench.leaderboard.board import board, frame
 from brainbench.leaderboard.rows import Edition
 from brainbench.leaderboard.text_tables import markdown, overall
 from brainbench.util.files import file_name
+from brainbench.util.texts import markdown_line, markdown_text
 
 
 def own_table(dataset: str, card: MetricCard, editions: Sequence[Edition]) -> dict[Path, str]:
@@ -21,7 +22,7 @@ def own_table(dataset: str, card: MetricCard, editions: Sequence[Edition]) -> di
     editions: with the records of fitted encoders, which have only this metric.
     """
     facts = editions[0].records[0].dataset
-    lines = [f"# {card.name}: {dataset}", "", f"{card.summary[:1].upper()}{card.summary[1:]}.", ""]
+    lines = [f"# {markdown_text(f'{card.name}: {dataset}')}", "", f"{card.summary[:1].upper()}{card.summary[1:]}.", ""]
     if facts.simulated:
         lines += ["Simulated brains: this says nothing of a run on real data.", ""]
     frames = []
@@ -29,10 +30,10 @@ def own_table(dataset: str, card: MetricCard, editions: Sequence[Edition]) -> di
         table = replace(board(edition), ceiling={})
         if len(editions) > 1:
             what = " ".join(filter(None, (f"dataset version {edition.version}", edition.settings)))
-            lines += [f"## Edition {number + 1} of {len(editions)}: {what}", ""]
+            lines += [f"## Edition {number + 1} of {len(editions)}: {markdown_text(what)}", ""]
         text = overall(table, [*table.ranked, *table.controls], ranks=False)
         lines += [markdown(text), ""]
-        lines += [*[f"- {note}" for note in _notes(edition)], ""]
+        lines += [*[f"- {markdown_line(note)}" for note in _notes(edition)], ""]
         frames.append(frame(table).drop(columns="rank"))
     csv = pd.concat(frames, ignore_index=True).to_csv(index=False, lineterminator="\n")
     name = f"{dataset}.{card.name.replace('/', '-')}"

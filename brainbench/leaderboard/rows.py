@@ -10,7 +10,7 @@ from functools import cached_property
 
 from brainbench.leaderboard.displays import display
 from brainbench.leaderboard.intervals import Sample
-from brainbench.metrics.bootstrap import unpacked
+from brainbench.metrics.bootstrap import FEWEST, unpacked
 from brainbench.records import Display, MetricResult, Record, RowKey, spelled
 
 # As in Table 13, with the areas that it omits next to related ones.
@@ -74,7 +74,9 @@ class Row:
             if r and r.version == column.version and column.value in r.draws
         }
         images = min((_test_images(r) for r in self.records if r.encoder), default=0)
-        return Sample(cells, images) if cells and len(cells) == len(self.cells) else None
+        # With fewer images no metric draws, and one image has no variance.
+        drawn = cells and len(cells) == len(self.cells) and images >= FEWEST
+        return Sample(cells, images) if drawn else None
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,10 @@ from brainbench.leaderboard.board import Board, Line
 from brainbench.leaderboard.intervals import Estimate
 from brainbench.leaderboard.rows import Column
 from brainbench.records import RowKey
+from brainbench.util.texts import markdown_text, one_line
 
+# The columns that hold names, which others have chosen.
+NAMES = ("backbone", "weights", "encoder")
 CEILING = "noise ceiling"
 INTERVAL = "95 % interval"
 NOT_APPLICABLE = "n/a"
@@ -63,14 +66,15 @@ def _with_errors(board: Board) -> list[Table]:
 
 def markdown(table: pd.DataFrame) -> str:
     """Return a table of text, row names aligned left and scores right."""
-    table = table.map(_escaped).rename(columns=_escaped)
-    align = ["left" if column in ("backbone", "weights", "encoder") else "right" for column in table.columns]
+    align = ["left" if column in NAMES else "right" for column in table.columns]
+    cells = {column: table[column].map(markdown_text if column in NAMES else _figure) for column in table.columns}
+    table = pd.DataFrame(cells).rename(columns=markdown_text)
     return table.to_markdown(index=False, disable_numparse=True, colalign=align)
 
 
-def _escaped(cell: object) -> object:
-    """A bar would begin another cell."""
-    return cell.replace("|", "\\|") if isinstance(cell, str) else cell
+def _figure(cell: object) -> str:
+    """Return a score with its marks; layers and ROIs, whose names are others', are in no cell but a heading."""
+    return one_line(str(cell))
 
 
 def overall(board: Board, lines: Sequence[Line], *, ranks: bool) -> pd.DataFrame:
@@ -183,9 +187,9 @@ def _with_error(line: Line, column: Column, mark: str) -> str:
     """Return the score ± its standard error within a fit, if the metric gives one ("slope_se" for "slope")."""
     figure = line.figures[column]
     name = f"{column.value}_se"
-    jobs = [job[column.metric] for job in line.row.cells.values() if column.metric in job]
+    jobs = [job[column.metric] for job in (*line.row.cells.values(), *line.row.tokens) if column.metric in job]
     errors = [result.values[name] for result in jobs if name in result.values]
-    if figure is None or len(errors) < len(jobs):
+    if figure is None or not errors or len(errors) < len(jobs):
         return _with_sd(line, column, mark)
     return f"{mark}{rounded(figure[0], 3)}{mark} ± {sum(errors) / len(errors):.3f}"
 

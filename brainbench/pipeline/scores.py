@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -12,7 +11,7 @@ from brainbench.cards import MetricCard
 from brainbench.errors import PluginError
 from brainbench.metrics.bootstrap import DRAWS, packed
 from brainbench.protocols import Metric
-from brainbench.records import Display, MetricResult
+from brainbench.records import LARGEST, Display, MetricResult
 from brainbench.types import MetricInputs, Score
 
 # The words for a need in a sentence, if they differ from its name.
@@ -44,14 +43,14 @@ def score(loaded: LoadedMetric, inputs: MetricInputs) -> tuple[MetricResult, np.
 
 
 def checked(card: MetricCard, result: Score) -> MetricResult:
-    """Convert a metric's score for a record or a board. Raises PluginError if it is anything but finite numbers."""
+    """Convert a metric's score for a record or a board. Raises PluginError if it is anything but finite numbers up to 1e100."""
     if not isinstance(result, Score):
         raise PluginError(f"{card.name}: score() must return brainbench.Score, got {type(result).__name__}")
     values = {name: float(value) for name, value in result.values.items()}
-    bad = [name for name, value in values.items() if not math.isfinite(value)]
+    bad = [name for name, value in values.items() if not abs(value) <= LARGEST]
     if bad:
         raise PluginError(
-            f"{card.name}: not a finite number: {', '.join(bad)}; return Score(not_applicable=reason) instead"
+            f"{card.name}: not a finite number: {', '.join(bad)} (up to {LARGEST:g}); return Score(not_applicable=reason) instead"
         )
     drawn = {name: _deviations(card.name, name, drawn, values) for name, drawn in result.draws.items()}
     draws = {name: packed(one) for name, one in drawn.items() if np.abs(one).max() < _WIDEST}

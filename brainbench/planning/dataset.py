@@ -19,6 +19,7 @@ from brainbench.registry import Entry
 from brainbench.types import Responses, Stimuli
 from brainbench.util.files import storage
 from brainbench.util.hashing import digest
+from brainbench.util.texts import misnamed
 
 if TYPE_CHECKING:
     from PIL import Image
@@ -139,6 +140,9 @@ def open_dataset(
         dataset = card.loader(settings=settings, data=path, cache=cache)
     if not isinstance(dataset, Dataset):
         raise PluginError(f"dataset {card.name}: load() returned {type(dataset).__name__}, expected a Dataset")
+    for name in (getattr(dataset, "title", None) or card.name, *dataset.subjects):
+        if wrong := misnamed(name):
+            raise DataError(f"dataset {card.name}: the title or subject {name!r:.80}: {wrong}; give it another name")
     changed = {name: value for name, value in changed.items() if name in settings}
     return OpenDataset(entry, dataset, changed, tuple(one["train_images"] for one, _ in variants))
 

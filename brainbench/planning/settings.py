@@ -9,6 +9,7 @@ from typing import Any
 from brainbench.cards import Card, EncoderCard
 from brainbench.errors import UsageError, did_you_mean
 from brainbench.registry import Registry
+from brainbench.util.texts import one_line
 
 
 class Assignments:
@@ -80,7 +81,7 @@ def _parse(text: str) -> tuple[str, str, str]:
     left, equals, value = text.partition("=")
     name, dot, key = left.strip().rpartition(".")
     if not (equals and dot and name and key):
-        raise UsageError(f"--set {text}: expected NAME.key=value, e.g. --set factortopy.steps=500")
+        raise UsageError(f"--set {one_line(text)}: expected NAME.key=value, e.g. --set factortopy.steps=500")
     return name, key, value.strip()
 
 

@@ -6,6 +6,7 @@ record.
 
 from __future__ import annotations
 
+import base64
 import json
 import logging
 import re
@@ -14,17 +15,20 @@ from collections.abc import Collection
 from functools import cache
 from pathlib import Path
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import TypeAdapter
 
 from brainbench.errors import StoreError
-from brainbench.records import Record
+from brainbench.records import LARGEST, Record
 from brainbench.util.files import remove, write_atomically
 from brainbench.util.hashing import digest
+from brainbench.util.texts import misnamed
 
 _RECORD = TypeAdapter(Record)
 _KEY = re.compile("[0-9a-f]{64}")
-# More than any name of a hub or a path of a folder.
-_LONGEST = 1000
+# Draws of a score, as ``metrics.bootstrap`` packs them; that module imports numpy.
+_DRAWS = 1000
+# The upper byte of a number in half precision -> whether all bits of its exponent are set.
+_EXPONENT = bytes((upper & 0x7C) == 0x7C for upper in range(256))
 
 log = logging.getLogger(__name__)
 
@@ -37,34 +41,54 @@ def write_record(folder: Path, record: Record) -> Path:
     return path
 
 
-def read_record(path: Path) -> Record:
-    """Read one record. Raises StoreError, naming the file, if it is damaged or has another schema."""
+def read_record(path: Path, *, changed: bool = False) -> Record:
+    """Read one record. Raises StoreError, naming the file, if it is damaged or has another schema.
+
+    changed: read also a record that was changed after it was written, whose digest does not match (``--verify`` says so).
+    """
     try:
-        record = _RECORD.validate_json(path.read_bytes())
-    except (OSError, ValidationError) as error:
-        reason = str(error).splitlines()[0]
-        raise StoreError(
-            f"{path}: not a readable record ({reason}); delete it and run the same command again"
-        ) from None
-    _check(record, path)
+        content = json.loads(path.read_bytes())
+        stated = content.pop("digest", None)
+        record = _RECORD.validate_python(content)
+        wrong = _wrong(record, path)
+        if not (wrong or changed) and stated not in (None, digest(content)):
+            wrong = "its content does not match its digest: it was changed or damaged after it was written"
+    # A list of a hundred thousand brackets, for one, ends in RecursionError.
+    except (OSError, ValueError, TypeError, AttributeError, RecursionError) as error:
+        wrong = str(error).splitlines()[0] if str(error) else type(error).__name__
+    if wrong:
+        raise StoreError(f"{path}: not a readable record ({wrong}); delete it and run the same command again")
     return record
 
 
-def _check(record: Record, path: Path) -> None:
-    """Raise StoreError for a record that somebody else could have written to reach files that are not its own."""
+def _wrong(record: Record, path: Path) -> str | None:
+    """Say what would let a record reach files that are not its own, break a table, or end a board; None if nothing would."""
     if not _KEY.fullmatch(record.key) or path.stem != record.key:
-        raise StoreError(
-            f"{path}: not a readable record (its key {record.key!r:.80} must be 64 hexadecimal digits and the file's name); "
-            "give the file its own name back, or delete it"
-        )
-    encoder = record.encoder.name if record.encoder else "none"
-    facts = record.dataset
-    for name in (facts.name, facts.title, facts.subject, record.backbone.name, encoder, *record.metrics):
-        if not name or len(name) > _LONGEST or any(ord(sign) < 32 or ord(sign) == 127 for sign in name):
-            raise StoreError(
-                f"{path}: not a readable record (the name {name!r:.80} must have 1 to {_LONGEST} characters without control "
-                "characters); delete it"
-            )
+        return f"its key {record.key!r:.80} must be 64 hexadecimal digits and the file's name"
+    facts, encoder = record.dataset, [record.encoder.name] if record.encoder else []
+    for name in (facts.name, facts.title, facts.subject, record.backbone.name, *encoder, *record.metrics):
+        if wrong := misnamed(name):
+            return f"the name {name!r:.80}: {wrong}"
+    figures = {("noise ceiling", name): value for name, value in facts.noise_ceiling.items()}
+    figures |= {(metric, name): v for metric, result in record.metrics.items() for name, v in result.values.items()}
+    for (what, name), value in figures.items():
+        # Not a NaN either.
+        if not abs(value) <= LARGEST:
+            return f"{what}: {name:.80} is {value:g}, allowed are numbers up to {LARGEST:g}"
+    for metric, result in record.metrics.items():
+        for name, text in result.draws.items():
+            if name not in result.values or not _drawn(text):
+                return f"{metric}: the draws of {name:.80} are not {_DRAWS} finite numbers beside a score"
+    return None
+
+
+def _drawn(text: str) -> bool:
+    """Whether a text holds the draws of a score, in half precision: two bytes each, no infinity and no NaN among them."""
+    try:
+        content = base64.b64decode(text, validate=True)
+    except ValueError:
+        return False
+    return len(content) == 2 * _DRAWS and not any(content[1::2].translate(_EXPONENT))
 
 
 def read_records(folder: Path) -> list[Record]:

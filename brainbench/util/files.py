@@ -72,8 +72,9 @@ def drafted(path: Path) -> Iterator[Path]:
 
 
 def file_name(name: str) -> str:
-    """Return a name as a part of a file's name: a slash in it leads to no folder, and what follows it stays in the folder."""
-    return quote(name, safe=" +@,()")
+    """Return a name as a part of a file's name: a slash in it leads to no folder, and a dot at its beginning hides nothing."""
+    quoted = quote(name, safe=" +@,()")
+    return f"%2E{quoted[1:]}" if quoted.startswith(".") else quoted
 
 
 def write_atomically(path: Path, content: bytes) -> None:

@@ -14,12 +14,13 @@ import zarr
 
 from brainbench import StoreError, UsageError
 from brainbench.commands.verify import Verification, verify
-from brainbench.leaderboard.files import write_boards
+from brainbench.leaderboard.files import board_files, write_boards
+from brainbench.leaderboard.shown_metrics import MetricRequest
 from brainbench.planning.request import Request
 from brainbench.records import Record
 from brainbench.registry import Registry
 from brainbench.results.arrays import array_digest
-from brainbench.results.store import read_record
+from brainbench.results.store import read_record, read_records
 from brainbench.runner.benchmark import Benchmark
 from brainbench.util.folders import Folders
 from brainbench.util.hashing import digest
@@ -301,7 +302,12 @@ def test_a_metric_that_raises_is_a_problem(bench: Bench, fitted: Record) -> None
 def test_a_second_record_of_a_cell_is_not_what_the_boards_were_made_of(bench: Bench, fitted: Record) -> None:
     copy = replace(fitted, key="0" * 64, artifacts={})
     (bench.folders.results / f"{copy.key}.json").write_text(json.dumps(copy.to_json()))
-    assert bench.verify().problems
+    found = bench.verify().problems
+    assert {Path(problem.where).suffix for problem in found} == {".md", ".csv", ".json", ".tex"}
+    assert all(problem.what.startswith("is not what the records make; ") for problem in found)
+    cell = f"subject {fitted.dataset.subject}, seed {fitted.seed}: two records describe it: delete one of them"
+    made = board_files(read_records(bench.folders.results), bench.folders.results, MetricRequest())
+    assert cell in made[Path("toydata.md")]
 
 
 def test_one_dataset_alone(bench: Bench, fitted: Record) -> None:

@@ -13,7 +13,7 @@ import zarr
 from records import a_record
 
 from brainbench import StoreError
-from brainbench.records import Cost, Record
+from brainbench.records import Cost, MetricResult, Record
 from brainbench.results.arrays import StoredArrays, read_arrays, write_arrays
 from brainbench.results.artifacts import count_parameters, write_parameters
 from brainbench.results.store import read_digests, read_record, read_records, supersede, write_record
@@ -30,8 +30,18 @@ def record(artifacts: dict[str, str]) -> Record:
         ({"key": "*"}, r"its key '\*' must be 64 hexadecimal digits"),
         ({"key": "../victim/paper"}, "its key '../victim/paper' must be"),
         ({"key": "a" * 64}, "must be 64 hexadecimal digits and the file's name"),
-        ({"dataset": {"name": ""}}, "the name '' must have 1 to"),
-        ({"dataset": {"title": "a\nb"}}, r"the name 'a\\nb' must have"),
+        ({"dataset": {"name": ""}}, "the name '': it has 0 characters, allowed are 1 to 1000"),
+        ({"dataset": {"subject": "=cmd()"}}, "begins with =, which spreadsheets take for a formula"),
+        (
+            {"metrics": {"r2": MetricResult("1", values={"all": 1e300})}},
+            "r2: all is 1e.300, allowed are numbers up to 1e.100",
+        ),
+        ({"metrics": {"r2": MetricResult("1", values={"all": float("nan")})}}, "r2: all is nan"),
+        (
+            {"metrics": {"r2": MetricResult("1", values={"all": 1}, draws={"all": "AAAA"})}},
+            "the draws of all are not 1000",
+        ),
+        ({"dataset": {"title": "a\nb"}}, r"the name 'a\\nb': it holds a control character or a line break"),
     ],
 )
 def test_a_strangers_record_is_refused(changes: dict[str, Any], message: str, tmp_path: Path) -> None:
