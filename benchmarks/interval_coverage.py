@@ -18,19 +18,20 @@ from brainbench.leaderboard.intervals import Sample, Scores, estimate, estimate_
 from brainbench.metrics.bootstrap import DRAWS, resamples
 
 VOXELS, FEATURES, GAIN = 40, 5, 0.7
-# subjects, images, whether subjects see the same images, sd of the gain over subjects, heavy tails. Without a spread of the gain
-# the interval is for these subjects, with one for subjects in general.
+# subjects, images, whether subjects see the same images, sd of the gain over subjects, heavy tails, trials of each image. Without a
+# spread of the gain the interval is for these subjects, with one for subjects in general.
 KINDS = [
-    (1, 60, True, 0.0, False),
-    (1, 160, True, 0.0, False),
-    (1, 1000, True, 0.0, False),
-    (2, 160, True, 0.1, False),
-    (3, 160, True, 0.0, False),
-    (3, 160, False, 0.0, True),
-    (3, 160, True, 0.1, True),
-    (3, 160, False, 0.1, False),
-    (8, 160, True, 0.1, False),
-    (8, 100, False, 0.05, True),
+    (1, 60, True, 0.0, False, 1),
+    (1, 160, True, 0.0, False, 1),
+    (1, 1000, True, 0.0, False, 1),
+    (2, 160, True, 0.1, False, 1),
+    (3, 160, True, 0.0, False, 1),
+    (3, 160, False, 0.0, True, 1),
+    (3, 160, True, 0.1, True, 1),
+    (3, 160, False, 0.1, False, 1),
+    (8, 160, True, 0.1, False, 1),
+    (8, 100, False, 0.05, True, 1),
+    (1, 10, True, 0.0, False, 12),
 ]
 
 
@@ -41,9 +42,9 @@ def figure(observed: np.ndarray, predicted: np.ndarray, counts: np.ndarray) -> t
     return mean, resampled_r2(observed, predicted, counts, everything)["all"] - mean
 
 
-def covered(rng: np.random.Generator, kind: tuple[int, int, bool, float, bool]) -> bool:
+def covered(rng: np.random.Generator, kind: tuple[int, int, bool, float, bool, int]) -> bool:
     """Whether the interval of one simulated board holds the true R2."""
-    subjects, images, same, spread, heavy = kind
+    subjects, images, same, spread, heavy, trials = kind
     weights = rng.normal(0, 0.5, (FEATURES, VOXELS))
     explained = np.square(weights).sum(axis=0)
     truth = float((1 - (((1 - GAIN) ** 2 + spread**2) * explained + 1) / (explained + 1)).mean())
@@ -54,6 +55,8 @@ def covered(rng: np.random.Generator, kind: tuple[int, int, bool, float, bool]) 
                 rng.standard_t(5, (images, FEATURES)) * np.sqrt(3 / 5) if heavy else rng.normal(size=(images, FEATURES))
             )
             counts = rng.multinomial(images, np.full(images, 1 / images), size=DRAWS).astype(np.float32)
+            # An image is drawn with all its trials.
+            hidden, counts = np.repeat(hidden, trials, axis=0), np.repeat(counts, trials, axis=1)
         signal = hidden @ weights
         observed = signal + rng.normal(size=signal.shape)
         cells[str(subject), 0] = figure(observed, (GAIN + spread * rng.normal()) * signal, counts)
@@ -84,10 +87,11 @@ def main() -> None:
     rng = np.random.default_rng(0)
     for kind in KINDS:
         share = sum(covered(rng, kind) for _ in range(asked.boards)) / asked.boards
-        subjects, images, same, spread, heavy = kind
+        subjects, images, same, spread, heavy, trials = kind
         print(
             f"{subjects} subjects{' in general' if spread else ''}, {images} {'shared' if same else 'different'} images"
-            f"{', heavy tails' if heavy else ''}: {share:.1%} of {asked.boards} intervals cover the truth",
+            f"{', heavy tails' if heavy else ''}{f', {trials} trials each' if trials > 1 else ''}: "
+            f"{share:.1%} of {asked.boards} intervals cover the truth",
             flush=True,
         )
     counts = resamples([str(image) for image in range(1000)])

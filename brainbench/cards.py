@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from brainbench.errors import UsageError, did_you_mean
+from brainbench.util.texts import one_line
 
 Need = Literal["predictions", "selectors", "responses", "tokens", "masks", "dissimilarities", "aligned", "records"]
 PRECISIONS = ("auto", "float32", "bfloat16")
@@ -71,13 +72,17 @@ class Setting:
             value = _convert(text, self.type)
         except (TypeError, ValueError):
             example = "" if self.default is None else f", e.g. {self.default}"
-            raise UsageError(f"{owner}.{self.name}={text}: expected {self.type.__name__}{example}") from None
+            raise UsageError(
+                f"{owner}.{self.name}={one_line(str(text))}: expected {self.type.__name__}{example}"
+            ) from None
         if isinstance(value, float) and not math.isfinite(value):
-            raise UsageError(f"{owner}.{self.name}={text}: must be a finite number")
+            raise UsageError(f"{owner}.{self.name}={one_line(str(text))}: must be a finite number")
         if self.choices and value not in self.choices:
-            raise UsageError(f"{owner}.{self.name}={text}: allowed are {', '.join(map(str, self.choices))}")
+            raise UsageError(
+                f"{owner}.{self.name}={one_line(str(text))}: allowed are {', '.join(map(str, self.choices))}"
+            )
         if self.minimum is not None and value < self.minimum:
-            raise UsageError(f"{owner}.{self.name}={text}: must be at least {self.minimum:g}")
+            raise UsageError(f"{owner}.{self.name}={one_line(str(text))}: must be at least {self.minimum:g}")
         return value
 
 

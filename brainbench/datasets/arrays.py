@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from pathlib import Path
+from tokenize import TokenError
 from typing import BinaryIO
 
 import numpy as np
@@ -37,7 +38,8 @@ def _header(path: Path, file: BinaryIO) -> tuple[tuple[int, ...], np.dtype]:
         version = np.lib.format.read_magic(file)
         read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
         shape, _, dtype = read(file)
-    except (ValueError, EOFError) as problem:
+    # The header is a Python literal, which numpy hands to the tokenizer and the parser.
+    except (ValueError, TypeError, EOFError, SyntaxError, TokenError, MemoryError, RecursionError) as problem:
         raise DataError(f"{path} is not a readable .npy file; save the array with numpy.save") from problem
     return shape, dtype
 

@@ -11,7 +11,7 @@ import pandas as pd
 from brainbench.leaderboard.board import Board, Line, precise
 from brainbench.leaderboard.markdown import SIMULATED, titled
 from brainbench.leaderboard.rows import Column, Row, direction_of, pooled
-from brainbench.leaderboard.text_tables import INCOMPLETE, markdown, names, rounded
+from brainbench.leaderboard.text_tables import INCOMPLETE, csv, markdown, names, rounded
 from brainbench.records import Display, MetricResult
 from brainbench.util.files import file_name
 from brainbench.util.texts import markdown_text
@@ -66,7 +66,7 @@ def files(name: str, boards: Sequence[Board]) -> dict[Path, str]:
         return {}
     return {
         Path(f"{file_name(name)}.layers.md"): page(tables),
-        Path(f"{file_name(name)}.layers.csv"): frame(tables).to_csv(index=False, lineterminator="\n"),
+        Path(f"{file_name(name)}.layers.csv"): csv(frame(tables)),
     }
 
 

@@ -12,7 +12,7 @@ import pandas as pd
 from brainbench.leaderboard.board import Board, precise
 from brainbench.leaderboard.markdown import SIMULATED, titled
 from brainbench.leaderboard.rows import Edition
-from brainbench.leaderboard.text_tables import INCOMPLETE, markdown, names
+from brainbench.leaderboard.text_tables import INCOMPLETE, csv, markdown, names
 from brainbench.records import RowKey
 from brainbench.util.files import file_name
 from brainbench.util.texts import markdown_text
@@ -52,7 +52,7 @@ def files(name: str, boards: Sequence[Board]) -> dict[Path, str]:
     table = pd.concat([frame(curve) for curve in some], ignore_index=True)
     return {
         Path(f"{file_name(name)}.curve.md"): page(some),
-        Path(f"{file_name(name)}.curve.csv"): table.to_csv(index=False, lineterminator="\n"),
+        Path(f"{file_name(name)}.curve.csv"): csv(table),
     }
 
 

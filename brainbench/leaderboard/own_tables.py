@@ -11,7 +11,7 @@ import pandas as pd
 from brainbench.cards import MetricCard
 from brainbench.leaderboard.board import board, frame
 from brainbench.leaderboard.rows import Edition
-from brainbench.leaderboard.text_tables import markdown, overall
+from brainbench.leaderboard.text_tables import csv, markdown, overall
 from brainbench.util.files import file_name
 from brainbench.util.texts import markdown_line, markdown_text
 
@@ -35,9 +35,11 @@ def own_table(dataset: str, card: MetricCard, editions: Sequence[Edition]) -> di
         lines += [markdown(text), ""]
         lines += [*[f"- {markdown_line(note)}" for note in _notes(edition)], ""]
         frames.append(frame(table).drop(columns="rank"))
-    csv = pd.concat(frames, ignore_index=True).to_csv(index=False, lineterminator="\n")
     name = f"{dataset}.{card.name.replace('/', '-')}"
-    return {Path(f"{file_name(name)}.md"): "\n".join(lines).rstrip() + "\n", Path(f"{file_name(name)}.csv"): csv}
+    return {
+        Path(f"{file_name(name)}.md"): "\n".join(lines).rstrip() + "\n",
+        Path(f"{file_name(name)}.csv"): csv(pd.concat(frames, ignore_index=True)),
+    }
 
 
 def _notes(edition: Edition) -> list[str]:

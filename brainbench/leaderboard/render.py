@@ -14,6 +14,7 @@ from brainbench.leaderboard.json_document import document
 from brainbench.leaderboard.latex import latex
 from brainbench.leaderboard.markdown import page
 from brainbench.leaderboard.rows import Edition, editions
+from brainbench.leaderboard.text_tables import csv
 from brainbench.records import Record
 from brainbench.util.files import file_name
 
@@ -36,7 +37,7 @@ def render_editions(several: Iterable[Edition]) -> dict[Path, str]:
     for name, some in _by_dataset(several).items():
         files[Path(f"{file_name(name)}.md")] = page(some)
         table = pd.concat([frame(one) for one in some], ignore_index=True)
-        files[Path(f"{file_name(name)}.csv")] = table.to_csv(index=False, lineterminator="\n")
+        files[Path(f"{file_name(name)}.csv")] = csv(table)
         files[Path(f"{file_name(name)}.json")] = json.dumps(document(some), indent=1, allow_nan=False) + "\n"
         files[Path(f"{file_name(name)}.tex")] = latex(some)
         files |= by_training_images.files(name, some) | by_layer.files(name, some)

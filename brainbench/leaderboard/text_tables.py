@@ -72,6 +72,17 @@ def markdown(table: pd.DataFrame) -> str:
     return table.to_markdown(index=False, disable_numparse=True, colalign=align)
 
 
+def csv(table: pd.DataFrame) -> str:
+    """Return a table as CSV, one line for each row: a carriage return alone would not be quoted, and end a line."""
+    table = table.rename(columns=one_line)
+    texts = [name for name in table.columns if not pd.api.types.is_numeric_dtype(table[name])]
+    return table.assign(**{name: table[name].map(_unbroken) for name in texts}).to_csv(index=False, lineterminator="\n")
+
+
+def _unbroken(cell: object) -> object:
+    return one_line(cell) if isinstance(cell, str) else cell
+
+
 def _figure(cell: object) -> str:
     """Return a score with its marks; layers and ROIs, whose names are others', are in no cell but a heading."""
     return one_line(str(cell))

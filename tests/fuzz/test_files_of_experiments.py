@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from PIL import Image
 from safetensors.torch import save
@@ -100,6 +100,8 @@ def test_facts_of_an_experiment(content: bytes, tmp_path: Path) -> None:
 
 
 @given(content=damaged(ARRAYS))
+@example(content=ARRAYS[0].replace(b"{'descr'", b"\x00'descr'"))
+@example(content=ARRAYS[0].replace(b"{'descr': '", b"{'descr': 4('"))
 def test_arrays(content: bytes, tmp_path: Path) -> None:
     path = tmp_path / "responses.npy"
     path.write_bytes(content)
@@ -126,6 +128,8 @@ def test_checkpoints(content: bytes, suffix: str, tmp_path: Path) -> None:
 
 
 @given(kind=st.sampled_from([int, float, str, bool]), value=st.one_of(leaves, texts, st.floats().map(str)))
+@example(kind=int, value="a\nb")
+@example(kind=float, value="nan")
 def test_settings_keep_their_type_and_bounds(kind: Any, value: object) -> None:
     setting = Setting("steps", kind, None, "help", minimum=0 if kind in (int, float) else None)
     found = refused(lambda: setting.parse(value, "net"), UsageError)

@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 import random
 import re
+from dataclasses import replace
 from io import StringIO
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import pytest
@@ -66,7 +68,18 @@ def test_draws_are_those_that_metrics_pack() -> None:
     assert store._DRAWS == DRAWS
 
 
+def told(**display: Any) -> list[Record]:
+    """A record whose metric is shown so."""
+    result = MetricResult("1", Display(**{"columns": {"all": "R2"}} | display), {"all": 0.5})
+    return [a_record(metrics={"r2": result}, dataset={"changed": {"note": "a\rb"}})]
+
+
 @given(some=st.lists(records(), min_size=1, max_size=6))
+@example(some=told())
+@example(some=told(layers={"layer.": []}))
+@example(some=told(layers={"layer.": ["gone"]}))
+@example(some=[replace(a_record(encoder=""), metrics=told(errors="with errors")[0].metrics)])
+@example(some=[a_record(dataset={"name": ".hidden"})])
 def test_boards_hold_whatever_records_say(some: list[Record]) -> None:
     some = list({record.key: record for record in some}.values())
     files = render(some)
