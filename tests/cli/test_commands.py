@@ -218,6 +218,19 @@ def test_list_json_has_every_fact(shell: Shell) -> None:
     assert {row["name"] for row in some} == names["encoder"]
 
 
+def test_list_of_a_name_shows_every_fact(shell: Shell) -> None:
+    title, *lines = shell("list backbones pixels").out.splitlines()
+    facts = dict(line.split(None, 1) for line in lines)
+    assert title.strip() == "pixels"
+    assert facts["weights"] == "none"
+    assert "dtype=float16" in facts["settings"]
+    ended = shell("list backbones nothing")
+    assert ended.code == 2
+    assert "unknown backbone 'nothing'" in ended.err
+    named = json.loads(shell("list encoders classtoken --json").out)
+    assert [row["name"] for row in named] == ["classtoken"]
+
+
 def test_list_shows_what_run_takes(shell: Shell) -> None:
     ended = shell("list encoders")
     header, *rows = [line.split("\t") for line in ended.out.splitlines()]
