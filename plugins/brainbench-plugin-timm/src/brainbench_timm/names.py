@@ -22,8 +22,7 @@ def card(*, name: str) -> BackboneCard:
     """
     variant = name.removeprefix("timm/")
     config = _config(name, variant)
-    with torch.device("meta"):
-        network = model.build(variant, "paper")
+    network = _without_weights(variant)
     size = model.input_size(variant, "paper")
     try:
         shapes = model.shapes(network, size)
@@ -33,7 +32,7 @@ def card(*, name: str) -> BackboneCard:
             f"{name}: timm's {type(network).__name__} does not give its layers"
             f" ({(str(error) or type(error).__name__).splitlines()[0][:160]}); choose another network"
         ) from None
-    patch = getattr(getattr(network, "patch_embed", None), "patch_size", None)
+    patch: Any = getattr(getattr(network, "patch_embed", None), "patch_size", None)
     released = bool(config.hf_hub_id or config.url)
     parameters = sum(p.numel() for p in network.parameters())
     return BackboneCard(
@@ -53,6 +52,16 @@ def card(*, name: str) -> BackboneCard:
         download_mb=round(parameters * 4e-6, 1) if released else None,
         **_source(config),
     )
+
+
+def _without_weights(variant: str) -> torch.nn.Module:
+    """The network on the meta device."""
+    try:
+        with torch.device("meta"):
+            return model.build(variant, "paper")
+    # Of some networks timm computes the widths with torch, and older versions of torch cannot do that on the meta device.
+    except NotImplementedError:
+        return model.build(variant, "paper").to("meta")
 
 
 def _config(name: str, variant: str) -> Any:
