@@ -54,12 +54,14 @@ def board(edition: Edition) -> Board:
     """Score, sort and rank the rows of an edition: by R2 over all voxels, incomplete rows last.
 
     A row's rank is one more than the number of rows that are significantly better; rows that cannot be distinguished share
-    a rank.
+    a rank. Where several rows have draws of the test images, one without them has no rank: it can be compared with none.
     """
     shown = columns(edition)
     order = sorted((_line(row, shown, edition) for row in rows(edition)), key=lambda line: _sort_key(line, shown))
     contest = [line for line in order if not line.row.control]
     rankable = [line for line in contest if _ranks(shown) and line.complete and line.figures[shown[0]] is not None]
+    with_draws = [line for line in rankable if shown[0] in line.intervals]
+    rankable = with_draws if len(with_draws) > 1 else rankable
     drawn = scores([line.row for line in rankable], shown[0]) if rankable else None
     places = ranks(drawn.p_values()) if drawn else range(1, len(rankable) + 1)
     placed = dict(zip(map(id, rankable), places, strict=True))

@@ -11,6 +11,7 @@ from brainbench.records import DatasetFacts, RowKey
 from brainbench.util.texts import markdown_line, markdown_text
 
 SIMULATED = "Simulated brains, miniature networks: this shows that the tool works, not which model is brain-like."
+NO_DRAWS = "no rank: its records have no draws of the test images, or not all of them; run it again with --fresh"
 NEXT_REAL = "brainbench run --dataset folder --data PATH --backbones all"
 
 
@@ -101,6 +102,8 @@ def _remarks(board: Board) -> list[str]:
         for record in line.row.records:
             for note in record.notes:
                 found.setdefault(note, set()).add(line.row.key)
+        if line.rank is None and line.complete and line in board.ranked and line.figures[board.columns[0]]:
+            found.setdefault(NO_DRAWS, set()).add(line.row.key)
         for subject, seed in line.row.beyond:
             text = f"subject {subject}, seed {seed} is left out of the scores, because most rows lack it"
             found.setdefault(text, set()).add(line.row.key)

@@ -15,6 +15,7 @@ from records import a_record
 from scipy import stats
 
 from brainbench.leaderboard.latex import latex
+from brainbench.leaderboard.markdown import NO_DRAWS
 from brainbench.leaderboard.ranking import ranks
 from brainbench.leaderboard.render import boards, render
 from brainbench.metrics.bootstrap import DRAWS, packed
@@ -295,6 +296,15 @@ def test_rows_that_cannot_be_told_apart_share_a_rank() -> None:
     assert [row[:2] for row in found] == [["1", "net/a"], ["1", "net/bb"], ["2", "net/ccc"]]
     # c is really worse than a, and not than b: one row is better beyond doubt.
     assert table(*rows_)["rank"].tolist() == [1, 1, 2]
+
+
+def test_a_row_without_draws_is_named_and_takes_no_other_row_s_ties() -> None:
+    tied = [drawn("net/a", 0.50, 0.001), drawn("net/bb", 0.49, 0.02), drawn("net/ccc", 0.45, 0.001)]
+    text = page(*tied, record("net/old", 0.495))
+    assert [row[:2] for row in rows(text)] == [["1", "net/a"], ["-", "net/old"], ["1", "net/bb"], ["2", "net/ccc"]]
+    assert f"- {NO_DRAWS} (net/old)" in text
+    assert NO_DRAWS not in page(*tied)
+    assert NO_DRAWS not in page(record("net/a", 0.3), record("net/b", 0.5))
 
 
 def test_a_rank_is_never_better_than_that_of_the_row_above() -> None:
