@@ -138,8 +138,9 @@ def load_joint(*, names: Sequence[str], weights: Weights, settings: Facts) -> Jo
     elif weights.path is not None:
         fill(parts, weights.path, facts, " and ".join(names))
     shown = 224 if settings["preproc"] == "paper" and not mini else size
-    preprocess = partial(enlarged, shown=shown, size=size)
-    return Inversion(Diffusion(**parts), {name: reading(name) for name in names}, settings["tap"], preprocess)
+    preprocess = partial(square, size=shown, mean=(0.5,) * 3, std=(0.5,) * 3)
+    readings = {name: reading(name) for name in names}
+    return Inversion(Diffusion(**parts), readings, settings["tap"], preprocess, size=size)
 
 
 def build(facts: Mapping[str, Facts], seed: int) -> dict[str, Any]:
@@ -297,10 +298,12 @@ class Inversion:
         readings: Mapping[str, Mapping[str, Where]],
         tap: str,
         preprocess: Callable[[Image.Image], Tensor],
+        *,
+        size: int | None = None,
     ) -> None:
         self.module = self._module = module
         self.layers = {name: tuple(layers) for name, layers in readings.items()}
-        self._readings, self._preprocess = readings, preprocess
+        self._readings, self._preprocess, self._size = readings, preprocess, size
         self._wanted = {where for layers in readings.values() for where in layers.values()}
         every = places(module.unet, tap)
         self._places = {place: every[place] for _, place in sorted(self._wanted)}
@@ -311,7 +314,12 @@ class Inversion:
         return self._preprocess(image)
 
     def tokens(self, batch: Tensor) -> Mapping[str, Tokens]:
-        """[B, 3, H, W] -> the tokens of each card; the global token is the average over space."""
+        """[B, 3, H, W], enlarged to the size that the network takes -> the tokens of each card; the global token is the average.
+
+        It is enlarged here, on the device: the threads that prepare images pass on a fifth of the bytes.
+        """
+        if self._size is not None and batch.shape[-2:] != (self._size, self._size):
+            batch = functional.interpolate(batch, (self._size, self._size), mode="bilinear", align_corners=False)
         found = self._walk(batch)
         return {
             name: Tokens.from_local([found[where] for where in layers.values()])
@@ -361,9 +369,3 @@ def outputs(modules: Mapping[str, nn.Module]) -> Iterator[dict[str, Tensor]]:
         for name, module in modules.items():
             hooks.callback(module.register_forward_hook(partial(keep, name=name)).remove)
         yield seen
-
-
-def enlarged(image: Image.Image, shown: int, size: int) -> Tensor:
-    """Squash to ``shown`` px, enlarge to ``size`` (bilinear): [3, size, size] in [-1, 1]."""
-    values = square(image, shown, mean=(0.5,) * 3, std=(0.5,) * 3)
-    return functional.interpolate(values[None], (size, size), mode="bilinear", align_corners=False)[0]
