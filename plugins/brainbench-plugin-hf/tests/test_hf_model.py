@@ -55,6 +55,19 @@ MAPS = {
     "convnext": (transformers.ConvNextConfig, STAGES),
     "resnet": (transformers.ResNetConfig, STAGES | {"embedding_size": 8}),
 }
+OTHER_MAPS = {
+    "vitdet": (
+        transformers.VitDetConfig,
+        {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "image_size": 32, "patch_size": 8},
+        [(32, 4, 4)] * 2,
+    ),
+    "sam": (
+        transformers.SamVisionConfig,
+        {"hidden_size": 32, "num_hidden_layers": 2, "num_attention_heads": 4, "image_size": 64, "patch_size": 8,
+         "global_attn_indexes": [1], "window_size": 4},
+        [(32, 8, 8)] * 2,
+    ),
+}  # fmt: skip
 MAE: dict[str, Any] = WIDE | {
     "decoder_num_hidden_layers": 1,
     "decoder_hidden_size": 32,
@@ -120,6 +133,18 @@ def test_convolutional_networks_equal_their_stages(name: str, tmp_path: Path) ->
     for local, glob, one in zip(read.local_tokens, read.global_tokens, hidden(network, images(2, 64)), strict=True):
         assert torch.equal(local, one)
         assert torch.equal(glob, one.mean((2, 3)))
+
+
+@pytest.mark.parametrize("name", OTHER_MAPS)
+def test_square_maps_are_read_with_channels_first_or_last(name: str, tmp_path: Path) -> None:
+    kind, options, shapes = OTHER_MAPS[name]
+    network = saved(tmp_path, kind(**options))
+    size = options["image_size"]
+    read = load(tmp_path).tokens(images(2, size))
+    assert [tuple(local.shape[1:]) for local in read.local_tokens] == shapes
+    last = hidden(network, images(2, size))[-1]
+    expected = last if last.shape[1] == shapes[-1][0] else last.permute(0, 3, 1, 2)
+    assert torch.equal(read.local_tokens[-1], expected)
 
 
 def test_a_masked_autoencoder_hides_and_shuffles_nothing(tmp_path: Path) -> None:

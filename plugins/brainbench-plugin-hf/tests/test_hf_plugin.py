@@ -111,6 +111,8 @@ def test_the_configuration_says_what_a_run_will_need(tmp_path: Path) -> None:
     stages = transformers.ConvNextConfig(hidden_sizes=[8, 16, 24, 32], depths=[1, 1, 1, 1])
     stages.save_pretrained(tmp_path / "convnext")
     assert facts(card(name=f"hf/{tmp_path / 'convnext'}")) == (4, 32, None, 224)
+    transformers.ViTMAEConfig(**VIT.to_diff_dict() | {"model_type": "vit_mae"}).save_pretrained(tmp_path / "mae")
+    assert facts(card(name=f"hf/{tmp_path / 'mae'}")) == (3, 32, 8, 32)
 
 
 REFUSED = {

@@ -33,6 +33,9 @@ def _measures(name: str, folder: Path, *_state: int) -> Mapping[str, Any]:
         facts = {"layers": len(backbone.layers), "input_size": size, "parameters": _count(tower)}
         try:
             tokens = backbone.tokens(torch.zeros(1, 3, size, size))
+        except UsageError as error:
+            text = str(error)
+            raise UsageError(text if text.startswith(name) else f"{name}: {text}; choose another network") from None
         # Some operations are impossible without values; a run shows what the network gives.
         except (NotImplementedError, RuntimeError):
             return facts

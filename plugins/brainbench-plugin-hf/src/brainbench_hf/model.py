@@ -61,14 +61,14 @@ def load(*, name: str, where: str, weights: Weights, settings: Mapping[str, Any]
     with seeded(settings["init_seed"]), quiet():
         network = _loaded(config, files, f"{name} ({weights.path or folder})") if files else built(name, config)
     tower = vision_tower(name, network).eval().requires_grad_(False)
-    if tower.config.model_type == "vit_mae":
-        _unshuffled(tower)
     preprocess = _preprocessing(name, tower.config, folder, settings["preproc"])
     return reading(name, tower, preprocess)
 
 
 def reading(name: str, tower: Any, preprocess: Callable[[Image.Image], Tensor]) -> ModuleBackbone:
     """The backbone that reads a network's layers."""
+    if tower.config.model_type == "vit_mae":
+        _unshuffled(tower)
     layers = {f"layer{i + 1}": path for i, path in enumerate(layer_paths(name, tower))}
     return ModuleBackbone(tower, layers, preprocess, read=partial(_read, name=name, tower=tower))
 
@@ -122,8 +122,8 @@ def _counted(tower: nn.Module, names: Collection[str]) -> int:
 
 def _read(output: Tensor, layer: str, *, name: str, tower: Any) -> Tokens:
     """One layer's output: [B, P + g*g + S, C], or [B, C, H, W] of a convolutional network."""
-    if output.ndim == 4 and output.shape[1] in getattr(tower.config, "hidden_sizes", ()):
-        return Tokens.from_local([output])
+    if output.ndim == 4 and (maps := _maps(output, getattr(tower.config, "hidden_sizes", None) or ())) is not None:
+        return Tokens.from_local([maps])
     prefix, suffix = prefix_tokens(tower), _counted(tower, SUFFIX)
     if suffix and output.ndim == 3:
         output = output[:, : output.shape[1] - suffix]
@@ -136,6 +136,14 @@ def _read(output: Tensor, layer: str, *, name: str, tower: Any) -> Tokens:
     has_class = _counted(tower, CLASS_TOKENS) > 0
     # Registers alone stand for nothing: the global token is then the average over space.
     return Tokens.from_sequences([output if has_class else output[:, prefix:]], (side, side))
+
+
+def _maps(output: Tensor, widths: Collection[int]) -> Tensor | None:
+    """[B, C, H, W] of a network's maps, which are squares as its pictures are; None where the channels may be either axis."""
+    first, second, third = output.shape[1:]
+    if second == third and (first != second or first in widths):
+        return output
+    return output.permute(0, 3, 1, 2) if first == second != third else None
 
 
 def _folder(name: str, where: str, weights: Weights) -> Path:
@@ -158,7 +166,7 @@ def built(name: str, config: Any) -> Any:
     auto: Any = AutoModel  # without types
     try:
         return auto.from_config(config, trust_remote_code=False, dtype=torch.float32)
-    except (ValueError, KeyError) as error:
+    except (ValueError, KeyError, ImportError) as error:
         raise UsageError(f"{name}: transformers has no network for {config.model_type} ({first_line(error)})") from None
 
 
