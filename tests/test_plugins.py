@@ -48,6 +48,7 @@ def test_one_broken_plugin_does_not_take_the_others_along(load) -> None:  # type
         missing="import no_such_library",
         wrong=GOOD.replace("register_backbones", "register_backbone"),
         notcards=GOOD.replace('BackboneCard(name="good/net", loader=lazy("nowhere:load"))', "'good/net'"),
+        badname=GOOD.replace("good/net", "=cmd()/net"),
         hookraises=GOOD.replace("    return", "    raise OSError('no disk')\n    return"),
     )
     assert [card.name for card in found["good"].cards["backbones"]] == ["good/net"]
@@ -57,6 +58,7 @@ def test_one_broken_plugin_does_not_take_the_others_along(load) -> None:  # type
     assert errors["exits"] == "SystemExit: 3"
     assert "No module named 'no_such_library'" in errors["missing"]
     assert "register_backbone" in errors["wrong"]
+    assert "the name '=cmd()/net': it begins with =" in errors["badname"]
     assert "register_backbones() must return BackboneCard objects, got 'good/net'" in errors["notcards"]
     assert errors["hookraises"] == "OSError: no disk"
     assert all(not plugin.cards for name, plugin in found.items() if name != "good")

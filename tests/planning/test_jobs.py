@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import re
 import weakref
 from dataclasses import replace
 from pathlib import Path
@@ -68,6 +69,14 @@ def test_what_a_dataset_tells_of_a_subject_is_in_its_jobs_keys(tmp_path: Path) -
     assert list(before.data.contents) == ["1"]
     assert before.data.contents != after.data.contents
     assert plain.data.contents == {}
+
+
+@pytest.mark.parametrize(("part", "name"), [("title", "a\nb"), ("subjects", "-x")])
+def test_titles_and_subjects_that_would_break_a_board_are_refused(tmp_path: Path, part: str, name: str) -> None:
+    data = toy.ToyData()
+    setattr(data, part, name if part == "title" else (name,))
+    with pytest.raises(DataError, match=re.escape(f"dataset toydata: the title or subject {name!r}: it ")):
+        opened(tmp_path, "a/one", data=data)
 
 
 def test_only_encoders_that_say_so_take_several_as_one(tmp_path: Path) -> None:
