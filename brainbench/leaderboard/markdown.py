@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from brainbench.leaderboard.board import Board
+from brainbench.leaderboard.board import Board, Line
 from brainbench.leaderboard.rows import Column, Edition
 from brainbench.leaderboard.text_tables import INTERVAL, markdown, tables
 from brainbench.records import DatasetFacts, RowKey
@@ -102,7 +102,7 @@ def _remarks(board: Board) -> list[str]:
         for record in line.row.records:
             for note in record.notes:
                 found.setdefault(note, set()).add(line.row.key)
-        if line.rank is None and line.complete and line in board.ranked and line.figures[board.columns[0]]:
+        if _unranked(line, board):
             found.setdefault(NO_DRAWS, set()).add(line.row.key)
         for subject, seed in line.row.beyond:
             text = f"subject {subject}, seed {seed} is left out of the scores, because most rows lack it"
@@ -110,6 +110,12 @@ def _remarks(board: Board) -> list[str]:
     everyone = {line.row.key for line in board.lines}
     notes = [f"- {markdown_line(text)}{_whom(keys, everyone)}" for text, keys in sorted(found.items())]
     return ["### Notes", "", *notes, ""] if notes else []
+
+
+def _unranked(line: Line, board: Board) -> bool:
+    """Whether a row has no rank although it has the score that ranks rows, in every cell."""
+    scored = any(line.figures[column] for column in board.columns[:1] if column.direction != "none")
+    return scored and line.complete and not (line.rank or line.row.control)
 
 
 def _whom(keys: set[RowKey], everyone: set[RowKey]) -> str:

@@ -80,6 +80,7 @@ def told(**display: Any) -> list[Record]:
 @example(some=told(layers={"layer.": ["gone"]}))
 @example(some=[replace(a_record(encoder=""), metrics=told(errors="with errors")[0].metrics)])
 @example(some=[a_record(dataset={"name": ".hidden"})])
+@example(some=[a_record()])
 def test_boards_hold_whatever_records_say(some: list[Record]) -> None:
     some = list({record.key: record for record in some}.values())
     files = render(some)
