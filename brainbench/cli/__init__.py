@@ -71,6 +71,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except BrainbenchError as error:
         click.echo(f"brainbench: {' '.join(str(error).split())}", err=True)
         sys.exit(2)
+    except UnicodeEncodeError as error:
+        if error.encoding != sys.getfilesystemencoding():
+            raise
+        letter = error.object[error.start]
+        message = f"this locale cannot write {letter!a} in the name of a file: set LC_ALL=C.UTF-8 or PYTHONUTF8=1"
+        click.echo(f"brainbench: {message}", err=True)
+        sys.exit(2)
     except (click.Abort, KeyboardInterrupt) as stop:
         # click raises an exception of its own for the one that stopped the run; before 8.2 it does not name it as the cause.
         where = f"{stop.__cause__ or stop.__context__ or stop}"

@@ -20,7 +20,9 @@ def write_plugin(kind: str, name: str, into: Path, registry: Registry) -> Path:
 
     Raises UsageError for a name that cannot be one of Python's or that is taken, StoreError where something is there already.
     """
-    if not re.fullmatch(r"[a-z][a-z0-9_]*", name) or keyword.iskeyword(name):
+    if keyword.iskeyword(name):
+        raise UsageError(f"{name}: a word of Python's own cannot name a module; choose another, as in {name}_model")
+    if not re.fullmatch(r"[a-z][a-z0-9_]*", name):
         raise UsageError(f"{name}: a plugin's name is lower-case letters, digits and _, as in mymodel2")
     for entry in next(shelf for shelf in registry.shelves() if shelf.kind == f"{kind}s"):
         if entry.card.family == name:

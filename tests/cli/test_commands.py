@@ -403,3 +403,14 @@ def test_dropped_voxels_are_told_at_once_and_stand_in_record_and_board(
     assert fitted["dataset"]["dropped_voxels"] == [1, 4]
     assert told in fitted["notes"]
     assert told in (here / "leaderboards/folder.md").read_text()
+
+
+def test_a_locale_without_the_letters_of_a_name(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*_: object, **__: object) -> None:
+        "V\u00c9".encode("ascii")
+
+    monkeypatch.setattr("sys.getfilesystemencoding", lambda: "ascii")
+    monkeypatch.setattr("brainbench.registry.installed", refused)
+    ended = shell("list")
+    assert ended.code == 2
+    assert r"this locale cannot write '\xc9' in the name of a file: set LC_ALL=C.UTF-8 or PYTHONUTF8=1" in ended.err

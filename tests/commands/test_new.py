@@ -33,7 +33,7 @@ def test_everything_bears_the_name(tmp_path: Path, kind: str) -> None:
     ("name", "message"),
     [
         ("My-Model", "My-Model: a plugin's name is lower-case letters"),
-        ("class", "class: a plugin's name"),
+        ("class", "class: a word of Python's own cannot name a module; choose another, as in class_model"),
         ("", "a plugin's name"),
         ("../up", "a plugin's name"),
         ("taken", "taken: toy-dist has backbones of this name; choose another"),
