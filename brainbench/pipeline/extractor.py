@@ -132,8 +132,8 @@ class Extractor:
 def resample(spatial: Tensor, grid: Grid) -> Tensor:
     """Resample [B, C, H, W] to [B, C, 8, 8] (bilinear, antialiased when shrinking), or not at all for the native grid.
 
-    Two matrix products are four times as fast as ``interpolate`` on the channels-last tokens of a transformer, and 1.3 times on
-    the maps of a convolutional network, if they take the axes in the order in which they are stored.
+    Two matrix products are four times as fast as ``interpolate`` on the channels-last tokens of a transformer. They take the axes
+    in the order in which they are stored, which is 1.5 to 4.5 times as fast on maps of 56 x 56.
     """
     if grid == "native" or spatial.shape[2:] == (GRID, GRID):
         return spatial
