@@ -69,7 +69,7 @@ def test_a_weights_file_is_another_row_than_the_release(tmp_path: Path) -> None:
         ("net/bass=x", "did you mean 'net/base'"),
         ("pixels=x", "pixels has no weights to load"),
         ("net/base=/no/such", "no such file: /no/such"),
-        ("net/base=/", "no such file: /"),
+        ("net/base=/", "/ is a folder; net/base takes one file, name it"),
     ],
 )
 def test_weights_that_cannot_be(weights: str, message: str) -> None:
