@@ -12,6 +12,7 @@ import pytest
 
 import brainbench
 from brainbench import StoreError, UsageError
+from brainbench.util.hashing import digest
 
 
 @pytest.fixture(scope="module")
@@ -49,11 +50,12 @@ def record(results: Path, tmp_path: Path) -> Path:
     return next((tmp_path / "results").glob("*.json"))
 
 
-def edit(record: Path, **facts: dict[str, Any]) -> None:
+def edit(record: Path, **facts: Any) -> None:
+    """Write the record with other facts, and the digest that goes with them."""
     content = json.loads(record.read_text())
-    for name, changes in facts.items():
-        content[name] |= changes
-    record.write_text(json.dumps(content))
+    content |= {name: content[name] | new if isinstance(new, dict) and new else new for name, new in facts.items()}
+    del content["digest"]
+    record.write_text(json.dumps(content | {"digest": digest(content)}))
 
 
 def test_a_fit_comes_with_what_it_was_made_of(record: Path, tmp_path: Path) -> None:
@@ -76,8 +78,7 @@ def test_parameters_have_to_be_those_of_the_record(record: Path) -> None:
     record.with_suffix(".safetensors").write_bytes(b"something else")
     with pytest.raises(StoreError, match=r"safetensors is missing or damaged; run the same command again with --fresh"):
         brainbench.reopen(record)
-    content = json.loads(record.read_text())
-    record.write_text(json.dumps(content | {"artifacts": {}}))
+    edit(record, artifacts={})
     with pytest.raises(UsageError, match="its parameters were not kept; run the same command again with --keep all"):
         brainbench.reopen(record)
 
@@ -89,7 +90,6 @@ def test_tokens_have_to_be_those_of_the_record(record: Path) -> None:
 
 
 def test_a_record_without_a_fit_is_refused(record: Path) -> None:
-    content = json.loads(record.read_text())
-    record.write_text(json.dumps(content | {"encoder": None}))
+    edit(record, encoder=None)
     with pytest.raises(UsageError, match="this record has no fit; choose a record with an encoder"):
         brainbench.reopen(record)

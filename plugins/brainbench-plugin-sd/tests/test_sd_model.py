@@ -119,6 +119,12 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(model, "FULL", model.MINI)
 
 
+@pytest.fixture
+def small_images(small: None, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The same, with the mini's images."""
+    monkeypatch.setattr(model, "SIZE", model.MINI_SIZE)
+
+
 def images(number: int, size: int = 64) -> Tensor:
     return torch.rand(number, 3, size, size, generator=torch.Generator().manual_seed(0)) * 2 - 1
 
@@ -211,7 +217,7 @@ def parts(seed: int = 0) -> tuple[Any, Any, Any]:
 
 
 @pytest.mark.parametrize("tap", ["block", "resnet", "conv2"])
-@pytest.mark.usefixtures("small")
+@pytest.mark.usefixtures("small_images")
 def test_tokens_equal_a_reading_by_hand(tap: str) -> None:
     batch, names = images(2), ("sd/t45-encoder", "sd/t45-decoder")
     walked = inverted_by_hand(*parts(), batch, 5)
@@ -228,7 +234,7 @@ def test_the_mini_is_the_decoder_at_t40() -> None:
     assert all_equal(load().tokens(batch), expected)
 
 
-@pytest.mark.usefixtures("small")
+@pytest.mark.usefixtures("small_images")
 def test_time_steps_are_decoder_layer_6_noisiest_first() -> None:
     batch = images(1)
     walked = inverted_by_hand(*parts(), batch, 50)

@@ -71,6 +71,7 @@ TEXT: Facts = {
     "hidden_act": "quick_gelu",
     "layer_norm_eps": 1e-5,
 }
+SIZE, MINI_SIZE = 512, 64  # pixels of an image
 FULL = {"scheduler": SCHEDULE, "unet": UNET, "vae": VAE, "text_encoder": TEXT}
 MINI = {
     "scheduler": SCHEDULE,
@@ -131,7 +132,7 @@ def load_joint(*, names: Sequence[str], weights: Weights, settings: Facts) -> Jo
     Raises WeightsError if the folder of weights is not one of Stable Diffusion 1.5.
     """
     mini = "sd/mini" in names
-    facts, size = (MINI, 64) if mini else (FULL, 512)
+    facts, size = (MINI, MINI_SIZE) if mini else (FULL, SIZE)
     parts = build(facts, settings["init_seed"])
     if weights.path is not None and mini and weights.path.is_file():
         fill_from_file(parts, weights.path, " and ".join(names))
