@@ -108,6 +108,7 @@ def test_stages_do_not_import_each_other() -> None:
     assert not wrong
 
 
+@pytest.mark.slow
 def test_only_the_runner_joins_stages() -> None:
     wrong = [
         f"{path.relative_to(ROOT)} joins {sorted(stages)}"
@@ -176,6 +177,7 @@ def test_all_is_complete() -> None:
         _ = brainbench.nothing
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "arguments",
     [
@@ -195,6 +197,7 @@ def test_light_commands_import_nothing_heavy(arguments: list[str], tmp_path: Pat
     _refuse(arguments, set(HEAVY), tmp_path)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "heavy"),
     [

@@ -58,6 +58,7 @@ def edit(record: Path, **facts: Any) -> None:
     record.write_text(json.dumps(content | {"digest": digest(content)}))
 
 
+@pytest.mark.slow
 def test_a_fit_comes_with_what_it_was_made_of(record: Path, tmp_path: Path) -> None:
     opened = brainbench.reopen(record)
     facts = json.loads(record.read_text())

@@ -81,6 +81,7 @@ def stored(record: Path) -> tuple[np.ndarray, list[str]]:
     return StoredArrays(record.parent, read_record(record))["predictions"], ids
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ENCODERS)
 def test_the_test_images_are_predicted_as_the_fit_predicted_them(
     name: str, results: dict[str, Path], experiment: Path

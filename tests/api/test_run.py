@@ -162,6 +162,7 @@ def replaced() -> Net:
     return net
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("one", "other"),
     [
@@ -182,6 +183,7 @@ def test_what_a_network_does_is_part_of_its_key(
     assert one().version == one().version
 
 
+@pytest.mark.slow
 def test_a_network_trained_after_from_module_leaves_the_untrained_ones_results_alone(run: Run) -> None:
     net = Net()
     card, untouched = tiny(net), run(tiny(), metrics="r2")
@@ -269,6 +271,7 @@ class Breaks(Net):
         raise RuntimeError("the weights\nare gone")
 
 
+@pytest.mark.slow
 def test_a_failing_module_is_a_row_that_says_so(run: Run) -> None:
     frame = run(["pixels", tiny(Breaks())], metrics="r2").set_index("backbone")
     assert frame["status"].to_dict() == {"pixels": "done", "tiny": "failed"}
@@ -320,6 +323,7 @@ def test_bad_usage_is_an_error_before_anything_is_written(
     assert {path.name for path in tmp_path.iterdir()} - {"cache"} == {"mine"}
 
 
+@pytest.mark.slow
 def test_lists_and_comma_lists_are_the_same(run: Run) -> None:
     first = run("pixels,random", encoders="classtoken,classtoken", metrics="r2,layers", subjects="1")
     again = run(["pixels", "random"], encoders=["classtoken"], metrics=["r2", "layers"], subjects=[1])

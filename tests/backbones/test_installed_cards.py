@@ -36,6 +36,7 @@ def test_every_card_offers_the_taps_that_the_kit_reads_of_the_mini(cards: list[B
         assert [card.resolve_settings({"tap": tap})["tap"] for tap in card.taps] == list(mini.taps)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("card", MINIS, ids=lambda card: card.name)
 def test_a_card_s_gflops_are_of_the_right_size(card: BackboneCard) -> None:
     # Versions of torch differ in what they count of an attention; multiply-adds counted once would be half.

@@ -59,11 +59,13 @@ def test_a_recipe_that_is_asked_for_keeps_its_own_steps(
     assert [int(text) for text in set_here[-1:]] == ([steps] if steps else [])
 
 
+@pytest.mark.slow
 def test_an_encoder_without_selectors_is_asked_for_its_predictions_alone(shell: Shell) -> None:
     _, out, _ = shell(f"check classtoken {SMALL}")
     assert [line.split("\t")[0] for line in out.splitlines()] == ["score", "R2 / noise ceiling"]
 
 
+@pytest.mark.slow
 def test_all_within_is_exit_0(shell: Shell, monkeypatch: pytest.MonkeyPatch) -> None:
     easy = checking.Bound("R2 / noise ceiling", "anything", lambda x: True)
     monkeypatch.setattr(checking, "BOUNDS", (easy,))
@@ -91,6 +93,7 @@ def test_bad_usage_is_one_line_and_2(shell: Shell, line: str, message: str) -> N
     assert message in err
 
 
+@pytest.mark.slow
 def test_a_backbone(shell: Shell) -> None:
     code, out, _ = shell("check pixels,random@untrained --json")
     rows = json.loads(out)
@@ -111,6 +114,7 @@ def test_a_backbone_that_is_not_as_it_should_be(shell: Shell, monkeypatch: pytes
     assert "toy/net\tcard\tfail\tthe card says layers 3, the network has 1" in out
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "checks"), [("pearson", METRIC_CHECKS), ("folder", DATASET_CHECKS)])
 def test_a_metric_and_a_dataset(shell: Shell, name: str, checks: dict[str, object]) -> None:
     code, out, _ = shell(f"check {name}")

@@ -92,6 +92,7 @@ def test_json_is_all_there_is_on_standard_output(shell: Shell, here: Path) -> No
     assert [path.suffix for path in (here / "r").glob("[!.]*")] == [".json"]
 
 
+@pytest.mark.slow
 def test_fresh_does_again_what_is_there(shell: Shell) -> None:
     shell(QUICK + " --metrics r2")
     assert "already done" in shell(QUICK + " --metrics r2").err
@@ -314,6 +315,7 @@ def headings(path: Path) -> list[str]:
     return [name for name in path.read_text().splitlines()[0].split(",") if not name.endswith(" sd")][10:]
 
 
+@pytest.mark.slow
 def test_leaderboard_shows_the_metrics_asked_for(shell: Shell, here: Path) -> None:
     shell(QUICK.replace("--no-controls", "--seeds 2"))
     boards = files(here / "leaderboards")
@@ -352,6 +354,7 @@ def test_a_run_hands_metrics_over_records_to_its_board(shell: Shell, here: Path)
     assert "--metrics rssd: computed from the records of other metrics; name those too" in ended.err
 
 
+@pytest.mark.slow
 def test_cache_tells_what_lies_there_and_why(shell: Shell, here: Path) -> None:
     assert shell("cache --json").out == "[]\n"
     shell(QUICK)
@@ -370,6 +373,7 @@ def test_cache_tells_what_lies_there_and_why(shell: Shell, here: Path) -> None:
     assert len(table) == 4
 
 
+@pytest.mark.slow
 def test_cache_clear_deletes_what_is_named(shell: Shell, here: Path, tmp_path: Path) -> None:
     shell(QUICK.replace("pixels", "pixels,random"))
     assert shell("cache clear 'pix*'").out.startswith("deleted 1 sets of features, ")

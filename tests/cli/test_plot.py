@@ -28,6 +28,7 @@ def results(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path / "results"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_every_kind_is_written(kind: str, results: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert plot(kind, "toy/net", "--subject", "1") == 0
@@ -42,17 +43,20 @@ def test_two_backbones_are_compared(kind: str, results: Path) -> None:
     assert Path(f"{kind}-toy-net-toy-other.png").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("names", ["toy/net,toy/other", "toy/*"])
 def test_several_backbones_side_by_side(names: str, results: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert plot("layers", names, "--results", "mesh") == 0
     assert capsys.readouterr().out == "wrote layers-side-by-side.png\n"
 
 
+@pytest.mark.slow
 def test_on_a_mesh_it_is_drawn_on_the_cortex(results: Path) -> None:
     assert plot("layers", "toy/net", "--results", "mesh", "--out", "new/a.svg") == 0
     assert "left hemisphere" in Path("new/a.svg").read_text()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -63,6 +63,7 @@ def test_verify_ends_with_0_then_names_a_changed_digit_and_ends_with_1(shell: Sh
     assert summary == "0 records verified, 1 without predictions (digest only), 6 problems"
 
 
+@pytest.mark.slow
 def test_draws_that_were_changed_are_found_and_rounding_is_not(shell: Shell, tmp_path: Path) -> None:
     write_experiment(tmp_path / "many", images=150)
     shell(RUN.replace("mine", "many"))

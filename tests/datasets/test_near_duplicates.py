@@ -48,6 +48,7 @@ def faint(index: int) -> Image.Image:
     return Image.fromarray(np.uint8((40 + waves + noise.normal(0, 0.3, (64, 64, 3))).round()))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change", [CHANGES["half"], CHANGES["larger"], mirrored,
                                     lambda image: saved(image, "JPEG", quality=95)],
                          ids=["half", "larger", "mirrored", "jpeg 95"])  # fmt: skip

@@ -34,6 +34,7 @@ def test_a_picture_is_known_by_its_number() -> None:
     assert (small_images(30, seed=2, size=10)[0] != every).any()
 
 
+@pytest.mark.slow
 def test_figures_hang_together_as_planting_takes_it() -> None:
     _, content = small_images(20000, seed=5, size=8)
     np.testing.assert_allclose(np.cov(content.T), planting._correlation(), atol=0.05)

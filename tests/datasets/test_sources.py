@@ -126,6 +126,7 @@ def test_every_row_needs_a_session() -> None:
         ZScored(source, ["a", "b"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", ["float32", "float64", "fortran"])
 def test_reading_holds_a_few_blocks_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, dtype: str) -> None:
     monkeypatch.setattr(sources, "_BLOCK", 2**15)  # 128 KiB as float32

@@ -58,6 +58,7 @@ def test_every_dependency_has_its_line() -> None:
     assert written == _declared()
 
 
+@pytest.mark.slow
 def test_the_committed_board_is_what_its_records_make() -> None:
     from brainbench.leaderboard.render import render
     from brainbench.results.store import read_records

@@ -3,6 +3,7 @@ from __future__ import annotations
 import subprocess
 import sys
 
+import pytest
 import torch
 from torch import Tensor, nn
 
@@ -55,6 +56,7 @@ def test_it_is_torch_s_adamw_and_goes_on_from_a_kept_state() -> None:
         assert torch.equal(parameter, expected)
 
 
+@pytest.mark.slow
 def test_a_step_does_not_load_a_compiler() -> None:
     program = """
 import sys, torch

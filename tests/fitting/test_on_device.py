@@ -48,6 +48,7 @@ def test_the_pretended_device_has_the_rules_of_a_gpu(device: PretendedDevice) ->
     assert device.waits > waited
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ENCODERS)
 def test_an_encoder_fits_on_a_gpu_as_on_the_cpu(
     name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
@@ -77,6 +78,7 @@ def test_an_encoder_fits_on_a_gpu_as_on_the_cpu(
     assert name == "alignedcut" or not any(waits)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["factortopy", "gnetvit"])
 def test_a_fit_on_a_gpu_goes_on_where_it_was_stopped(name: str, tmp_path: Path, device: PretendedDevice) -> None:
     def stop(done: int, total: int, figure: str) -> None:

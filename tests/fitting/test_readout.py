@@ -91,6 +91,7 @@ def assert_near(measured: Tensor, expected: Tensor, tolerance: float, name: str)
     assert difference <= tolerance * expected.abs().max().clamp_min(1e-300), f"{name}: {difference:.2e}"
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("device")
 @pytest.mark.parametrize(("dtype", "output", "gradient"), PRECISIONS)
 @pytest.mark.parametrize("shape", CASES)
@@ -108,6 +109,7 @@ def test_responses_and_every_gradient(shape: Any, dtype: torch.dtype, output: fl
     )
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("device")
 @pytest.mark.parametrize(("dtype", "output", "gradient"), PRECISIONS)
 @pytest.mark.parametrize("shape", CASES)

@@ -104,6 +104,7 @@ def interrupted_at(step: int) -> Callable[[int], None]:
 # Killed.
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("always")
 @pytest.mark.parametrize("step", [1, 2, 4, 5, 13, 24])
 def test_after_a_kill_only_the_step_in_flight_is_done_again(data: TrainingData, tmp_path: Path, step: int) -> None:

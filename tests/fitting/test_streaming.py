@@ -134,6 +134,7 @@ def test_statistics_and_looks_are_the_same_bytes_however_much_is_held(problem: t
         assert Validation(model, data, "cpu").r2() == Validation(model, whole, "cpu").r2()
 
 
+@pytest.mark.slow
 def test_a_streamed_fit_is_as_good_and_the_same_bytes_again(problem: tuple[Any, Responses]) -> None:
     def fit(stimuli: float) -> tuple[bytes, float]:
         model = LinearModel()

@@ -81,6 +81,7 @@ def refused(reading: Callable[[], object], kind: type[BrainbenchError]) -> objec
     return None
 
 
+@pytest.mark.slow
 @given(content=st.one_of(st.binary(max_size=60), damaged(TABLES)))
 def test_tables(content: bytes, tmp_path: Path) -> None:
     path = tmp_path / "table.csv"
@@ -127,6 +128,7 @@ def test_checkpoints(content: bytes, suffix: str, tmp_path: Path) -> None:
     assert found is None or all(isinstance(tensor, torch.Tensor) for tensor in found.values())
 
 
+@pytest.mark.slow
 @given(kind=st.sampled_from([int, float, str, bool]), value=st.one_of(leaves, texts, st.floats().map(str)))
 @example(kind=int, value="a\nb")
 @example(kind=float, value="nan")

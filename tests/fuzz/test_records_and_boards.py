@@ -74,6 +74,7 @@ def told(**display: Any) -> list[Record]:
     return [a_record(metrics={"r2": result}, dataset={"changed": {"note": "a\rb"}})]
 
 
+@pytest.mark.slow
 @given(some=st.lists(records(), min_size=1, max_size=6))
 @example(some=told())
 @example(some=told(layers={"layer.": []}))

@@ -168,6 +168,7 @@ def test_holm_is_the_textbooks() -> None:
     assert holm([]) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("subjects", [1, 3])
 def test_intervals_cover_the_truth(subjects: int) -> None:
     """300 boards here; benchmarks/interval_coverage.py makes 1,000 of each kind, with R2 itself."""

@@ -166,6 +166,7 @@ def test_a_plan_hashes_the_images_of_a_subject_once(tmp_path: Path) -> None:
     assert len({id(job.tokens.stimuli) for job in plan.jobs}) == 1
 
 
+@pytest.mark.slow
 def test_copies_with_fewer_training_images_are_not_collected(tmp_path: Path) -> None:
     data = opened(tmp_path, "a/one").plan.data
     first = data.responses("1", 2)

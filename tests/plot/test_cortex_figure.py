@@ -49,6 +49,7 @@ def written(figure: Figure, path: Path) -> str:
     return " ".join(one or other for one, other in found)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("where", MESHES)
 @pytest.mark.parametrize("kind", DRAWN)
 def test_every_kind_is_drawn_as_a_figure_with_its_title(kind: str, where: str, tmp_path: Path) -> None:
@@ -73,6 +74,7 @@ def test_the_rest_of_one_layer_and_of_forty(kind: str, layers: int, tmp_path: Pa
     save(DRAWN[kind](changed(table(), layers)), tmp_path / "a.png")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("rois", [(), ("V1",)], ids=["no ROI", "one ROI"])
 @pytest.mark.parametrize("kind", DRAWN)
 def test_no_roi_and_one(kind: str, rois: tuple[str, ...], tmp_path: Path) -> None:
@@ -88,6 +90,7 @@ def test_no_roi_and_one_on_the_cortex(rois: tuple[str, ...], tmp_path: Path) -> 
     assert ("V1" in text) == bool(rois)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ending", ["png", "svg", "pdf"])
 @pytest.mark.parametrize("kind", ["layers", "rois"])
 def test_the_same_voxels_give_the_same_bytes(kind: str, ending: str, tmp_path: Path) -> None:
@@ -97,6 +100,7 @@ def test_the_same_voxels_give_the_same_bytes(kind: str, ending: str, tmp_path: P
     assert first == (tmp_path / f"b.{ending}").read_bytes()
 
 
+@pytest.mark.slow
 def test_text_is_text_in_svg_and_pdf(tmp_path: Path) -> None:
     text = written(layer_map(planted()), tmp_path / "a.svg")
     for word in ("V1", "EBA", "confidence", "left hemisphere", "Simulated brain"):
@@ -108,6 +112,7 @@ def test_text_is_text_in_svg_and_pdf(tmp_path: Path) -> None:
     assert b"/Type3" not in content
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "part"),
     [("layers", planted), ("weights", planted), ("r2", table), ("rois", table), ("correlation", table)],
@@ -150,6 +155,7 @@ def test_a_long_title_stays_in_the_figure(tmp_path: Path) -> None:
     assert title.get_text().endswith("…")
 
 
+@pytest.mark.slow
 def test_a_simulated_brain_is_always_said(tmp_path: Path) -> None:
     for kind, draw in DRAWN.items():
         told = [[text.get_text() for text in draw(replace(table(), simulated=s)).texts] for s in (False, True)]
@@ -203,12 +209,14 @@ def test_r2_that_is_not_finite_is_painted_as_nothing(tmp_path: Path) -> None:
     save(r2_difference_map(table(), replace(table(), r2=values)), tmp_path / "a.png")
 
 
+@pytest.mark.slow
 def test_a_side_without_voxels_is_bare(tmp_path: Path) -> None:
     left = Surface("fsaverage5", np.full(60, "left"), np.arange(60))
     for draw in (layer_map, weights_map):
         save(draw(replace(table(), surface=left)), tmp_path / "a.png")
 
 
+@pytest.mark.slow
 def test_a_mesh_without_a_flat_map_has_views_alone(tmp_path: Path) -> None:
     folder = Path(fetch_surf_fsaverage("fsaverage5")["infl_left"]).parent
     for side in ("left", "right"):

@@ -39,6 +39,7 @@ def nearest(colours: np.ndarray) -> np.ndarray:
     return np.asarray((one @ known.T).argmax(axis=1))
 
 
+@pytest.mark.slow
 def test_early_rois_are_painted_as_early_layers() -> None:
     found = hues(flat=False)
     assert found["V1"] < 1.2
@@ -46,6 +47,7 @@ def test_early_rois_are_painted_as_early_layers() -> None:
     assert found["V1"] < found["V2"] < found["OPA"] < found["EBA"]
 
 
+@pytest.mark.slow
 def test_the_control_is_painted_alike() -> None:
     found = hues(flat=True)
     assert max(found.values()) - min(found.values()) < 0.5

@@ -25,6 +25,7 @@ def colours(figure: Picture, panel: int) -> np.ndarray:
     return np.asarray(images[2 * panel])[..., :3]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("count", [1, 4, 7])
 def test_every_backbone_has_a_map_under_its_name(count: int, tmp_path: Path) -> None:
     several = [named(f"net{i}/mini", planted()) for i in range(count)]

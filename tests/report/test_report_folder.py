@@ -28,6 +28,7 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {p.relative_to(folder).as_posix(): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
 
 
+@pytest.mark.slow
 def test_the_same_records_give_the_same_bytes_in_any_folder(tmp_path: Path) -> None:
     results = tmp_path / "results"
     for subject in ("1", "2"):

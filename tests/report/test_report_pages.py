@@ -63,6 +63,7 @@ def test_figures_of_the_board_are_those_of_the_csv(tmp_path: Path) -> None:
     assert heats[1] == pytest.approx(float(csv["EBA"][0]) / tops, abs=1e-3)
 
 
+@pytest.mark.slow
 def test_what_is_painted_is_what_was_kept(tmp_path: Path) -> None:
     record = painted(tmp_path, "net/a")
     arrays, _ = read_arrays(tmp_path, record) or ({}, {})
@@ -84,6 +85,7 @@ def test_what_is_painted_is_what_was_kept(tmp_path: Path) -> None:
     assert means["all"]["voxels"] == 120
 
 
+@pytest.mark.slow
 def test_the_first_tab_is_the_average_of_the_subjects(tmp_path: Path) -> None:
     records = [painted(tmp_path, "net/a", subject=name) for name in ("1", "2")]
     files = render(records, tmp_path)
@@ -98,6 +100,7 @@ def test_the_first_tab_is_the_average_of_the_subjects(tmp_path: Path) -> None:
     assert all(f'src="../{p.as_posix()}"' in text for p in files if p.parent == Path("figures"))
 
 
+@pytest.mark.slow
 def test_without_a_mesh_there_are_strips_and_no_cortex(tmp_path: Path) -> None:
     records = [painted(tmp_path, "net/a", surface=False)]
     files = render(records, tmp_path)
@@ -121,6 +124,7 @@ def test_rows_of_which_only_scores_are_kept_say_how_to_get_the_rest(tmp_path: Pa
     assert Path("compare.html") not in files
 
 
+@pytest.mark.slow
 def test_names_are_text_and_never_run(tmp_path: Path) -> None:
     evil = '<script>alert("x")</script>'
     record = painted(tmp_path, evil)
@@ -144,6 +148,7 @@ def test_failed_jobs_and_trust_are_told(tmp_path: Path) -> None:
     assert "Subject 1: cannot be trusted" in page(files, "rows/data-b")
 
 
+@pytest.mark.slow
 def test_a_simulated_board_says_so_on_every_page(tmp_path: Path) -> None:
     record = painted(tmp_path, "net/a")
     record = replace(record, dataset=replace(record.dataset, simulated=True))
@@ -157,6 +162,7 @@ def test_the_noise_ceiling_stands_among_the_controls(tmp_path: Path) -> None:
     assert re.search(r"<h3>Controls \(unranked\)</h3>.*noise ceiling.*0\.600", index, flags=re.S)
 
 
+@pytest.mark.slow
 def test_voxels_of_one_row_are_read_at_a_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Of many networks and a whole brain they are gigabytes."""
     held: list[weakref.ref[Any]] = []

@@ -21,6 +21,7 @@ from brainbench.util.folders import Folders
 Runs = Callable[..., list[Record]]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("make", "stage", "message"),
     [

@@ -123,6 +123,7 @@ def test_two_grids_of_one_network_share_a_pass(go: Go, tmp_path: Path) -> None:
     assert shapes == {"8": (100, 3, 8, 8), "native": (100, 3, 8, 8)}
 
 
+@pytest.mark.slow
 def test_a_shuffled_card_reads_the_tokens_of_the_other(tmp_path: Path) -> None:
     net, folders = toy.ToyNet(), Folders(tmp_path / "results", tmp_path / "leaderboards", tmp_path / "cache")
     plain = toy.backbone("net", make=lambda: net, weights="none")

@@ -267,6 +267,7 @@ def test_a_joint_pass_that_gives_other_tokens() -> None:
     assert list(broken_by(Good, joint=joint)) == ["joint"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("library", ["torch", "numpy", "PIL", "huggingface_hub"])
 def test_a_plugin_that_imports_a_library_at_once(tmp_path: Any, monkeypatch: pytest.MonkeyPatch, library: str) -> None:
     import brainbench.testing.cases as kit

@@ -94,6 +94,7 @@ print(faults(), after)
 """
 
 
+@pytest.mark.slow
 def test_freed_memory_is_kept_inside_the_block_and_given_back_after_it() -> None:
     if platform.libc_ver()[0] != "glibc":
         pytest.skip("only glibc can keep freed memory")

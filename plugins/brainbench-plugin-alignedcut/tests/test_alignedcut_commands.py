@@ -53,6 +53,7 @@ def fit(results: Path) -> Fit:
         return find(results, "pixels+random", encoder="alignedcut")
 
 
+@pytest.mark.slow
 def test_activation_sums_up_to_the_prediction(results: Path, fit: Fit) -> None:
     record = next(path for path in results.glob("*.json") if "alignedcut" in path.read_text())
     opened = brainbench.reopen(record)
@@ -77,6 +78,7 @@ def test_activation_sums_up_to_the_prediction(results: Path, fit: Fit) -> None:
     np.testing.assert_allclose(predicted, stored.predict(opened.features, rows), rtol=1e-3, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_a_fit_becomes_data_and_pictures(results: Path, capsys: pytest.CaptureFixture[str]) -> None:
     asked = ["embed", "pixels+random", "--results", str(results), "--images", str(COUNT), "--sample", "200"]
     assert main(asked) == 0
@@ -100,6 +102,7 @@ def test_a_fit_becomes_data_and_pictures(results: Path, capsys: pytest.CaptureFi
     )
 
 
+@pytest.mark.slow
 def test_channels_are_shown_on_any_images(results: Path, tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
     noise = np.random.default_rng(0).integers(0, 256, (2, 40, 50, 3), dtype=np.uint8)

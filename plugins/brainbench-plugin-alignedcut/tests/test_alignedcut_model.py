@@ -66,6 +66,7 @@ def test_the_terms_are_those_of_nodes_drawn_from_every_layer(tokens: list[Tensor
         assert not torch.equal(first, second)
 
 
+@pytest.mark.slow
 def test_gradients_of_the_whole_loss_equal_finite_differences(tokens: list[Tensor], observed: Tensor) -> None:
     model = model_of(Terms(1.0, 0.5, 0.5))
     start = int(model.draws)

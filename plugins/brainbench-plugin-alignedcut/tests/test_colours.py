@@ -19,6 +19,7 @@ def vectors() -> NDArray[np.float32]:
     return (np.eye(6)[np.arange(150) % 3] + 0.1 * chance.standard_normal((150, 6))).astype(np.float32)
 
 
+@pytest.mark.slow
 def test_groups_stay_together_and_so_do_bytes(vectors: NDArray[np.float32]) -> None:
     seen = colours(vectors)
     assert (seen.shape, seen.dtype) == ((150, 3), np.uint8)
@@ -31,6 +32,7 @@ def test_groups_stay_together_and_so_do_bytes(vectors: NDArray[np.float32]) -> N
     np.testing.assert_allclose(seen, 255 * share, atol=0.51)
 
 
+@pytest.mark.slow
 def test_places_are_scikit_learns(vectors: NDArray[np.float32]) -> None:
     nodes, order = np.unique(vectors, axis=0, return_inverse=True)
     reference = TSNE(2, init="pca", random_state=3, perplexity=30, learning_rate=150 / 48)

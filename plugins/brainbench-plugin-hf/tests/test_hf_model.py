@@ -116,6 +116,7 @@ def equal(read: Any, expected: list[Tensor], prefix: int) -> None:
         assert torch.equal(glob, one[:, 0] if prefix else one.mean(1))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", SEQUENCES)
 def test_transformers_equal_their_hidden_states(name: str, tmp_path: Path) -> None:
     kind, options, prefix = SEQUENCES[name]

@@ -48,6 +48,7 @@ def test_a_hub_id_is_fetched_as_a_snapshot_without_pickles() -> None:
     assert (made.weights, made.revision, made.layers) == ("hub", None, None)
 
 
+@pytest.mark.slow
 def test_a_branch_that_moved_gives_another_key_and_other_weights(tmp_path: Path) -> None:
     keys, loaded = [], []
     for name in "ab":

@@ -129,6 +129,7 @@ def blocks(network: Any, batch: Tensor) -> list[dict[str, Tensor]]:
     return seen
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("card", "architecture"), [(SMALL, "small"), (MINI, "mini")])
 def test_both_libraries_read_what_mmpretrain_returns(tmp_path: Path, card: BackboneCard, architecture: str) -> None:
     network, path = whole(architecture), tmp_path / "w.pth"
@@ -151,6 +152,7 @@ def test_both_libraries_read_what_mmpretrain_returns(tmp_path: Path, card: Backb
             assert torch.equal(record["start"] + one, record["attended"]), library
 
 
+@pytest.mark.slow
 def test_no_final_norm(tmp_path: Path) -> None:
     network, path = whole("mini"), tmp_path / "w.pth"
     torch.save(network.state_dict(), path)
@@ -162,6 +164,7 @@ def test_no_final_norm(tmp_path: Path) -> None:
         torch.testing.assert_close(network.backbone.ln1(last), normed)
 
 
+@pytest.mark.slow
 def test_small_has_twelve_heads(tmp_path: Path) -> None:
     network, path = whole("small"), tmp_path / "w.pth"
     torch.save(network.state_dict(), path)
@@ -176,6 +179,7 @@ def test_small_has_twelve_heads(tmp_path: Path) -> None:
     assert not torch.allclose(ours.tokens(batch).local_tokens[-1], wrong[-1], rtol=0.1, atol=0.1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("tap", ["block", "attention"])
 def test_facebook_s_training_state(tmp_path: Path, tap: str) -> None:
     network, training = facebook()
@@ -217,6 +221,7 @@ def test_class_token_and_order_of_patches(library: str) -> None:
     assert (tokens.global_tokens[0][1] - tokens.global_tokens[0][0]).norm() < 0.5 * change.max()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("library", LIBRARIES)
 def test_the_seed_draws_the_weights_and_nothing_else(library: str) -> None:
     before = torch.get_rng_state(), random.getstate(), np.random.get_state()[1].copy()  # type: ignore[index]
@@ -230,6 +235,7 @@ def test_the_seed_draws_the_weights_and_nothing_else(library: str) -> None:
     assert not torch.allclose(last[0], last[2], atol=0.1)
 
 
+@pytest.mark.slow
 def test_untrained_is_initialised_as_for_training() -> None:
     ours, timm_s = load(SMALL, init_seed=5).module, load(SMALL, init_seed=5, library="timm").module
     with torch.random.fork_rng(devices=[]):
@@ -267,6 +273,7 @@ def test_card_tells_the_truth(monkeypatch: pytest.MonkeyPatch, card: BackboneCar
     assert backbone.preprocess(Image.new("RGB", (9, 5))).shape == (3, card.input_size, card.input_size)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("card", [card for card in CARDS if card.weights.startswith("openmmlab")], ids=lambda c: c.name)
 def test_release_is_the_one_mmpretrain_names(monkeypatch: pytest.MonkeyPatch, card: BackboneCard) -> None:
     metafile = Path(mmpretrain.__file__).parent / ".mim/configs/mocov3/metafile.yml"
@@ -292,6 +299,7 @@ def test_preproc(preproc: str, library: str) -> None:
     torch.testing.assert_close(red[:, 5, 60], torch.tensor([2.24891, -2.03571, -1.80444]))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("library", LIBRARIES)
 @pytest.mark.parametrize("kind", ["release", "safetensors", "statistics kept"])
 def test_a_file_in_openmmlab_s_layout(tmp_path: Path, kind: str, library: str) -> None:
@@ -310,6 +318,7 @@ def test_a_file_in_openmmlab_s_layout(tmp_path: Path, kind: str, library: str) -
         assert torch.equal(one, record["end"])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("library", LIBRARIES)
 @pytest.mark.parametrize(
     ("change", "message"),
@@ -358,6 +367,7 @@ def test_positions_of_another_size_are_not_resized(
         load(path=tmp_path / "w.pth", library=library)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -375,6 +385,7 @@ def test_a_file_of_facebook_s_that_does_not_fit(tmp_path: Path, change: Any, mes
         load(SMALL_FB, tmp_path / "w.pth.tar")
 
 
+@pytest.mark.slow
 def test_one_s_file_is_not_the_other_s(tmp_path: Path) -> None:
     torch.save(whole("mini").state_dict(), tmp_path / "openmmlab.pth")
     with pytest.raises(
@@ -427,6 +438,7 @@ card.loader(weights=Weights("untrained"), settings=card.resolve_settings({}))
 """
 
 
+@pytest.mark.slow
 def test_nothing_is_said_where_nothing_is_wrong() -> None:
     done = subprocess.run([sys.executable, "-c", QUIET], check=True, capture_output=True, text=True)
     assert done.stdout + done.stderr == ""

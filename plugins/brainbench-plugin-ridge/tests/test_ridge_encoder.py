@@ -51,6 +51,7 @@ def fit(name: str, problem: tuple[Features, Responses], **settings: Any) -> Any:
     return fitted
 
 
+@pytest.mark.slow
 def test_joint_ridge_is_sklearns_with_the_penalty_that_cross_validates_best(
     problem: tuple[Features, Responses],
 ) -> None:
@@ -131,6 +132,7 @@ def test_folds_share_the_images_out_at_random() -> None:
         folds(20, 30, 0)
 
 
+@pytest.mark.slow
 def test_repeats_are_fitted_as_trials(problem: tuple[Features, Responses]) -> None:
     """One to three trials an image, mixed up: sklearn's ridge on the trials, folds of whole images."""
     features, responses = problem

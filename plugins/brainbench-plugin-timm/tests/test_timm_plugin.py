@@ -42,6 +42,7 @@ def test_a_network_without_weights_is_untrained() -> None:
     assert (made.weights, made.source, made.released) == ("untrained", None, False)
 
 
+@pytest.mark.slow
 def test_weights_that_lie_behind_a_url() -> None:
     made = card(name="timm/gcvit_xxtiny")
     assert (made.source or "").startswith("https://")

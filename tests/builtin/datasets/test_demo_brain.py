@@ -45,6 +45,7 @@ def test_ceilings_follow_the_areas(subject: brain.Brain) -> None:
     assert ceiling.min() > 0
 
 
+@pytest.mark.slow
 def test_every_voxel_responds(signal: np.ndarray) -> None:
     assert np.isfinite(signal).all()
     assert signal.std(axis=0).min() > 0

@@ -31,6 +31,7 @@ def demo(cache: Path) -> Demo:
     return load(cache)
 
 
+@pytest.mark.slow
 def test_it_is_a_dataset_and_gives_what_it_says(demo: Demo) -> None:
     assert isinstance(demo, Dataset)
     assert demo.subjects == ["1", "2"]
@@ -83,6 +84,7 @@ def test_masks_belong_to_the_stimuli(demo: Demo) -> None:
         assert all((mask == masks.classes.index(name)).any() for name in masks.classes[1:] if name in captions[index])
 
 
+@pytest.mark.slow
 def test_made_elsewhere_it_is_the_same(demo: Demo, tmp_path: Path) -> None:
     again = load(tmp_path)
     assert again.stimuli("1").key == demo.stimuli("1").key
@@ -90,11 +92,13 @@ def test_made_elsewhere_it_is_the_same(demo: Demo, tmp_path: Path) -> None:
     np.testing.assert_array_equal(again.responses("2").values, demo.responses("2").values)
 
 
+@pytest.mark.slow
 def test_more_subjects_leave_the_first_alone(demo: Demo, tmp_path: Path) -> None:
     alone = load(tmp_path, subjects=1)
     assert alone.responses("1").key == demo.responses("1").key
 
 
+@pytest.mark.slow
 def test_version_tells_other_settings_apart(demo: Demo, tmp_path: Path) -> None:
     other = load(tmp_path, seed=6)
     assert demo.version.startswith(f"{DEMO.version}+")
@@ -102,6 +106,7 @@ def test_version_tells_other_settings_apart(demo: Demo, tmp_path: Path) -> None:
     assert other.stimuli("1").key != demo.stimuli("1").key
 
 
+@pytest.mark.slow
 def test_two_processes_at_once_both_succeed(tmp_path: Path) -> None:
     program = (
         "import sys; from pathlib import Path; from brainbench.builtin.datasets.demo.card import DEMO;"

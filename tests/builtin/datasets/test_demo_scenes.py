@@ -27,6 +27,7 @@ def test_another_seed_or_index_gives_another_scene() -> None:
     assert len({scene(*pair).image.tobytes() for pair in [(0, 0), (0, 1), (1, 0), (1, 1), (0, 2**33)]}) == 5
 
 
+@pytest.mark.slow
 def test_image_and_mask_have_the_promised_form(scenes: list[Scene]) -> None:
     for s in scenes[:50]:
         assert s.image.shape == (64, 64, 3)

@@ -219,6 +219,7 @@ SPOILS: dict[str, tuple[Spoil, str]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("spoil", "message"), SPOILS.values(), ids=SPOILS.keys())
 def test_bad_input_is_one_line(root: Path, spoil: Spoil, message: str) -> None:
     load(root)

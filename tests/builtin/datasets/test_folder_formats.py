@@ -91,6 +91,7 @@ def test_an_empty_cell_of_a_parquet_file_is_nan(root: Path) -> None:
     assert responses_of(open_folder(root)).dropped == (2,)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", ["npy", "h5", "parquet"])
 @pytest.mark.parametrize("order", ["C", "F"])
 def test_reading_never_holds_the_whole(

@@ -59,6 +59,7 @@ def test_several_subjects_share_images_and_nothing_else(tmp_path: Path) -> None:
     assert len({one.noise_ceiling.tobytes() for one in found if one and one.noise_ceiling is not None}) == 3
 
 
+@pytest.mark.slow
 def test_responses_follow_the_images_and_reach_the_stated_ceiling(tmp_path: Path) -> None:
     folder = made(tmp_path / "one", subjects=1, images=4000, voxels=12, size=8, seed=4)
     values = np.load(folder / "responses.npy").astype(np.float64)

@@ -111,6 +111,7 @@ def test_every_array_format_has_a_reader_and_is_tried() -> None:
     assert set(READERS) <= {name.partition(".")[2] for name, _ in FORMATS.values()}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "write"), {**FORMATS, **INDEXED_COLUMNARS}.values(),
                          ids=[*FORMATS, *INDEXED_COLUMNARS])  # fmt: skip
 def test_every_format_gives_the_same_bits(root: Path, name: str, write: Write) -> None:
@@ -123,6 +124,7 @@ def test_every_format_gives_the_same_bits(root: Path, name: str, write: Write) -
     assert found.key == plain.key
 
 
+@pytest.mark.slow
 def test_every_format_scores_alike(root: Path, tmp_path: Path) -> None:
     scores = {}
     for name in ("npy", "mat 7.3", "csv, indexed"):
@@ -143,6 +145,7 @@ ORIENTATIONS = [
 ]
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=20)
 @given(st.sampled_from(ORIENTATIONS), st.sampled_from(ORIENTATIONS), st.booleans())
 def test_every_orientation_gives_the_same_bits(

@@ -141,6 +141,7 @@ def test_surface_responses_of_the_whole_mesh_are_masked(
     check_surface(found, surface, chosen)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("suffix", ["mgz", "gii", "npy"])
 @pytest.mark.parametrize("masked", [False, True])
 @pytest.mark.parametrize("masks", ["mgz", "gii", "mgh"])

@@ -85,6 +85,7 @@ def test_what_is_planted_rises_along_the_hierarchy_or_is_flat(flat: bool) -> Non
     assert flat or 0 < start < 0.3
 
 
+@pytest.mark.slow
 def test_responses_hold_their_ceiling_and_the_truth(responses: Responses) -> None:
     assert responses.values.shape == (100, 300)
     assert responses.noise_ceiling is not None
@@ -141,6 +142,7 @@ def test_the_noise_is_what_the_ceiling_leaves(responses: Responses, cache: Path)
     np.testing.assert_allclose(np.square(r), responses.noise_ceiling, atol=1e-3)
 
 
+@pytest.mark.slow
 def test_same_again_and_other_with_another_seed_or_hierarchy(responses: Responses, cache: Path) -> None:
     assert planted(cache).responses("1").key == responses.key
     flat = planted(cache, flat=True)

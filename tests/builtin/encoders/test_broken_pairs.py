@@ -30,6 +30,7 @@ def r2(predicted: np.ndarray, observed: np.ndarray) -> float:
     return float(np.mean(1 - ((observed - predicted) ** 2).sum(0) / ((observed - observed.mean(0)) ** 2).sum(0)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("card", [FACTORTOPY[0], CLASSTOKEN, PATCHTOKEN, GNETVIT], ids=lambda card: card.name)
 def test_shuffled_images_shuffled_voxels_and_a_shift_leave_nothing(
     card: EncoderCard, tokens: tuple[np.ndarray, np.ndarray], memory_features: Callable[..., Features]

@@ -93,6 +93,7 @@ def test_responses_loss_and_every_gradient_against_listing_1_in_float64(
         assert (gradient - truths[name]).abs().max() <= 2e-5 * largest, name
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", VARIANTS)
 def test_a_variant_has_what_its_card_says(name: str, memory_features: MakeFeatures) -> None:
     features, responses, _ = planted(memory_features, voxels=10, images=100)
@@ -104,6 +105,7 @@ def test_a_variant_has_what_its_card_says(name: str, memory_features: MakeFeatur
     assert trained - {"coordinates"} == found - {"channel"}
 
 
+@pytest.mark.slow
 def test_several_places_start_apart_and_learn_apart(memory_features: MakeFeatures) -> None:
     features, responses, _ = planted(memory_features, voxels=10, images=100)
     for name in ("factortopy/multi-sample", "factortopy"):
@@ -159,6 +161,7 @@ def correlation(fitted: Any, truth: Any) -> float:
     return float(np.corrcoef(fitted.selectors.layer @ index, truth["layer"] @ index)[0, 1])
 
 
+@pytest.mark.slow
 def test_planted_selectors_are_found(memory_features: MakeFeatures) -> None:
     features, responses, truth = planted(memory_features)
     fitted: Any = load(steps=150, batch_size=32, dim=16).fit(features, responses, CONTEXT)
@@ -185,6 +188,7 @@ def test_the_paper_s_recipe_finds_planted_selectors_too(memory_features: MakeFea
     assert r2_score(responses.values[test], fitted.predict(features, test)) > 0.35
 
 
+@pytest.mark.slow
 def test_free_selectors_find_the_layers_too_and_say_nothing(memory_features: MakeFeatures) -> None:
     features, responses, truth = planted(memory_features, noise=0.1)
     fitted: Any = load(NO_TOPOLOGY, steps=150, batch_size=32, dim=16).fit(features, responses, CONTEXT)
@@ -219,6 +223,7 @@ def same(one: Fitted, other: Fitted) -> bool:
     return first.keys() == second.keys() and all(torch.equal(first[name], second[name]) for name in first)
 
 
+@pytest.mark.slow
 def test_same_seed_same_bytes(memory_features: MakeFeatures) -> None:
     features, responses, _ = planted(memory_features, voxels=20, images=60)
     encoder = load(steps=12)
@@ -254,6 +259,7 @@ def test_selectors_have_the_contract_s_shapes(memory_features: MakeFeatures) -> 
     np.testing.assert_allclose(chosen.layer.sum(1), 1, rtol=1e-5)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", VARIANTS)
 def test_channels_in_closed_form_predict_better_than_learned_ones(name: str, memory_features: MakeFeatures) -> None:
     features, responses, _ = planted(memory_features, voxels=30, images=200)
@@ -289,6 +295,7 @@ def test_few_principal_channels_can_be_asked_for(memory_features: MakeFeatures) 
     assert beside in fitted.notes
 
 
+@pytest.mark.slow
 def test_channels_that_were_stopped_are_gone_on_with_to_the_same_bytes(
     memory_features: MakeFeatures, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -341,6 +348,7 @@ def test_bad_coordinates_are_refused(memory_features: MakeFeatures, broken: np.n
         load(steps=2).fit(features, replace(responses, coordinates=broken), CONTEXT)
 
 
+@pytest.mark.slow
 def test_what_a_voxel_reads_far_from_its_place_is_read_as_the_surround(memory_features: MakeFeatures) -> None:
     rng = np.random.default_rng(0)
     images, voxels = 250, 8

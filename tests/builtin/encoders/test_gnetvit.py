@@ -51,6 +51,7 @@ def test_responses_loss_and_every_gradient_in_float64(
         assert (gradient - truth).abs().max() <= 1e-5 * truth.abs().max(), name
 
 
+@pytest.mark.slow
 def test_every_voxel_finds_its_own_place_and_layer(memory_features: MakeFeatures) -> None:
     rng = np.random.default_rng(0)
     layers = [rng.normal(size=(500, 3, 3, 3)).astype(np.float32) for _ in range(2)]

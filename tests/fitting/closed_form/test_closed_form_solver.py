@@ -80,6 +80,7 @@ def forced(monkeypatch: pytest.MonkeyPatch, form: str) -> None:
     monkeypatch.setattr(solver, "operations", lambda *sizes: costs)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("samples", [1, 3])
 @pytest.mark.parametrize("images", [60, 7])
 @pytest.mark.parametrize("form", ["primal", "dual", "summed"])
@@ -99,6 +100,7 @@ def test_predictions_and_penalties_are_those_of_an_explicit_ridge(
     np.testing.assert_allclose(found.missed, losses[range(len(losses)), penalties], rtol=1e-5)
 
 
+@pytest.mark.slow
 def test_the_same_in_float32(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(solver, "_DOUBLE", 0.0)
     for form in ("primal", "dual"):
@@ -107,6 +109,7 @@ def test_the_same_in_float32(monkeypatch: pytest.MonkeyPatch) -> None:
         np.testing.assert_allclose(predictions(given, solve(given)), oracle(given)[0], atol=1e-3)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("form", ["primal", "dual"])
 def test_any_number_of_threads_and_any_stop_give_the_same_bytes(form: str, monkeypatch: pytest.MonkeyPatch) -> None:
     forced(monkeypatch, form)

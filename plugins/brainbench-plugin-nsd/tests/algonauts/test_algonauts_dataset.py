@@ -29,6 +29,7 @@ def explained(stimuli: Stimuli, responses: Responses) -> float:
     return float(1 - ((observed - seen[test] @ weights) ** 2).sum() / ((observed - observed.mean(0)) ** 2).sum())
 
 
+@pytest.mark.slow
 def test_a_planted_effect_survives_and_collapses_when_rows_are_shifted(tmp_path: Path, maker: Make, load: Load) -> None:
     root = maker(tmp_path / "many", images=1600, size=8, left=12, right=14, surface=False)
     data = load(root)
@@ -40,6 +41,7 @@ def test_a_planted_effect_survives_and_collapses_when_rows_are_shifted(tmp_path:
     assert explained(shifted.stimuli("1"), shifted.responses("1")) < 0.05
 
 
+@pytest.mark.slow
 def test_sides_are_joined_the_left_first(made: Path, load: Load) -> None:
     for subject, folder in (("1", "subj01"), ("2", "subj02")):
         responses = load(made).responses(subject)

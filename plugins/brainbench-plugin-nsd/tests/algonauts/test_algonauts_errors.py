@@ -115,6 +115,7 @@ SPOILS: dict[str, tuple[Spoil, str]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", SPOILS)
 def test_what_does_not_fit_is_one_line(case: str, root: Path, load: Load) -> None:
     spoil, message = SPOILS[case]

@@ -39,6 +39,7 @@ def test_the_layout_is_that_of_the_release(made: Path) -> None:
     assert found["simulated.txt"].startswith(b"Simulated, no brain was measured")
 
 
+@pytest.mark.slow
 def test_the_same_seed_makes_the_same_bytes(tmp_path: Path, maker: Make) -> None:
     small = {"images": 30, "left": 10, "right": 12, "size": 8, "surface": False}
     one, two = maker(tmp_path / "one", **small), maker(tmp_path / "two", **small)

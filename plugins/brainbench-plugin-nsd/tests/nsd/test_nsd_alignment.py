@@ -25,6 +25,7 @@ def _explained(content: np.ndarray, responses: Any, values: np.ndarray) -> float
     return float(np.median(1 - left / np.square(values[test] - values[test].mean(axis=0)).sum(axis=0)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("made", "given"),
     [
