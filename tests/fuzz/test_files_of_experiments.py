@@ -38,7 +38,9 @@ TABLES = [
 def picture(kind: str, mode: str = "RGB") -> bytes:
     out = io.BytesIO()
     pixels = np.random.default_rng(0).integers(0, 256, (8, 8, 3), dtype=np.uint8)
-    Image.fromarray(pixels).convert(mode).save(out, kind)
+    image = Image.fromarray(pixels)
+    # Not every version of Pillow converts colours to 16 bits at once.
+    (image.convert("L").convert("I") if mode == "I;16" else image).convert(mode).save(out, kind)
     return out.getvalue()
 
 
