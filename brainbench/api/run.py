@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pandas as pd
 
@@ -18,9 +18,6 @@ from brainbench.registry import installed
 from brainbench.runner.benchmark import Benchmark
 from brainbench.util.folders import Folders, default_cache
 from brainbench.util.progress import Reporter, Silent
-
-if TYPE_CHECKING:
-    pass
 
 
 def run(
