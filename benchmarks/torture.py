@@ -30,9 +30,13 @@ import numpy as np
 from PIL import Image
 
 import brainbench
+from brainbench.fitting import engine, fit_store
+from brainbench.fitting.closed_form import finish
+from brainbench.fitting.fit_state import Snapshot
 
 IMAGES, VOXELS, MOST_KILLS = 70, 6, 3
 STEPS = 12
+RESUMED = "goes on from a state that was kept"
 # What a run leaves besides its results: locks, the log of lookups, and drafts that a kill cut short.
 PASSING = (".lock", ".jsonl", ".draft", ".partial")
 
@@ -51,6 +55,18 @@ def experiment(folder: Path) -> Path:
     np.save(folder / "responses.npy", values.astype(np.float32))
     (folder / "stimuli.csv").write_text("\n".join(["image", *names, *names]) + "\n")
     return folder
+
+
+class TellingStore(fit_store.FitStore):
+    """Keeps the state of a fit after every step, and says when a fit goes on from one."""
+
+    due = True
+
+    def load(self) -> Snapshot | None:
+        found = super().load()
+        if found is not None:
+            print(RESUMED, flush=True)
+        return found
 
 
 def mixed_run(place: Path, data: Path) -> None:
@@ -135,6 +151,8 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="torture-") as made:
         root, rng = Path(made), random.Random(given.seed)
         data = experiment(root / "data")
+        # Both engines, that of gradients and that of closed forms, keep their state in one.
+        engine.FitStore = finish.FitStore = TellingStore
         # In this process, so that the forks find everything imported.
         mixed_run(root / "warm-up", data)
         begun = time.monotonic()
@@ -148,15 +166,18 @@ def main() -> int:
             return 1
         print(f"undisturbed: {len(expected)} files in {lasts:.1f} s", flush=True)
         outcomes: Counter[str] = Counter()
+        resumed = 0
         for number in range(given.tries):
             place, processes = root / f"try-{number}", 1 + number % 2
             wrong = torment(place, data, rng, processes, lasts)
             wrong = wrong or _differing(expected, left(place))
+            resumed += place.with_suffix(".log").read_text().count(RESUMED)
             outcomes["same bytes" if not wrong else "DIFFERENT"] += 1
             for line in wrong[:5]:
                 print(f"try {number}, {processes} processes: {line}", flush=True)
             shutil.rmtree(place)
-        print(", ".join(f"{count} of {given.tries} {what}" for what, count in outcomes.items()))
+        told = ", ".join(f"{count} of {given.tries} {what}" for what, count in outcomes.items())
+        print(f"{told}; {resumed} fits went on from a state that was kept")
         return int(outcomes["same bytes"] != given.tries)
 
 

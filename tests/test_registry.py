@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import re
 from dataclasses import replace
 
 import pytest
@@ -56,6 +57,19 @@ def test_names_that_the_plugin_does_not_know(registry: Registry) -> None:
         match=r"backbone many/broken of toy-dist 1.0 failed to make its card: RuntimeError: library missing",
     ):
         registry.backbones.get("many/broken")
+
+
+@pytest.mark.parametrize(
+    ("name", "wrong"),
+    [
+        ("=cmd()", "it begins with ="),
+        ("a\nb", "it holds a control character or a line break"),
+        ("", "it has 0 characters"),
+    ],
+)
+def test_names_in_memory_that_would_break_a_table_are_refused(registry: Registry, name: str, wrong: str) -> None:
+    with pytest.raises(UsageError, match=re.escape(f"from_module(name={name!r}): {wrong}")):
+        registry.with_backbones([toy.backbone(name)])
 
 
 def test_settings_reach_them(registry: Registry) -> None:
