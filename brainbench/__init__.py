@@ -53,6 +53,7 @@ if TYPE_CHECKING:
     from brainbench.api.predict import predict
     from brainbench.api.reopen import Reopened, reopen
     from brainbench.api.run import run
+    from brainbench.backbones.build_network import build_network, numbered_layers
     from brainbench.backbones.checkpoints import load_state, load_strict
     from brainbench.backbones.module_backbone import ModuleBackbone, read_outputs, seeded
     from brainbench.backbones.preprocessing import CLIP_MEAN, CLIP_STD, IMAGENET_MEAN, IMAGENET_STD, square
@@ -69,6 +70,7 @@ _LATE = {
     "IMAGENET_STD": "brainbench.backbones.preprocessing",
     "ModuleBackbone": "brainbench.backbones.module_backbone",
     "Reopened": "brainbench.api.reopen",
+    "build_network": "brainbench.backbones.build_network",
     "features": "brainbench.api.features",
     "features_key": "brainbench.api.features",
     "from_module": "brainbench.api.from_module",
@@ -76,6 +78,7 @@ _LATE = {
     "layer_place": "brainbench.metrics.layer_profile",
     "load_state": "brainbench.backbones.checkpoints",
     "load_strict": "brainbench.backbones.checkpoints",
+    "numbered_layers": "brainbench.backbones.build_network",
     "predict": "brainbench.api.predict",
     "read_outputs": "brainbench.backbones.module_backbone",
     "reopen": "brainbench.api.reopen",
@@ -128,6 +131,7 @@ __all__ = [
     "UsageError",
     "Weights",
     "WeightsError",
+    "build_network",
     "did_you_mean",
     "features",
     "features_key",
@@ -139,6 +143,7 @@ __all__ = [
     "lazy",
     "load_state",
     "load_strict",
+    "numbered_layers",
     "predict",
     "read_outputs",
     "reopen",

@@ -74,6 +74,7 @@ def _tensors(content: Any, path: Path) -> dict[str, Tensor]:
 def load_strict(module: nn.Module, state: Mapping[str, Tensor], *, drop: Collection[str] = (), what: str = "") -> None:
     """Load ``state`` into ``module``; every name and shape has to fit.
 
+    A module on torch's meta device takes over the tensors themselves; into any other their values are copied.
     drop: names that belong to parts the module does not have; one that ends in a dot drops all below it. what: the checkpoint
     or network as the message shall name it (default: the module's class). Raises WeightsError for names or shapes that do not fit
     and for weights that are NaN.
@@ -105,9 +106,14 @@ def load_strict(module: nn.Module, state: Mapping[str, Tensor], *, drop: Collect
 
 
 def _fill(module: nn.Module, state: Mapping[str, Tensor]) -> tuple[list[str], list[str], list[str]]:
+    own = module.state_dict()
+    empty = any(value.is_meta for value in own.values())
+    if empty:
+        # Taken as they are in memory, in the network's own types: what would be copied over does not exist yet.
+        state = {name: value.to(own[name].dtype) if name in own else value for name, value in state.items()}
     # torch compares the names, because modules may rename the keys of their older releases while loading.
     try:
-        result = module.load_state_dict(state, strict=False)
+        result = module.load_state_dict(state, strict=False, assign=empty)
     except RuntimeError as error:
         return [], [], [line.strip() for line in str(error).splitlines()[1:]]
     return result.missing_keys, result.unexpected_keys, []

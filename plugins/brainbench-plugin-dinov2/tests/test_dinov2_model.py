@@ -554,7 +554,7 @@ def test_names_are_changed_as_timm_changes_them() -> None:
     with torch.device("meta"):
         state = {n: torch.empty(v.shape) for n, v in release(width=1536, depth=1, registers=True, swiglu=True).items()}
         state |= {re.sub(r"^blocks\.0", f"blocks.{i}", n): v for n, v in state.items() for i in range(40)}
-        network = model.build("vit_giant_patch14_reg4_dinov2", 518, 0)
+        network = model.build("vit_giant_patch14_reg4_dinov2", 518)
     ours = model.renamed(state)
     theirs = timm.models.vision_transformer.checkpoint_filter_fn(dict(state), network)
     assert {n: v.shape for n, v in ours.items() if n != "mask_token"} == {n: v.shape for n, v in theirs.items()}

@@ -17,7 +17,7 @@ from torchvision.models import get_model_weights, vit_b_16
 from torchvision.models.feature_extraction import create_feature_extractor
 from torchvision.models.vision_transformer import VisionTransformer
 
-from brainbench import Backbone, BackboneCard, Tokens, Weights, WeightsError
+from brainbench import Backbone, BackboneCard, Tokens, Weights, WeightsError, seeded
 
 NETWORKS = {card.name: card for card in CARDS}
 MINI = NETWORKS["imagenet/mini"]
@@ -53,7 +53,8 @@ def hooked(network: VisionTransformer, batch: Tensor) -> list[dict[str, Tensor]]
 
 
 def frozen(architecture: str, seed: int = 0) -> VisionTransformer:
-    return model.build(architecture, seed).eval().requires_grad_(False)
+    with seeded(seed):
+        return model.build(architecture).eval().requires_grad_(False)
 
 
 def sequences(tokens: Tokens) -> list[Tensor]:

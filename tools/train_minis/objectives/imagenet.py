@@ -21,7 +21,8 @@ class Supervised:
     recipe = Recipe(images=128_000)
 
     def __init__(self, seed: int) -> None:
-        self.module: nn.Module = build("mini", seed)
+        with seeded(seed):
+            self.module: nn.Module = build("mini")
         with seeded(seed):
             self.module.heads = nn.Linear(96, len(PLACES) + len(OBJECTS))
 

@@ -26,7 +26,8 @@ class Reconstruction(nn.Module):
 
     def __init__(self, seed: int) -> None:
         super().__init__()
-        self.vit = build("mini", seed)
+        with seeded(seed):
+            self.vit = build("mini")
         with seeded(seed):
             self.encoder = MaskedVisionTransformerTIMM(vit=self.vit)
             self.narrow = nn.Linear(MINI["embed_dim"], _DECODER["embed_dim"])

@@ -38,7 +38,8 @@ class Pair(nn.Module):
 
     def __init__(self, seed: int) -> None:
         super().__init__()
-        backbone = build("mocov3/mini", "mini", "mmpretrain", seed)
+        with seeded(seed):
+            backbone = build("mocov3/mini", "mini", "mmpretrain")
         with seeded(seed):
             neck = NonLinearNeck(
                 96,

@@ -7,7 +7,6 @@ from functools import partial
 from typing import Any
 
 import open_clip
-from torch import nn
 
 from brainbench import (
     CLIP_MEAN,
@@ -17,9 +16,8 @@ from brainbench import (
     Backbone,
     ModuleBackbone,
     Weights,
-    load_state,
-    load_strict,
-    seeded,
+    build_network,
+    numbered_layers,
     square,
 )
 
@@ -51,20 +49,16 @@ def load(*, name: str, architecture: str, weights: Weights, settings: Mapping[st
     Pictures are squashed and normalised by ImageNet's statistics (paper) or CLIP's own (native). Raises WeightsError if the
     weights do not fit.
     """
-    visual = build(architecture, settings["init_seed"])
-    if weights.path is not None:
-        state = load_state(weights.path)
-        load_strict(nn.ModuleDict({"visual": visual}), state, drop=TEXT_TOWER, what=f"{name} ({weights.path})")
-    tap = TAPS[settings["tap"]]
-    layers = {f"layer{i + 1}": tap.format(i) for i in range(len(visual.transformer.resblocks))}
+    visual = build_network(
+        partial(build, architecture), weights, settings["init_seed"], name=name, inside="visual", drop=TEXT_TOWER
+    )
     mean, std = (CLIP_MEAN, CLIP_STD) if settings["preproc"] == "native" else (IMAGENET_MEAN, IMAGENET_STD)
     preprocess = partial(square, size=visual.image_size[0], mean=mean, std=std)
-    return ModuleBackbone(visual.eval().requires_grad_(False), layers, preprocess)
+    return ModuleBackbone(visual, numbered_layers(visual, TAPS[settings["tap"]]), preprocess)
 
 
-def build(architecture: str, seed: int) -> Any:
-    """An open_clip VisionTransformer as its library initialises it; the global random state stays as it was."""
+def build(architecture: str) -> Any:
+    """An open_clip VisionTransformer as its library initialises it."""
     config = MINI if architecture == "mini" else open_clip.get_model_config(architecture)
-    with seeded(seed):
-        vision = open_clip.CLIPVisionCfg(**config["vision_cfg"])
-        return open_clip.CLIP(config["embed_dim"], vision, NO_TEXT, quick_gelu=config.get("quick_gelu", False)).visual
+    vision = open_clip.CLIPVisionCfg(**config["vision_cfg"])
+    return open_clip.CLIP(config["embed_dim"], vision, NO_TEXT, quick_gelu=config.get("quick_gelu", False)).visual

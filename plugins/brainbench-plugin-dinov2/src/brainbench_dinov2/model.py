@@ -13,7 +13,7 @@ from timm.models.vision_transformer import VisionTransformer
 from torch import Tensor
 from torch.nn.functional import interpolate
 
-from brainbench import Backbone, ModuleBackbone, Weights, load_state, load_strict, seeded, square
+from brainbench import Backbone, ModuleBackbone, Weights, build_network, numbered_layers, square
 
 MINI: dict[str, Any] = {
     "patch_size": 8,
@@ -29,7 +29,8 @@ MINI: dict[str, Any] = {
 }
 SIZES = {"paper": 224, "native": 518}
 MINI_SIZE = 64
-RELEASED_GRID = 37  # 518 px in patches of 14
+RELEASED_PATCH = 14
+RELEASED_GRID = 37  # patches on a side, of 518 px
 # ls1, LayerScale, is the last thing in a block's attention branch before the residual sum.
 TAPS = {"block": "blocks.{}", "attention": "blocks.{}.ls1"}
 # What the original release holds beyond the network that is read: it stood for masked patches in training.
@@ -45,21 +46,22 @@ def load(*, name: str, architecture: str, weights: Weights, settings: Mapping[st
     Raises WeightsError if the weights do not fit.
     """
     size = MINI_SIZE if architecture == "mini" else SIZES[settings["preproc"]]
-    network = build(architecture, size, settings["init_seed"])
-    if weights.path is not None:
-        state = fitted(renamed(load_state(weights.path)), network)
-        load_strict(network, state, drop=TRAINING_ONLY, what=f"{name} ({weights.path})")
-    tap = TAPS[settings["tap"]]
-    layers = {f"layer{i + 1}": tap.format(i) for i in range(len(network.blocks))}
-    return ModuleBackbone(network.eval().requires_grad_(False), layers, partial(square, size=size))
+    network = build_network(
+        partial(build, architecture, size),
+        weights,
+        settings["init_seed"],
+        name=name,
+        convert=lambda state: fitted(renamed(state), size, registers="_reg" in architecture),
+        drop=TRAINING_ONLY,
+    )
+    return ModuleBackbone(network, numbered_layers(network, TAPS[settings["tap"]]), partial(square, size=size))
 
 
-def build(architecture: str, size: int, seed: int) -> Any:
-    """A timm VisionTransformer for ``size`` px as its library initialises it; the global random state stays as it was."""
-    with seeded(seed):
-        if architecture == "mini":
-            return VisionTransformer(img_size=size, num_classes=0, **MINI)
-        return timm.create_model(architecture, img_size=size, num_classes=0)
+def build(architecture: str, size: int) -> Any:
+    """A timm VisionTransformer for ``size`` px as its library initialises it."""
+    if architecture == "mini":
+        return VisionTransformer(img_size=size, num_classes=0, **MINI)
+    return timm.create_model(architecture, img_size=size, num_classes=0)
 
 
 def renamed(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -77,15 +79,16 @@ def renamed(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return new
 
 
-def fitted(state: dict[str, Tensor], network: Any) -> dict[str, Tensor]:
-    """The state dict with its positions resampled to the network's grid, if they are for the grid of the release."""
-    prefix = 0 if network.no_embed_class else 1
-    grid = network.patch_embed.grid_size[0]
+def fitted(state: dict[str, Tensor], size: int, *, registers: bool) -> dict[str, Tensor]:
+    """The state dict with its positions resampled for ``size`` px, if they are for the grid of the release."""
+    prefix = 0 if registers else 1
+    grid = size // RELEASED_PATCH
     positions = state.get("pos_embed")
-    released = (1, prefix + RELEASED_GRID**2, network.embed_dim)
-    if positions is None or positions.shape != released or grid == RELEASED_GRID:
+    if positions is None or positions.ndim != 3 or grid == RELEASED_GRID:
         return state
-    patches = resampled(positions[:, prefix:], grid, registers=network.num_reg_tokens > 0)
+    if positions.shape[:2] != (1, prefix + RELEASED_GRID**2):
+        return state
+    patches = resampled(positions[:, prefix:], grid, registers=registers)
     # In float32, whatever the file has: the network is, too.
     return state | {"pos_embed": torch.cat([positions[:, :prefix].float(), patches], dim=1)}
 

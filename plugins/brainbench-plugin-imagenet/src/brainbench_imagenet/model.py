@@ -10,7 +10,7 @@ from torch import nn
 from torchvision.models import get_model
 from torchvision.models.vision_transformer import VisionTransformer
 
-from brainbench import Backbone, ModuleBackbone, Weights, load_state, load_strict, seeded, square
+from brainbench import Backbone, ModuleBackbone, Weights, build_network, numbered_layers, square
 
 # The last thing in a block before the residual sum of its attention branch is the dropout, which does nothing in eval mode.
 TAPS = {"block": "encoder.layers.encoder_layer_{}", "attention": "encoder.layers.encoder_layer_{}.dropout"}
@@ -22,21 +22,17 @@ def load(*, name: str, architecture: str, weights: Weights, settings: Mapping[st
     Pictures are squashed and normalised by ImageNet's statistics (paper), which are this network's own too (native).
     Raises WeightsError if the weights do not fit.
     """
-    network = build(architecture, settings["init_seed"])
-    # The classifier is no layer that anybody reads; a file may come without it, or with another one.
+    network = build_network(partial(build, architecture), weights, settings["init_seed"], name=name, drop=("heads.",))
+    layers = numbered_layers(network, TAPS[settings["tap"]])
+    return ModuleBackbone(network, layers, partial(square, size=network.image_size))
+
+
+def build(architecture: str) -> VisionTransformer:
+    """A torchvision VisionTransformer as its library initialises it, without its classifier.
+
+    That is no layer that anybody reads; a file may come without it, or with another one.
+    """
+    mini = {"image_size": 64, "patch_size": 8, "num_layers": 12, "num_heads": 3, "hidden_dim": 96, "mlp_dim": 384}
+    network = VisionTransformer(**mini) if architecture == "mini" else get_model(architecture)
     network.heads = nn.Identity()
-    if weights.path is not None:
-        load_strict(network, load_state(weights.path), drop=("heads.",), what=f"{name} ({weights.path})")
-    tap = TAPS[settings["tap"]]
-    layers = {f"layer{i + 1}": tap.format(i) for i in range(len(network.encoder.layers))}
-    return ModuleBackbone(network.eval().requires_grad_(False), layers, partial(square, size=network.image_size))
-
-
-def build(architecture: str, seed: int) -> VisionTransformer:
-    """A torchvision VisionTransformer as its library initialises it; the global random state stays as it was."""
-    with seeded(seed):
-        if architecture == "mini":
-            return VisionTransformer(
-                image_size=64, patch_size=8, num_layers=12, num_heads=3, hidden_dim=96, mlp_dim=384
-            )
-        return get_model(architecture)
+    return network

@@ -9,7 +9,7 @@ from typing import Any
 import timm
 from timm.models.vision_transformer import VisionTransformer
 
-from brainbench import Backbone, ModuleBackbone, Weights, load_state, load_strict, seeded, square
+from brainbench import Backbone, ModuleBackbone, Weights, build_network, numbered_layers, square
 
 MINI: dict[str, Any] = {"img_size": 64, "patch_size": 8, "embed_dim": 96, "depth": 12, "num_heads": 3}
 # ls1 is the last thing in a block's attention branch before the residual sum: the identity here, as there is no LayerScale.
@@ -31,18 +31,13 @@ def load(*, name: str, architecture: str, weights: Weights, settings: Mapping[st
     Meta's release and timm's name the encoder's weights alike. Pictures are squashed and normalised by ImageNet's statistics
     (paper), which are this network's own too (native). Raises WeightsError if the weights do not fit.
     """
-    network = build(architecture, settings["init_seed"])
-    if weights.path is not None:
-        load_strict(network, load_state(weights.path), drop=DECODER, what=f"{name} ({weights.path})")
-    tap = TAPS[settings["tap"]]
-    layers = {f"layer{i + 1}": tap.format(i) for i in range(len(network.blocks))}
+    network = build_network(partial(build, architecture), weights, settings["init_seed"], name=name, drop=DECODER)
     preprocess = partial(square, size=network.patch_embed.img_size[0])
-    return ModuleBackbone(network.eval().requires_grad_(False), layers, preprocess)
+    return ModuleBackbone(network, numbered_layers(network, TAPS[settings["tap"]]), preprocess)
 
 
-def build(architecture: str, seed: int) -> Any:
-    """A timm VisionTransformer as its library initialises it; the global random state stays as it was."""
-    with seeded(seed):
-        if architecture == "mini":
-            return VisionTransformer(num_classes=0, **MINI)
-        return timm.create_model(architecture, num_classes=0)
+def build(architecture: str) -> Any:
+    """A timm VisionTransformer as its library initialises it."""
+    if architecture == "mini":
+        return VisionTransformer(num_classes=0, **MINI)
+    return timm.create_model(architecture, num_classes=0)

@@ -11,7 +11,7 @@ from typing import Any
 
 from torch import nn
 
-from brainbench import Backbone, ModuleBackbone, PluginError, Weights, load_state, load_strict, seeded, square
+from brainbench import Backbone, ModuleBackbone, PluginError, Weights, build_network, numbered_layers, square
 
 _AT_224: dict[str, int] = {"img_size": 224, "patch_size": 16}
 # The small one has 12 heads, not the 6 of other ViT-S: the shapes of the weights are the same, the network is not.
@@ -54,26 +54,25 @@ def load(*, name: str, architecture: str, layout: str, weights: Weights, setting
     """
     # The cards of Facebook's weights have no such setting.
     library = settings.get("library", "timm")
-    network = build(name, architecture, library, settings["init_seed"])
-    if weights.path is not None:
-        state = load_state(weights.path)
-        prefix, other_parts = LAYOUTS[layout]
-        if (library, layout) == ("timm", "openmmlab"):
-            state = {timm_name(key): value for key, value in state.items()}
-        load_strict(_under(prefix, network), state, drop=other_parts, what=f"{name} ({weights.path})")
-    # mmpretrain's eval() gives nothing back.
-    network.requires_grad_(False).eval()
-    tap = TAPS[library][settings["tap"]]
-    shape = ARCHITECTURES[architecture]
-    layers = {f"layer{i + 1}": tap.format(i) for i in range(shape["depth"])}
-    return ModuleBackbone(network, layers, partial(square, size=shape["img_size"]))
+    inside, other_parts = LAYOUTS[layout]
+    renames = (library, layout) == ("timm", "openmmlab")
+    network = build_network(
+        partial(build, name, architecture, library),
+        weights,
+        settings["init_seed"],
+        name=name,
+        convert=lambda state: {timm_name(key) if renames else key: state[key] for key in state},
+        inside=inside,
+        drop=other_parts,
+    )
+    layers = numbered_layers(network, TAPS[library][settings["tap"]])
+    return ModuleBackbone(network, layers, partial(square, size=ARCHITECTURES[architecture]["img_size"]))
 
 
-def build(name: str, architecture: str, library: str, seed: int) -> nn.Module:
-    """The network as ``library`` initialises it; the global random state stays as it was."""
+def build(name: str, architecture: str, library: str) -> nn.Module:
+    """The network as ``library`` initialises it."""
     shape = ARCHITECTURES[architecture]
-    with seeded(seed):
-        return _with_timm(shape) if library == "timm" else _with_mmpretrain(name, shape)
+    return _with_timm(shape) if library == "timm" else _with_mmpretrain(name, shape)
 
 
 def _with_timm(shape: Mapping[str, Any]) -> nn.Module:
@@ -127,13 +126,6 @@ def _quiet() -> Iterator[None]:
         yield
     finally:
         logger.setLevel(level)
-
-
-def _under(prefix: str, network: nn.Module) -> nn.Module:
-    """The network as it is named in a file: inside a module for each part of ``prefix``."""
-    for part in reversed(prefix.split(".")):
-        network = nn.ModuleDict({part: network})
-    return network
 
 
 def timm_name(key: str) -> str:

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from PIL import Image
 from torch import Tensor, nn
 
-from brainbench import Backbone, ModuleBackbone, Tokens, Weights, load_state, load_strict, seeded, square
+from brainbench import Backbone, ModuleBackbone, Tokens, Weights, build_network, numbered_layers, square
 
 PAPER_SIZE = 224
 # The arguments go by the same names in both libraries.
@@ -32,8 +32,8 @@ ARCHITECTURES: dict[str, dict[str, Any]] = {
 }
 # Neither library scales a layer in these networks: the attention itself is the last thing before the residual sum.
 TAPS = {"block": "blocks.{}", "attention": "blocks.{}.attn"}
-# What a checkpoint holds besides ``image_encoder.``.
-OTHER_PARTS = ("mask_decoder.", "pixel_mean", "pixel_std", "prompt_encoder.")
+# What a checkpoint holds besides the transformer.
+OTHER_PARTS = ("image_encoder.neck.", "mask_decoder.", "pixel_mean", "pixel_std", "prompt_encoder.")
 
 
 def load(*, name: str, architecture: str, weights: Weights, settings: Mapping[str, Any]) -> Backbone:
@@ -42,39 +42,40 @@ def load(*, name: str, architecture: str, weights: Weights, settings: Mapping[st
     Pictures are squashed to 224 px and enlarged to the network's size inside (paper), or squashed to that size at once (native);
     the statistics are ImageNet's. Raises WeightsError if the weights do not fit.
     """
-    network = build(architecture, settings["library"], settings["init_seed"])
-    if weights.path is not None:
-        state = load_state(weights.path)
-        if settings["library"] == "timm":
-            state = {timm_name(key): value for key, value in state.items()}
-        # What the mask decoder reads is no layer of the transformer; the mini's file does without it.
-        if not any(key.startswith("image_encoder.neck.") for key in state):
-            network.neck = nn.Identity()
-        encoder = nn.ModuleDict({"image_encoder": network})
-        load_strict(encoder, state, drop=OTHER_PARTS, what=f"{name} ({weights.path})")
-    network.neck = nn.Identity()
+    library = settings["library"]
+    network = build_network(
+        partial(build, architecture, library),
+        weights,
+        settings["init_seed"],
+        name=name,
+        convert=lambda state: {timm_name(key) if library == "timm" else key: state[key] for key in state},
+        inside="image_encoder",
+        drop=OTHER_PARTS,
+    )
     size: int = ARCHITECTURES[architecture]["img_size"]
-    tap = TAPS[settings["tap"]]
-    layers = {f"layer{i + 1}": tap.format(i) for i in range(len(network.blocks))}
+    layers = numbered_layers(network, TAPS[settings["tap"]])
     windows = {f"layer{i + 1}": block.window_size for i, block in enumerate(network.blocks)}
     read = partial(read_tokens, windows=windows, grid=size // ARCHITECTURES[architecture]["patch_size"])
     squashed = size if settings["preproc"] == "native" else min(PAPER_SIZE, size)
     preprocess = partial(square, size=squashed)
-    return EnlargingBackbone(network.eval().requires_grad_(False), layers, preprocess, read, size=size)
+    return EnlargingBackbone(network, layers, preprocess, read, size=size)
 
 
-def build(architecture: str, library: str, seed: int) -> Any:
-    """The encoder as ``library`` initialises it; the global random state stays as it was."""
+def build(architecture: str, library: str) -> Any:
+    """The encoder as ``library`` initialises it, without the neck: what the mask decoder reads is no layer of the transformer."""
     # timm's own default is an epsilon of 1e-5; the released networks were trained with this one.
     shape = ARCHITECTURES[architecture] | {"norm_layer": partial(nn.LayerNorm, eps=1e-6)}
-    with seeded(seed):
-        if library == "timm":
-            from timm.models import VisionTransformerSAM
+    network: Any
+    if library == "timm":
+        from timm.models import VisionTransformerSAM
 
-            return VisionTransformerSAM(**shape, num_classes=0)
+        network = VisionTransformerSAM(**shape, num_classes=0)
+    else:
         from segment_anything.modeling import ImageEncoderViT
 
-        return ImageEncoderViT(**shape)
+        network = ImageEncoderViT(**shape)
+    network.neck = nn.Identity()
+    return network
 
 
 def timm_name(key: str) -> str:
