@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from brainbench.datasets.arrays import expect_shape, open_npy
 from brainbench.datasets.chance import chance_of_repeats
+from brainbench.datasets.file_kinds import advice
 from brainbench.datasets.images import (
     Images,
     canonical,
@@ -14,7 +15,7 @@ from brainbench.datasets.images import (
     read_images,
     to_rgb,
 )
-from brainbench.datasets.index_columns import has_index
+from brainbench.datasets.index_columns import has_index, refuse_shuffled
 from brainbench.datasets.ledger import Fact, Ledger, cache_refuses, content_digest
 from brainbench.datasets.masks import VOID, MaskFiles, check_masks, mask_fact, open_mask, read_masks
 from brainbench.datasets.near_duplicates import lookalikes, signature
@@ -27,11 +28,20 @@ from brainbench.datasets.spelling import near_miss
 from brainbench.datasets.spheres import icosphere, write_cortex
 from brainbench.datasets.splits import SPLITS, automatic_split, given_split, read_split, refuse_empty, units
 from brainbench.datasets.surfaces import Cortex, find_cortex, read_cortex, synthetic_cortex
-from brainbench.datasets.tables import NumberTable, Row, number_table, read_number_table, read_numbers, read_rows
+from brainbench.datasets.tables import (
+    NAMES_OF_IMAGES,
+    NumberTable,
+    Row,
+    number_table,
+    read_number_table,
+    read_numbers,
+    read_rows,
+)
 from brainbench.util.files import drafted, file_state, locked
 from brainbench.util.kept import kept
 
 __all__ = [
+    "NAMES_OF_IMAGES",
     "SPLITS",
     "VOID",
     "ArraySource",
@@ -46,6 +56,7 @@ __all__ = [
     "Row",
     "Source",
     "ZScored",
+    "advice",
     "automatic_split",
     "cache_refuses",
     "canonical",
@@ -85,6 +96,7 @@ __all__ = [
     "read_rows",
     "read_split",
     "refuse_empty",
+    "refuse_shuffled",
     "roi_masks",
     "screen",
     "signature",

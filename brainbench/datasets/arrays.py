@@ -9,6 +9,7 @@ from typing import BinaryIO
 
 import numpy as np
 
+from brainbench.datasets.file_kinds import advice
 from brainbench.errors import DataError
 
 
@@ -24,7 +25,7 @@ def open_npy(path: Path) -> np.ndarray:
     except OSError as problem:
         raise DataError(f"{path} cannot be read: {problem.strerror}") from problem
     if dtype.kind not in "fiub":
-        raise DataError(f"{path} holds {dtype} values: save an array of plain numbers with numpy.save")
+        raise DataError(f"{path} holds {dtype!s:.80} values: save an array of plain numbers with numpy.save")
     if 0 in shape:
         raise DataError(f"{path} is an empty array of shape {shape}")
     needed = math.prod(shape) * dtype.itemsize
@@ -40,7 +41,9 @@ def _header(path: Path, file: BinaryIO) -> tuple[tuple[int, ...], np.dtype]:
         shape, _, dtype = read(file)
     # The header is a Python literal, which numpy hands to the tokenizer and the parser.
     except (ValueError, TypeError, EOFError, SyntaxError, TokenError, MemoryError, RecursionError) as problem:
-        raise DataError(f"{path} is not a readable .npy file; save the array with numpy.save") from problem
+        raise DataError(
+            f"{path} is not a readable .npy file: {advice(path, 'save the array with numpy.save')}"
+        ) from problem
     return shape, dtype
 
 

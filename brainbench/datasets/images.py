@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, PngImagePlugin
 
+from brainbench.datasets.file_kinds import advice
 from brainbench.datasets.ledger import Fact, Ledger, content_digest
 from brainbench.datasets.near_duplicates import signature
 from brainbench.errors import DataError
@@ -19,6 +20,7 @@ from brainbench.errors import DataError
 SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".gif", ".bmp", ".tif", ".tiff")
 _FORMATS = ("PNG", "JPEG", "WEBP", "GIF", "BMP", "TIFF")
 _ANIMATED = ("WEBP", "GIF", "TIFF")
+_SIXTEEN_BITS = 65535
 _GREY = (128, 128, 128, 255)
 
 
@@ -121,6 +123,10 @@ def open_rgb(path: Path) -> Image.Image:
     image = open_image(path)
     if image.mode == "F":
         raise DataError(f"image {path} holds decimal numbers: save it with 8 or 16 bits a channel")
+    pixels = np.asarray(image)
+    # Pillow opens 16 and 32 bits alike.
+    if image.mode == "I" and (pixels.min() < 0 or pixels.max() > _SIXTEEN_BITS):
+        raise DataError(f"image {path} holds more than 16 bits a channel: save it with 8 or 16")
     return to_rgb(image)
 
 
@@ -142,7 +148,9 @@ def open_image(path: Path) -> Image.Image:
         raise
     except Exception as problem:  # a damaged file makes decoders raise nearly anything
         kinds = "png or jpeg (or webp, gif, bmp, tif)"
-        raise DataError(f"image {path} cannot be decoded as {kinds} ({problem}): replace or remove it") from problem
+        raise DataError(
+            f"image {path} cannot be decoded as {kinds} ({problem}): {advice(path, 'replace or remove it')}"
+        ) from problem
 
 
 def to_rgb(image: Image.Image) -> Image.Image:
@@ -152,7 +160,7 @@ def to_rgb(image: Image.Image) -> Image.Image:
     channel is repeated three times.
     """
     if image.mode.startswith("I"):
-        values = (np.clip(np.asarray(image), 0, 65535).astype(np.int32) + 128) // 257
+        values = (np.clip(np.asarray(image), 0, _SIXTEEN_BITS).astype(np.int32) + 128) // 257
         return Image.fromarray(values.astype(np.uint8)).convert("RGB")
     if image.has_transparency_data:
         return Image.alpha_composite(Image.new("RGBA", image.size, _GREY), image.convert("RGBA")).convert("RGB")

@@ -21,7 +21,7 @@ from brainbench.types import Responses, Surface
 from brainbench.util.hashing import digest
 from brainbench.util.kept import is_kept, kept
 
-_EDITION = 2
+_EDITION = 3
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,10 @@ import numpy as np
 
 from brainbench.datasets.sources import Source, in_blocks
 
-_CODES = np.array([-99999, -9999, -999, 999, 9999, 99999, -(2.0**31), 2.0**31 - 1], np.float32)
-_HUGE = 1e15  # beyond what is measured in any unit, unless all of a voxel is
+_CODES = np.array(
+    [-99999, -9999, -999, 999, 9999, 99999, -(2.0**15), 2.0**15 - 1, 2.0**16 - 1, -(2.0**31), 2.0**31 - 1], np.float32
+)
+_HUGE = 1e10  # beyond what is measured in any unit, unless most of a voxel is
 _FAR = 20  # standard deviations of the other values, beyond which a code is no measurement
 
 
@@ -23,8 +25,8 @@ def ends(source: Source, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def stand_ins(source: Source, rows: np.ndarray, least: np.ndarray, most: np.ndarray) -> np.ndarray:
     """[V] the value that stands for a missing one in each voxel, NaN where there is none. least, most: as ``ends`` gives them.
 
-    That is a usual code, or a value of 1e15 or more, at an end of the voxel's range and further than 20 standard deviations
-    from the mean of its other values.
+    That is a usual code, or a value of 1e10 or more where most are less, at an end of the voxel's range and further than 20
+    standard deviations from the mean of its other values.
     """
     found = np.full(source.shape[1], np.nan, np.float32)
     suspects = np.flatnonzero(_coded(least) | _coded(most))
@@ -46,4 +48,6 @@ def _stand_in(column: np.ndarray) -> float:
     if not len(others) or not ends:
         return np.nan
     far = max(ends, key=lambda value: abs(value - others.mean()))
+    if not np.isin(np.float32(far), _CODES) and 2 * len(others) < len(column):
+        return np.nan
     return float(far) if abs(far - others.mean()) > _FAR * others.std() else np.nan

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import unicodedata
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
@@ -9,10 +10,17 @@ from pathlib import Path
 
 import numpy as np
 
+from brainbench.datasets.file_kinds import advice
 from brainbench.datasets.index_columns import has_index, is_nameless
 from brainbench.datasets.separators import Line, is_number, table_lines
 from brainbench.datasets.spelling import near_miss
 from brainbench.errors import DataError
+
+# How programs write that there is no value.
+_MISSING = ("", "NA", "N/A", "#N/A", "NULL", "NONE", "-", ".", "?")
+_THOUSANDS = re.compile(r"[-+]?\d{1,3}([.,' \u00a0\u202f]\d{3})+([.,]\d+)?")
+# To delete that column alone would lose the order of the rows.
+NAMES_OF_IMAGES = "if that column names the images, move it to stimuli.csv, as its column image; else delete it"
 
 
 @dataclass(frozen=True)
@@ -94,14 +102,19 @@ def number_table(path: Path, lines: Iterable[Line]) -> NumberTable:
     width = 0
     for number, cells in _decimal_points(path, lines):
         if not rows and header is None and _is_header(cells):
-            header, width = cells, len(cells)
+            header = _without_empty_end(cells, 1)
+            width = len(header)
             continue
+        if header is not None:
+            # Some programs end every line with a separator.
+            cells = _without_empty_end(cells, width)
         if not rows and header is not None and len(cells) == width + 1 > 2:
             # R leaves the name of the row names out.
             header, width = ["", *header], width + 1
         width = width or len(cells)
         if len(cells) != width:
-            raise DataError(f"{path}, line {number}: {len(cells)} cells, but the first line has {width}")
+            hint = "; a decimal needs a point where a comma separates cells" if width == 1 else ""
+            raise DataError(f"{path}, line {number}: {len(cells)} cells, but the first line has {width}{hint}")
         rows.append(_numbers(path, number, cells))
     if not rows:
         raise DataError(f"{path} holds no numbers: expected one line a stimulus, one column a voxel")
@@ -115,10 +128,21 @@ def _is_header(cells: list[str]) -> bool:
     return not any(numbers) or (len(cells) > 1 and is_nameless(cells[0]) and all(numbers[1:]))
 
 
+def _without_empty_end(cells: list[str], width: int) -> list[str]:
+    """The cells without empty ones at the end, but at least ``width``."""
+    while len(cells) > width and not cells[-1]:
+        cells = cells[:-1]
+    return cells
+
+
 def _decimal_points(path: Path, lines: Iterable[Line]) -> Iterator[Line]:
-    """The lines with decimal commas, ``0,5``, as points; DataError where both occur, since ``1,234`` could be a thousand."""
+    """The lines with decimal commas, ``0,5``, as points; DataError where both occur, since ``1,234`` could be a thousand.
+
+    The minus of typesetting, which spreadsheets write in some languages, becomes a hyphen.
+    """
     comma = point = False
     for number, cells in lines:
+        cells = [cell.replace("\u2212", "-") for cell in cells]
         point = point or any("." in cell and is_number(cell) for cell in cells)
         pointed = [_pointed(cell) for cell in cells] if any("," in cell for cell in cells) else cells
         comma = comma or pointed != cells
@@ -141,6 +165,12 @@ def _numbers(path: Path, number: int, cells: list[str]) -> np.ndarray:
     except ValueError:
         column = next(i for i, cell in enumerate(cells) if not is_number(cell))
         message = f"{path}, line {number}, column {column + 1}: {cells[column]!r} is not a number"
-        names = column == 0 and cells[0] and all(map(is_number, cells[1:])) and len(cells) > 1
-        hint = "delete that column (stimuli.csv can name the images)" if names else "write nan where there is no value"
-        raise DataError(f"{message}; {hint}") from None
+        raise DataError(f"{message}; {advice(path, _hint(cells, column))}") from None
+
+
+def _hint(cells: list[str], column: int) -> str:
+    if _THOUSANDS.fullmatch(cells[column]):
+        return "write it without signs between thousands"
+    if column == 0 and all(map(is_number, cells[1:])) and len(cells) > 1 and cells[0].upper() not in _MISSING:
+        return NAMES_OF_IMAGES
+    return "write nan where there is no value"

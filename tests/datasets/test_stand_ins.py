@@ -22,7 +22,7 @@ def values() -> np.ndarray:
     return np.random.default_rng(0).normal(size=(ROWS, 5)).astype(np.float32)
 
 
-@pytest.mark.parametrize("code", [-9999, -999, 9999, 99999, 1e20, 9.969e36, -3.4e38, -(2.0**31)])
+@pytest.mark.parametrize("code", [-9999, -999, 9999, 99999, 1e12, 1e20, 9.969e36, -3.4e38, -(2.0**31), -32768, 65535])
 @pytest.mark.parametrize("rows", [[0], [3, 30, 39]])
 def test_a_code_for_missing_drops_its_voxel_and_is_named(
     values: np.ndarray, code: float, rows: list[int], tmp_path: Path
@@ -37,7 +37,7 @@ def test_a_code_for_missing_drops_its_voxel_and_is_named(
     )
 
 
-@pytest.mark.parametrize("scale", [1e-13, 300.0, 1e12, 1e20])
+@pytest.mark.parametrize("scale", [1e-13, 300.0, 1e10, 1e12, 1e20])
 @pytest.mark.parametrize("offset", [0.0, 1e4])
 def test_units_are_not_codes(values: np.ndarray, scale: float, offset: float, tmp_path: Path) -> None:
     assert screen(measured(values * scale + offset * scale), tmp_path).dropped == ()

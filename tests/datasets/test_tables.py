@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import gzip
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,17 @@ PLAIN: dict[str, tuple[str, Write]] = {
     "commas in tsv": ("t.tsv", lambda p: FRAME.to_csv(p, index=False)),
     "spaces": ("t.txt", lambda p: np.savetxt(p, VALUES, fmt="%.9g")),
     "spaces under names": ("t.csv", lambda p: np.savetxt(p, VALUES, fmt="%.9g", header="a b c d", comments="")),
+    "bars": ("t.csv", lambda p: FRAME.to_csv(p, index=False, sep="|")),
+    "Excel's own first line": ("t.csv", lambda p: p.write_text("sep=;\r\n" + FRAME.to_csv(index=False, sep=";"))),
+    "Excel's Unicode text": ("t.csv", lambda p: FRAME.to_csv(p, index=False, sep="\t", encoding="utf-16")),
+    "numpy's header": ("t.txt", lambda p: np.savetxt(p, VALUES, fmt="%.9g", header="a b c d")),
+    "numpy's header, commas": ("t.csv", lambda p: np.savetxt(p, VALUES, "%.9g", ",", header="a,b,c,d")),
+    "lines that end with commas": ("t.csv", lambda p: p.write_text(FRAME.to_csv(index=False).replace("\n", ",\n"))),
+    "rows of empty cells below": ("t.csv", lambda p: p.write_text(FRAME.to_csv(index=False) + ",,,\n\n,,,\n")),
+    "typeset minus": (
+        "t.csv",
+        lambda p: p.write_text(FRAME.to_csv(index=False).replace("-", "\u2212"), encoding="utf-8"),
+    ),
     "packed": ("t.csv.gz", lambda p: FRAME.to_csv(p, index=False)),
     "packed tabs": ("t.tsv.gz", lambda p: FRAME.to_csv(p, index=False, sep="\t")),
 }
@@ -41,6 +53,9 @@ INDEXED: dict[str, Write] = {
     "from 1": lambda p: FRAME.set_index(FRAME.index + 1).to_csv(p),
     "in another order": lambda p: FRAME.set_index(pd.Index([4, 9, 2, 5, 1, 0])).to_csv(p),
     "semicolons": lambda p: FRAME.to_csv(p, sep=";", decimal=","),
+    "R, quoted": lambda p: p.write_text(
+        '"a" "b" "c" "d"\n' + "".join(f'"{i}" {" ".join(map(str, row))}\n' for i, row in enumerate(VALUES.tolist(), 1))
+    ),
     "R": lambda p: p.write_text(
         'a b c d\n' + "".join(f'{i} {" ".join(map(str, row))}\n' for i, row in enumerate(VALUES.tolist(), 1))
     ),
@@ -74,12 +89,18 @@ REFUSED: dict[str, tuple[Write, str]] = {
     ),
     "names of images": (
         lambda p: FRAME.set_index(pd.Index([f"{i}.png" for i in range(6)])).to_csv(p),
-        r"line 2, column 1: '0\.png' is not a number; delete that column \(stimuli\.csv can name the images\)",
+        r"line 2, column 1: '0\.png' is not a number; if that column names the images, move it to stimuli\.csv",
     ),
     "both decimal signs": (lambda p: p.write_text("a;b\n0,5;1.5\n"), r"line 2: .*decimal commas and decimal points"),
-    "one column of decimal commas": (lambda p: p.write_text("a\n0,5\n1,5\n2,5\n"), "line 2: 2 cells, but the first line"),
-    "UTF-16": (lambda p: FRAME.to_csv(p, encoding="utf-16"), "cannot be read as a comma-separated utf-8 table"),
+    "one column of decimal commas": (lambda p: p.write_text("a\n0,5\n1,5\n2,5\n"), "line 2: 2 cells, but the first line has 1; a decimal needs a point"),
+    "Latin-1": (lambda p: p.write_bytes("Größe\n1\n".encode("latin-1")), r"comma-separated utf-8 table \(.*: save it as UTF-8"),
     "not packed": (lambda p: p.with_name("t.csv.gz").write_text("1,2"), "t.csv.gz cannot be read as a comma-"),
+    "packed under a plain name": (lambda p: p.write_bytes(gzip.compress(b"1,2\n")), "it is gzip data, and not what its name says"),
+    "a pointer": (lambda p: p.write_text("version https://git-lfs.github.com/spec/v1\nsize 4\n"), "pointer of Git LFS: `git lfs pull`"),
+    "thousands": (lambda p: p.write_text('a\n"1,209.36"\n"2,000.00"\n'), r"'1,209\.36' is not a number; write it without signs bet"),
+    "R's word for missing": (lambda p: p.write_text("a,b\nNA,1\n1,2\n"), "'NA' is not a number; write nan where there is no value"),
+    "empty cells between rows": (lambda p: p.write_text("a,b\n1,2\n,\n3,4\n"), "line 3, column 1: '' is not a number; write nan"),
+    "shuffled": (lambda p: FRAME.sample(frac=1, random_state=0).to_csv(p), r"index counts the rows in another order \(\d, \d, \d \.\.\."),
 }  # fmt: skip
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from folders import open_folder, responses_of, write_images
+from scipy.io import savemat
 
 from brainbench import DataError
 from brainbench.builtin.datasets.folder.formats import open_matrix
@@ -153,6 +154,43 @@ BAD: dict[str, tuple[Callable[[Path, np.ndarray], Any], str]] = {
     "text in parquet": (
         lambda root, values: frame(values).assign(name="x").to_parquet(root / "responses.parquet"),
         r"column 'name' holds (large_)?string values",
+    ),
+    "truths in parquet": (
+        lambda root, values: frame(values).assign(name=True).to_parquet(root / "responses.parquet"),
+        r"column 'name' holds bool values",
+    ),
+    "shuffled by number": (
+        lambda root, values: frame(values).sample(frac=1, random_state=0).to_parquet(root / "responses.parquet"),
+        r"its index counts the rows in another order \(\d+, \d+, \d+ \.\.\.\): sort them by it, or leave the index out",
+    ),
+    "shuffled by name": (
+        lambda root, values: (
+            frame(values)
+            .set_axis([f"{i:03}.png" for i in range(30)])
+            .sample(frac=1, random_state=0)
+            .to_parquet(root / "responses.parquet")
+        ),
+        r"the names in its index \(0\d\d\.png, 0\d\d\.png \.\.\.\) are not in order; if that column names the images",
+    ),
+    "objects in npz": (
+        lambda root, values: np.savez(root / "responses.npz", betas=np.array(values, object)),
+        r"responses\.npz holds Python objects: save plain numbers with numpy\.savez",
+    ),
+    "npy under the name of HDF5": (
+        lambda root, values: (np.save(root / "x.npy", values), (root / "x.npy").rename(root / "responses.h5")),
+        r"cannot be read as HDF5 \(.*\): it is a numpy array, and not what its name says: rename it, or save it again",
+    ),
+    "a web page": (
+        lambda root, values: (root / "responses.npy").write_text("<!DOCTYPE html><html>log in</html>"),
+        r"responses\.npy is not a readable \.npy file: it is a web page: download the file again",
+    ),
+    "a folder of Parquet": (
+        lambda root, values: (root / "responses.parquet").mkdir(),
+        r"cannot be read as Parquet \(.*\): it is a folder, where a file is wanted",
+    ),
+    "structures alone": (
+        lambda root, values: savemat(root / "responses.mat", {"s": {"betas": values}}),
+        r"mat holds no array of numbers \(structures, cells and sparse matrices are not read\): save one",
     ),
     "too few rows": (lambda root, values: save_hdf5(root / "responses.h5", values[1:]), r"29 rows .*30 images in"),
     "numbers for a header": (

@@ -45,6 +45,12 @@ UNREAD: dict[str, tuple[Spoil, str]] = {
     "stimuli": (touch("stimuli.xlsx"), r"stimuli\.xlsx is not read: stimuli is read from \.csv, \.tsv"),
     "packed": (touch("masks.zip"), r"masks\.zip is not read: unpack it"),
     "a slip keeps its format": (touch("responces.mat"), r"responces\.mat would not be read: did you mean 'responses\.mat'"),
+    "tables in json": (touch("splits.json"), r"splits\.json is not read: splits is read from \.csv, \.tsv, \.csv\.gz, \.tsv\.gz; save"),
+    "own name, not read": (touch("betas.pkl"), r"but .*betas\.pkl is there: .*save it as one of these, or move"),
+    "a link to nothing": (
+        lambda root: (root / "responses.npy").symlink_to(".git/annex/objects/x"),
+        r"responses\.npy is a link to a file that is not there: fetch the file, or remove the link",
+    ),
     "own name": (touch("betas.npy"), r"no responses are read from .*, but .*betas\.npy is there: .*rename it, or move"),
     "own table": (touch("fmri_betas.csv"), r"but .*fmri_betas\.csv is there"),
     "own folder": (touch("derivatives/glm/betas.mat"), r"but .*derivatives/glm/betas\.mat is there"),
@@ -64,12 +70,12 @@ def test_responses_that_nothing_reads_are_named(root: Path, spoil: Spoil, messag
 
 def test_other_files_beside_responses_are_left_alone(root: Path) -> None:
     np.save(root / "responses.npy", VALUES)
-    touch("responses_old.npy", "betas.mat", "responses.npy.bak", "notes.txt", "README.md")(root)
+    touch("responses_old.npy", "betas.mat", "responses.npy.bak", "notes.txt", "responses.json")(root)
     assert responses_of(open_folder(root)).values.shape == VALUES.shape
 
 
 def test_an_experiment_without_responses_stays_one(root: Path) -> None:
-    touch("README.md", "notes.txt", "dataset_description.json", ".DS_Store", "results/x.npy")(root)
+    touch("README.md", "notes.txt", "dataset_description.json", "events.json", ".DS_Store", "results/x.npy")(root)
     assert open_folder(root).responses("1") is None
 
 
@@ -122,6 +128,9 @@ def test_frames_and_decimals_are_refused(root: Path) -> None:
     (root / "images/a.gif").unlink()
     Image.fromarray(np.zeros((4, 4), np.float32)).save(root / "images/a.tif")
     with pytest.raises(DataError, match=r"a\.tif holds decimal numbers: save it with 8 or 16 bits"):
+        open_folder(root)
+    Image.fromarray(np.full((4, 4), 70_000, np.int32)).save(root / "images/a.tif")
+    with pytest.raises(DataError, match=r"a\.tif holds more than 16 bits a channel: save it with 8 or 16"):
         open_folder(root)
 
 

@@ -45,6 +45,8 @@ def open_npz(path: Path) -> Matrix:
     except DataError:
         raise
     except Exception as problem:  # a damaged file makes readers raise nearly anything
+        if "allow_pickle" in str(problem):
+            raise DataError(f"{path} holds Python objects: save plain numbers with numpy.savez") from problem
         raise damaged(path, "npz", problem) from problem
     return _held(path, name, values)
 
@@ -149,7 +151,10 @@ def choose(path: Path, shapes: Mapping[str, Shape], matlab: bool = False) -> str
     if "responses" in shapes:
         return "responses"
     if len(flat) != 1:
-        there = ", ".join(f"{name} {shape}" for name, shape in shapes.items()) or "no array of numbers"
+        if not shapes:
+            other = " (structures, cells and sparse matrices are not read)" if matlab else ""
+            raise DataError(f"{path} holds no array of numbers{other}: save one of stimuli x voxels")
+        there = ", ".join(f"{name} {shape}" for name, shape in sorted(shapes.items()))
         raise DataError(f"{path} holds {there}: name the one of stimuli x voxels 'responses'")
     return flat[0]
 

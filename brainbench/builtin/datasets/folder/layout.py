@@ -64,10 +64,15 @@ class Layout:
     def find(self, *names: str) -> Path | None:
         """The first of ``names`` that is there; what the subject's folder holds wins over what lies at the top.
 
-        Raises DataError when two of ``names`` lie in one place: nothing says which is meant.
+        Raises DataError when two of ``names`` lie in one place, since nothing says which is meant, and for a broken link.
         """
         for place in self.places:
             found = [name for name in names if (place / name).exists()]
+            for name in names:
+                if name not in found and (place / name).is_symlink():
+                    raise DataError(
+                        f"{place / name} is a link to a file that is not there: fetch the file, or remove the link"
+                    )
             if len(found) > 1:
                 raise DataError(f"{place} holds both {' and '.join(found)}: keep the one that is meant")
             if found:

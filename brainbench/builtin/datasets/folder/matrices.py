@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from brainbench import DataError
-from brainbench.datasets import in_blocks, single
+from brainbench.datasets import advice, in_blocks, single
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,9 @@ def two_axes(path: Path, shape: tuple[int, ...]) -> tuple[int, int]:
 def damaged(path: Path, kind: str, problem: Exception) -> DataError:
     """What to say of a file that a library cannot read."""
     brief = (str(problem) or type(problem).__name__).splitlines()[0]
-    return DataError(f"{path} cannot be read as {kind} ({brief}): it may be truncated; copy or save it again")
+    return DataError(
+        f"{path} cannot be read as {kind} ({brief}): {advice(path, 'it may be truncated; copy or save it again')}"
+    )
 
 
 @dataclass(frozen=True)

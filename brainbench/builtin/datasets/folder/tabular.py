@@ -9,8 +9,16 @@ from typing import Any
 import numpy as np
 
 from brainbench import DataError
+from brainbench.builtin.datasets.folder.layout import natural
 from brainbench.builtin.datasets.folder.matrices import Matrix, damaged, held
-from brainbench.datasets import NumberTable, has_index, number_table, read_number_table
+from brainbench.datasets import (
+    NAMES_OF_IMAGES,
+    NumberTable,
+    has_index,
+    number_table,
+    read_number_table,
+    refuse_shuffled,
+)
 
 
 def open_text(path: Path) -> Matrix:
@@ -54,7 +62,7 @@ def open_parquet(path: Path) -> Matrix:
     try:
         with parquet.ParquetFile(path) as file:
             schema, rows = file.schema_arrow, file.metadata.num_rows
-            first = file.read(columns=schema.names[:1])
+            first = file.read(columns=[*dict.fromkeys([*schema.names[:1], *_index(schema)])])
     except Exception as problem:
         raise damaged(path, "Parquet", problem) from problem
     voxels = _voxels(path, schema, first, rows)
@@ -83,9 +91,10 @@ def open_feather(path: Path) -> Matrix:
 
 
 def _voxels(path: Path, schema: Any, first: Any, rows: int) -> list[str]:
-    """Names of the columns that are voxels. first: a table that has at least the first column."""
-    # pandas writes an index that is more than 0, 1, 2 ... as a column too.
-    index = {name for name in (schema.pandas_metadata or {}).get("index_columns", ()) if isinstance(name, str)}
+    """Names of the columns that are voxels. first: a table that has at least the first column and those of the index."""
+    index = _index(schema)
+    for name in index:
+        _check_index(path, schema.field(name).type, _column(first, name), alone=len(index) == 1)
     voxels = [name for name in schema.names if name not in index]
     if len(set(voxels)) < len(voxels):
         raise DataError(f"{path} has several columns of one name: give each voxel a name of its own")
@@ -98,13 +107,33 @@ def _voxels(path: Path, schema: Any, first: Any, rows: int) -> list[str]:
     return voxels
 
 
+def _index(schema: Any) -> list[str]:
+    """Names of the columns in which pandas wrote an index that is more than 0, 1, 2 ..."""
+    named = (schema.pandas_metadata or {}).get("index_columns", ())
+    return [name for name in named if isinstance(name, str) and name in schema.names]
+
+
+def _check_index(path: Path, kind: Any, values: np.ndarray, alone: bool) -> None:
+    """DataError for an index by which the rows were shuffled; alone: one column is the index."""
+    import pyarrow.types as types
+
+    if types.is_string(kind) or types.is_large_string(kind) or types.is_dictionary(kind):
+        names = [str(value) for value in values]
+        if names not in (sorted(names), sorted(names, key=natural)):
+            raise DataError(
+                f"{path}: the names in its index ({names[0]}, {names[1]} ...) are not in order; {NAMES_OF_IMAGES}"
+            )
+    if alone and (types.is_integer(kind) or types.is_floating(kind)) and len(values):
+        refuse_shuffled(path, values)
+
+
 def _refuse_text(path: Path, schema: Any, name: str, voxels: Sequence[str]) -> None:
     import pyarrow.types as types
 
     kind = schema.field(name).type
-    if types.is_floating(kind) or types.is_integer(kind) or types.is_boolean(kind):
+    if types.is_floating(kind) or types.is_integer(kind):
         return
-    hint = "; delete it (stimuli.csv can name the images)" if name == voxels[0] and len(voxels) > 1 else ""
+    hint = f"; {NAMES_OF_IMAGES}" if name == voxels[0] and len(voxels) > 1 else ""
     raise DataError(f"{path}: column {name!r} holds {kind} values; one column of numbers a voxel is wanted{hint}")
 
 

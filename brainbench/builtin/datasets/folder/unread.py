@@ -32,9 +32,14 @@ _ARRAYS = (
     *(".nii", ".nii.gz", ".mgh", ".mgz", ".gii", ".img", ".hdr", ".nrrd", ".brik", ".brik.gz"),
     *(".pkl", ".pickle", ".joblib", ".pt", ".rds", ".rdata", ".nc", ".fif", ".edf", ".nwb"),
 )
+_READ = (
+    *(".npy", ".npz", ".mat", ".h5", ".hdf5", ".zarr", ".parquet", ".feather", ".xlsx"),
+    *(".nii", ".nii.gz", ".mgh", ".mgz", ".gii", ".csv", ".tsv", ".txt", ".csv.gz", ".tsv.gz"),
+)
 _TABLES = (".csv", ".tsv", ".txt", ".csv.gz", ".tsv.gz", ".json")
 _MEASURED = re.compile(r"respons|beta|bold|voxel|fmri|spike|firing|neural|activ|statmap", re.IGNORECASE)
 _BIDS = re.compile(r"^sub-.*_(bold|statmap|betas?)\.", re.IGNORECASE)
+_INHERITED = ("events", "participants", "dataset_description")
 # Folders whose files are read, or are about other things.
 _ELSEWHERE = {"images", "stimuli", "masks", "rois", "surface", "results", "leaderboards"}
 
@@ -44,8 +49,8 @@ def refuse_unread_names(folder: Path, known: Sequence[str]) -> None:
 
     That is a known name with another suffix while no file with a suffix that is read has it, or a slip of the pen.
     """
-    # BIDS puts a .json beside a table, which is not read.
-    there = sorted(p.name for p in folder.iterdir() if p.suffix != ".json" and not p.name.startswith("."))
+    there = sorted(p.name for p in folder.iterdir() if not p.name.startswith("."))
+    there = [name for name in there if not _is_sidecar(name, there)]
     suffixes: dict[str, list[str]] = {}
     for name in known:
         stem, suffix = _parts(name)
@@ -73,7 +78,16 @@ def _refuse_suffix(path: Path, suffix: str, allowed: Sequence[str]) -> None:
     if suffix.casefold() in allowed:
         raise DataError(f"{path} would not be read: did you mean {stem + suffix.casefold()!r}? Rename it")
     if allowed and stem != "dataset":
-        raise DataError(f"{path} is not read: {stem} is read from {', '.join(allowed)}; save it as one of these")
+        formats = ", ".join(dict.fromkeys(allowed))
+        raise DataError(f"{path} is not read: {stem} is read from {formats}; save it as one of these")
+
+
+def _is_sidecar(name: str, there: Sequence[str]) -> bool:
+    """Whether BIDS puts this .json beside a file of the same name, or above such files."""
+    stem, suffix = _parts(name)
+    if suffix != ".json":
+        return False
+    return stem in _INHERITED or any(_parts(other)[0] == stem and not other.endswith(".json") for other in there)
 
 
 def _parts(name: str) -> tuple[str, str]:
@@ -95,9 +109,10 @@ def refuse_unread_responses(place: Path) -> None:
                 "one for each scan), and name it responses.nii.gz in the folder of its subject or session, with "
                 "mask.nii.gz and events.tsv"
             )
+        cure = "rename it" if name.endswith(_READ) else "save it as one of these"
         raise DataError(
             f"no responses are read from {place}, but {path} is there: responses are named responses.npy, .csv, .mat, "
-            ".h5, .nii.gz ...; rename it, or move it elsewhere if it holds none"
+            f".h5, .nii.gz ...; {cure}, or move it elsewhere if it holds none"
         )
 
 
