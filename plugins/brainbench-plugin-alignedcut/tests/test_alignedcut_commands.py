@@ -75,7 +75,7 @@ def test_activation_sums_up_to_the_prediction(results: Path, fit: Fit) -> None:
     parameters = stored.parameters()
     standard = np.mean([one.mean(axis=1) for one in activation], axis=0) + parameters["model.regression.bias"].numpy()
     predicted = standard * parameters["responses.sd"].numpy() + parameters["responses.mean"].numpy()
-    np.testing.assert_allclose(predicted, stored.predict(opened.features, rows), rtol=1e-3, atol=1e-4)
+    np.testing.assert_allclose(predicted, stored.predict(opened.features, rows), rtol=0, atol=1e-5)
 
 
 @pytest.mark.slow

@@ -397,7 +397,7 @@ def test_what_a_voxel_reads_far_from_its_place_is_read_as_the_surround(memory_fe
         losses, predictions = ridges(x[:200], y, image_folds(200, 0), x[test])
         expected = predictions[int(np.argmin(losses))]
         ours = fitted.units.apply(torch.from_numpy(predicted))[:, voxel].double().numpy()
-        np.testing.assert_allclose(ours, expected, atol=2e-4)
+        np.testing.assert_allclose(ours, expected, rtol=0, atol=1e-5)
 
 
 def ridges(x: np.ndarray, y: np.ndarray, folds: Folds, asked: np.ndarray) -> tuple[list[float], list[np.ndarray]]:
