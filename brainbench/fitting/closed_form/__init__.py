@@ -2,9 +2,9 @@
 
 Voxel v reads, of each image and layer l, one vector of k_l channels:
 
-    x_vl = w_vl [(1 - a_v) mean_k interp(u_vk; T_l) + a_v g_l] / sqrt(C_l)
+    x_vl = sqrt(w_vl / C_l) [(1 - a_v) mean_k interp(u_vk; T_l) + a_v g_l]
 
-that is, a weighted sum over places p, x_vl = w_vl sum_p s_vp T_lp / sqrt(C_l). Its channel weights r_v, of all layers side by
+that is, a weighted sum over places p, x_vl = sqrt(w_vl / C_l) sum_p s_vp T_lp. Its channel weights r_v, of all layers side by
 side, minimise
 
     sum_i (y_iv - b_v - sum_l x_ivl . r_vl)^2 + alpha_v |r_v|^2

@@ -16,7 +16,7 @@ from brainbench.fitting.closed_form.channels import KeptChannels, principal_chan
 from brainbench.fitting.closed_form.penalties import Folds, image_folds
 from brainbench.fitting.closed_form.places import place_shares
 from brainbench.fitting.closed_form.solver import Problem, operations, solve
-from brainbench.fitting.closed_form.surround import Surround, find_surround
+from brainbench.fitting.closed_form.surround import ALL_COMPONENTS, COMPONENTS, Surround, find_surround
 from brainbench.fitting.closed_form.threads import one_thread
 from brainbench.fitting.fit_state import Snapshot
 from brainbench.fitting.fit_store import FitStore
@@ -97,7 +97,7 @@ class ClosedReadOut(nn.Module):
             weights = weights[:, :-count]
         for number, own in enumerate(torch.split(weights, list(self.kept.kept), dim=1)):
             read = blurred(self.kept.layer(number, tokens[number])[None], self.grid, width)
-            layer = selection._replace(layer=selection.layer[:, number : number + 1])
+            layer = selection._replace(layer=_deviations(selection.layer)[:, number : number + 1])
             result = result + read_out(read, self.grid, layer, own)
         return result
 
@@ -131,18 +131,20 @@ def close(
     def batches() -> Iterable[Sequence[Tensor]]:
         return (seen(data.tokens_of(part, context.device)) for part in chunks(images))
 
-    surround = _surround(data, images, grid, len(channels), seen, context.device)
-    components = None if surround is None else torch.cat([surround(tokens) for tokens in batches()])
-    beside = 0 if components is None else components.shape[1]
     places = int((shares != 0).sum(dim=1).max()) + 1
-
-    def cost(width: int) -> float:
-        return min(operations(len(images), places, width + beside, folds)) * data.voxels
-
     limit = _OPERATIONS + _OPERATIONS_EACH * len(images) * data.voxels
     # Three copies: the tokens, the same blurred, the same with the surround.
     most = budget(memory) / (12 * len(images) * (grid[0] * grid[1] + 1))
-    wanted = kept or affordable(channels, lambda width: cost(width) <= limit and width <= most)
+
+    def fits(width: int, beside: int) -> bool:
+        return min(operations(len(images), places, width + beside, folds)) * data.voxels <= limit and width <= most
+
+    everything = fits(sum(min(kept or c, c) for c in channels), min(ALL_COMPONENTS, len(images)))
+    count = ALL_COMPONENTS if everything else COMPONENTS
+    surround = _surround(data, images, grid, len(channels), seen, context.device, count)
+    components = None if surround is None else torch.cat([surround(tokens) for tokens in batches()])
+    beside = 0 if components is None else components.shape[1]
+    wanted = kept or affordable(channels, lambda width: fits(width, beside))
     keep = principal_channels(channels, wanted, batches).to(context.device)
     aside = Problem(
         tokens=torch.cat([keep(tokens) for tokens in batches()]),
@@ -150,12 +152,12 @@ def close(
         responses=responses,
         trials=trials,
         shares=shares,
-        layer=selection.layer,
+        layer=_deviations(selection.layer),
         folds=folds,
     )
     aligned = [torch.cat(list(align(tokens)), dim=2) for tokens in batches()]
     dim = aligned[0].shape[2] // len(channels)
-    summed = replace(aside, tokens=torch.cat(aligned), kept=(dim,) * len(channels), summed=True)
+    summed = replace(aside, tokens=torch.cat(aligned), kept=(dim,) * len(channels), layer=selection.layer, summed=True)
     # An image of both splits, which no dataset should have, is one of train.
     val = torch.from_numpy(~np.isin(images, data.stimulus[data.train]))
     problem, width = _chosen(summed, aside, components, grid, val)
@@ -184,19 +186,27 @@ def close(
     if surround is not None:
         # The last place is the surround: its share goes into the weights.
         weights[:, -beside:] *= problem.shares[:, -1:].float()
+        if data.voxels < beside:
+            surround = surround.weighted(weights[:, -beside:].to(context.device))
+            weights = torch.cat([weights[:, :-beside], torch.eye(data.voxels)], dim=1)
     own = (weights.to(context.device), constant.to(context.device), torch.tensor(width, device=context.device))
     return ClosedReadOut(None if problem.summed else keep, surround, grid, *own), tuple(notes)
 
 
+def _deviations(layer: Tensor) -> Tensor:
+    """What layers that are read side by side are multiplied by: their weights are the prior variances of what is read of them."""
+    return layer.sqrt()
+
+
 def _surround(
-    data: TrainingData, images: np.ndarray, grid: tuple[int, int], layers: int, seen: See, device: str
+    data: TrainingData, images: np.ndarray, grid: tuple[int, int], layers: int, seen: See, device: str, most: int
 ) -> Surround | None:
-    """The surround of these images; None without places around."""
+    """The surround of these images, of at most ``most`` components; None without places around."""
     if grid == (1, 1):
         return None
     some = images[:: _every(len(images))]
     with one_thread():
-        return find_surround(grid, layers, lambda number: seen([data.layer_of(number, some, device)])[0])
+        return find_surround(grid, layers, lambda number: seen([data.layer_of(number, some, device)])[0], most)
 
 
 def _every(images: int) -> int:

@@ -15,7 +15,8 @@ from torch import Tensor, nn
 from torch.nn.functional import adaptive_avg_pool2d
 
 SIDE = 4
-COMPONENTS = 128
+# Components of many images tell voxels little more (docs/decisions/020); where all are affordable, there are up to so many.
+COMPONENTS, ALL_COMPONENTS = 128, 1024
 # Of the largest component: a smaller one is what rounding leaves.
 _NEGLIGIBLE = 1e-6
 
@@ -41,6 +42,10 @@ class Surround(nn.Module):
         found = [torch.empty_like(basis) for basis in bases if basis is not None]
         return cls(grid, found) if len(found) == layers else None
 
+    def weighted(self, weights: Tensor) -> Surround:
+        """The surround with one component a voxel, which is what that voxel reads of it; weights: [V, k]."""
+        return Surround(self.grid, [self.get_buffer(f"basis_{i}") @ weights.t() for i in range(self.layers)])
+
     def forward(self, tokens: Sequence[Tensor]) -> Tensor:
         """Per layer [B, P, C_l] -> [B, k]."""
         parts = (coarse(layer, self.grid) @ self.get_buffer(f"basis_{i}") for i, layer in enumerate(tokens))
@@ -53,8 +58,10 @@ def coarse(tokens: Tensor, grid: tuple[int, int]) -> Tensor:
     return adaptive_avg_pool2d(local, (min(SIDE, grid[0]), min(SIDE, grid[1]))).flatten(1)
 
 
-def find_surround(grid: tuple[int, int], layers: int, tokens: Callable[[int], Tensor]) -> Surround | None:
-    """Find the leading components over some images; None where all images are alike.
+def find_surround(
+    grid: tuple[int, int], layers: int, tokens: Callable[[int], Tensor], most: int = COMPONENTS
+) -> Surround | None:
+    """Find the leading components over some images, at most ``most``; None where all images are alike.
 
     tokens: number of a layer -> its tokens of those images, [n, P, C_l]; asked for twice, layer by layer.
     """
@@ -73,7 +80,7 @@ def find_surround(grid: tuple[int, int], layers: int, tokens: Callable[[int], Te
     if not known:
         return None
     values, vectors = torch.linalg.eigh(torch.stack(known).sum(dim=0))
-    count = min(COMPONENTS, int((values > _NEGLIGIBLE * values[-1]).sum()))
+    count = min(most, int((values > _NEGLIGIBLE * values[-1]).sum()))
     values, vectors = values[-count:].flip(0), vectors[:, -count:].flip(1)
     # The sign of an eigenvector is anybody's: the largest entry is made positive.
     vectors = vectors * vectors.gather(0, vectors.abs().argmax(dim=0, keepdim=True)).sign()

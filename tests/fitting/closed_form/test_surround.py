@@ -6,7 +6,6 @@ import torch
 from sklearn.decomposition import PCA
 from torch import Tensor
 
-from brainbench.fitting.closed_form import surround
 from brainbench.fitting.closed_form.surround import coarse, find_surround
 
 GRID = (8, 8)
@@ -26,12 +25,9 @@ def test_coarse_tokens_are_means_over_four_by_four_parts() -> None:
 
 
 @pytest.mark.parametrize("components", [5, 128])
-def test_the_components_are_the_principal_ones_of_all_layers_at_the_same_scale(
-    components: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(surround, "COMPONENTS", components)
+def test_the_components_are_the_principal_ones_of_all_layers_at_the_same_scale(components: int) -> None:
     layers = tokens()
-    found = find_surround(GRID, 2, lambda number: layers[number])
+    found = find_surround(GRID, 2, lambda number: layers[number], components)
     assert found is not None
     wide = []
     for layer in layers:
@@ -54,3 +50,11 @@ def test_a_layer_that_is_the_same_for_all_images_tells_nothing() -> None:
     assert float(found.get_buffer("basis_0").abs().max()) == 0
     layers[1][:] = layers[1][0]
     assert find_surround(GRID, 2, lambda number: layers[number]) is None
+
+
+def test_weighted_components_are_what_voxels_read() -> None:
+    layers = tokens()
+    found = find_surround(GRID, 2, lambda number: layers[number])
+    assert found is not None
+    weights = torch.randn(3, found.components, generator=torch.Generator().manual_seed(1))
+    torch.testing.assert_close(found.weighted(weights)(layers), found(layers) @ weights.t(), atol=1e-5, rtol=0)
