@@ -104,6 +104,35 @@ CONVOLUTIONAL = [
 ]
 
 
+BLOCKS = [
+    ("tf_efficientnet_lite0", [f"blocks.{i}.{j}" for i, n in enumerate((1, 2, 2, 3, 3, 4, 1)) for j in range(n)]),
+    ("resnet18", [f"layer{i}.{j}" for i in (1, 2, 3, 4) for j in (0, 1)]),
+    ("convnext_atto", [f"stages.{i}.blocks.{j}" for i, n in enumerate((2, 2, 6, 2)) for j in range(n)]),
+    ("regnety_002", [f"s{i}.b{j}" for i, n in ((1, 1), (2, 1), (3, 4), (4, 7)) for j in range(1, n + 1)]),
+]
+
+
+@pytest.mark.parametrize(
+    ("variant", "modules"), [BLOCKS[0], *(pytest.param(*one, marks=pytest.mark.slow) for one in BLOCKS[1:])]
+)
+def test_blocks_of_convolutional_networks(variant: str, modules: list[str]) -> None:
+    backbone, batch = load(variant, layers="blocks"), images(2)
+    read, seen = backbone.tokens(batch), hooked(backbone.module, modules, batch)
+    assert len(read.local_tokens) == len(backbone.layers) == len(modules)
+    for path, local, glob in zip(modules, read.local_tokens, read.global_tokens, strict=True):
+        assert torch.equal(local, seen[path])
+        torch.testing.assert_close(glob, seen[path].mean(dim=(2, 3)), atol=1e-5, rtol=1e-5)
+    # What a stage gives, its last block gave.
+    stages = load(variant).tokens(batch)
+    assert torch.equal(read.local_tokens[-1], stages.local_tokens[-1])
+
+
+@pytest.mark.parametrize("variant", [VIT, "swin_tiny_patch4_window7_224", "hrnet_w18_small", "convmixer_768_32"])
+def test_networks_without_stages_of_blocks_have_no_such_setting(variant: str) -> None:
+    with pytest.raises(UsageError, match=rf"timm/{variant} has no setting 'layers'"):
+        card(variant).resolve_settings({"layers": "blocks"})
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(("variant", "modules"), CONVOLUTIONAL)
 def test_stages_of_convolutional_networks(variant: str, modules: list[str] | None) -> None:

@@ -18,6 +18,7 @@ from brainbench import (
     IMAGENET_MEAN,
     IMAGENET_STD,
     Backbone,
+    ModuleBackbone,
     Tokens,
     Weights,
     WeightsError,
@@ -33,9 +34,10 @@ PAPER_SIZE = 224
 ATTENTION = "blocks.{}.drop_path1"
 
 
-def load(*, name: str, layers: int, weights: Weights, settings: Mapping[str, Any]) -> Backbone:
+def load(*, name: str, layers: int, blocks: Sequence[str], weights: Weights, settings: Mapping[str, Any]) -> Backbone:
     """The network ``timm/<variant>`` with the weights that were asked for.
 
+    layers: how many intermediates timm gives. blocks: paths of what is read with the setting ``layers=blocks`` instead.
     Pictures are squashed and normalised by ImageNet's statistics (paper) or the weights' own (native). Raises WeightsError if
     the weights are not there or do not fit.
     """
@@ -52,7 +54,11 @@ def load(*, name: str, layers: int, weights: Weights, settings: Mapping[str, Any
     own = config(variant)
     mean, std = (own.mean, own.std) if preproc == "native" else (IMAGENET_MEAN, IMAGENET_STD)
     preprocess = partial(square, size=input_size(variant, preproc), mean=mean, std=std)
-    return TimmBackbone(network.eval().requires_grad_(False), layers, settings["tap"], preprocess)
+    network.eval().requires_grad_(False)
+    if settings.get("layers") == "blocks":
+        paths = {f"layer{i + 1}": path for i, path in enumerate(blocks)}
+        return ModuleBackbone(network, paths, preprocess, layout="BCHW")
+    return TimmBackbone(network, layers, settings["tap"], preprocess)
 
 
 class TimmBackbone:

@@ -8,11 +8,14 @@ from typing import Any
 import timm
 import torch
 
-from brainbench import IMAGENET_MEAN, IMAGENET_STD, BackboneCard, UsageError, did_you_mean, lazy
+from brainbench import IMAGENET_MEAN, IMAGENET_STD, BackboneCard, Setting, UsageError, did_you_mean, lazy
 from brainbench_timm import model
+from brainbench_timm.blocks import block_paths
 
 # How the hub names the files of timm, the safe format first.
 FILES = ("model.safetensors", "pytorch_model.bin")
+
+LAYERS = Setting("layers", str, "stages", "what a layer of a network in stages is", ("stages", "blocks"))
 
 
 def card(*, name: str) -> BackboneCard:
@@ -32,12 +35,16 @@ def card(*, name: str) -> BackboneCard:
             f"{name}: timm's {type(network).__name__} does not give its layers"
             f" ({(str(error) or type(error).__name__).splitlines()[0][:160]}); choose another network"
         ) from None
+    # Where all layers are alike, they are blocks already.
+    blocks = block_paths(network, size) if len(set(shapes)) > 1 else []
+    has_blocks = len(blocks) > len(shapes)
     patch: Any = getattr(getattr(network, "patch_embed", None), "patch_size", None)
     released = bool(config.hf_hub_id or config.url)
     parameters = sum(p.numel() for p in network.parameters())
     return BackboneCard(
         name=name,
-        loader=partial(lazy("brainbench_timm.model:load"), name=name, layers=len(shapes)),
+        loader=partial(lazy("brainbench_timm.model:load"), name=name, layers=len(shapes), blocks=blocks),
+        settings=(LAYERS,) if has_blocks else (),
         summary=f"{config.architecture or variant} of timm",
         libraries=("timm",),
         weights=(config.tag or "release") if released else "untrained",
