@@ -29,7 +29,7 @@ class InMemory:
     """The loader of a card that ``from_module`` made. ``identity`` is the card's version.
 
     It covers the weights, the modules and the source of their classes, the layers and the submodules that they are read from,
-    and what the network does: the tokens of two fixed pictures of noise. Attributes, hooks and functions put on an object show
+    and what the network does: the tokens of three fixed pictures of noise. Attributes, hooks and functions put on an object show
     in nothing else.
 
     Raises UsageError when preprocessing or tokens are not the same each time.
@@ -142,9 +142,12 @@ def _one_thread() -> Iterator[None]:
 
 
 def _noise() -> list[Image.Image]:
+    """Pictures of two sizes; the third has large fields of full colours, which no resizing makes paler."""
     rng = np.random.default_rng(0)
     sizes = ((48, 64), (400, 300))
-    return [Image.fromarray(rng.integers(0, 256, (*size, 3), dtype=np.uint8)) for size in sizes]
+    fine = [Image.fromarray(rng.integers(0, 256, (*size, 3), dtype=np.uint8)) for size in sizes]
+    fields = rng.integers(0, 2, (4, 4, 3), dtype=np.uint8) * 255
+    return [*fine, Image.fromarray(fields.repeat(60, axis=0).repeat(60, axis=1))]
 
 
 def _tensors(backbone: ModuleBackbone, picture: Tensor) -> list[Tensor]:

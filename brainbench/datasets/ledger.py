@@ -26,7 +26,7 @@ class Ledger:
     """Facts about the files of one dataset, kept as JSON in the cache folder. Only what went well is remembered."""
 
     def __init__(self, cache: Path, root: Path) -> None:
-        name = content_digest(str(root.resolve()).encode())[:16]
+        name = content_digest(os.fsencode(root.resolve()))[:16]
         self._path = cache / "files" / f"{name}.json"
         self._facts = _read(self._path)
         self._new: dict[str, Any] = {}

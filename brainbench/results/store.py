@@ -48,6 +48,8 @@ def read_record(path: Path, *, changed: bool = False) -> Record:
     """
     try:
         content = json.loads(path.read_bytes())
+        if not isinstance(content, dict):
+            raise ValueError("it holds no JSON object")
         stated = content.pop("digest", None)
         record = _RECORD.validate_python(content)
         wrong = _wrong(record, path)
@@ -57,7 +59,9 @@ def read_record(path: Path, *, changed: bool = False) -> Record:
     except (OSError, ValueError, TypeError, AttributeError, RecursionError) as error:
         wrong = str(error).splitlines()[0] if str(error) else type(error).__name__
     if wrong:
-        raise StoreError(f"{path}: not a readable record ({wrong}); delete it and run the same command again")
+        # Under another name it may be a file of the user's own.
+        cure = "delete it and run the same command again" if _KEY.fullmatch(path.stem) else "move it elsewhere"
+        raise StoreError(f"{path}: not a readable record ({wrong}); {cure}")
     return record
 
 

@@ -29,6 +29,7 @@ _REASONS = {
     errno.EPERM: "permission denied: choose another folder",
     errno.ENOTDIR: "a file has the name of the folder that is needed: choose another folder",
     errno.EEXIST: "a file has the name of the folder that is needed: choose another folder",
+    errno.EISDIR: "a folder has the name of the file that is needed: move it elsewhere",
     errno.EFBIG: "the file would be larger than this system allows",
 }
 
@@ -40,7 +41,9 @@ def storage(place: Path) -> Iterator[None]:
         yield
     except OSError as error:
         if error.errno in _REASONS:
-            raise StoreError(f"cannot write {error.filename or place}: {_REASONS[error.errno]}") from error
+            raise StoreError(
+                f"cannot write {error.filename2 or error.filename or place}: {_REASONS[error.errno]}"
+            ) from error
         raise
 
 

@@ -156,6 +156,12 @@ def hooked() -> Net:
     return net
 
 
+def hooked_for_white() -> Net:
+    net = Net()
+    net.early.register_forward_hook(lambda module, given, output: output + (given[0].amax() > 2.0) * output.flip(1))
+    return net
+
+
 def replaced() -> Net:
     net = Net()
     net.forward = lambda batch: net.late(net.early(batch))  # type: ignore[method-assign]
@@ -168,13 +174,20 @@ def replaced() -> Net:
     [
         (lambda: tiny(Gained(1)), lambda: tiny(Gained(50))),
         (tiny, lambda: tiny(hooked())),
+        (tiny, lambda: tiny(hooked_for_white())),
         (tiny, lambda: tiny(replaced())),
         (
             lambda: from_module(Net(), {"a": "early"}, scaled(16), name="tiny"),
             lambda: from_module(Net(), {"a": "late"}, scaled(16), name="tiny"),
         ),
     ],
-    ids=["attribute", "hook", "function on the object", "what a mapping points at"],
+    ids=[
+        "attribute",
+        "hook",
+        "hook that some pictures alone set off",
+        "function on the object",
+        "what a mapping points at",
+    ],
 )
 def test_what_a_network_does_is_part_of_its_key(
     one: Callable[[], BackboneCard], other: Callable[[], BackboneCard]

@@ -58,10 +58,17 @@ def test_files_that_are_no_records_are_named_and_left_out(tmp_path: Path, caplog
     (tmp_path / f"._{path.name}").write_bytes(b"\0\5\x16\7")
     (tmp_path / "my settings.json").write_text("{}")
     (tmp_path / f"{made.key} copy.json").write_bytes(path.read_bytes())
+    (tmp_path / "params.json").write_text("[1, 2]")
+    (tmp_path / f"{'0' * 64}.json").write_text("{")
     assert read_records(tmp_path) == [made]
-    assert len(caplog.messages) == 3
+    assert len(caplog.messages) == 5
+    for name, cure in (
+        ("params", "it holds no JSON object); move it elsewhere"),
+        ("0" * 64, "; delete it and run the same"),
+    ):
+        assert any(f"{name}.json: not a readable record (" in line and cure in line for line in caplog.messages)
     assert read_records(tmp_path) == [made]
-    assert len(caplog.messages) == 3  # once in a process
+    assert len(caplog.messages) == 5  # once in a process
 
 
 def test_superseding_moves_nothing_of_others(tmp_path: Path) -> None:

@@ -165,6 +165,13 @@ def test_a_name_that_is_not_utf8_is_shown(root: Path) -> None:
         open_folder(root)
 
 
+def test_an_experiment_may_lie_below_a_name_that_is_not_utf8(root: Path, tmp_path: Path) -> None:
+    np.save(root / "responses.npy", VALUES)
+    place = Path(os.fsdecode(os.fsencode(tmp_path) + b"/d\xe4ta"))
+    root.rename(place)
+    assert responses_of(open_folder(place)).values.shape == VALUES.shape
+
+
 def test_letters_in_another_case_are_hinted_at(root: Path) -> None:
     write_table(root / "stimuli.csv", "image", "003.PNG")
     with pytest.raises(DataError, match=r"no image '003\.PNG' in .*\(did you mean '003\.png'\?\)"):
