@@ -82,8 +82,7 @@ def test_what_a_kill_left_is_removed_after_a_day(tmp_path: Path) -> None:
 COUNTS = """
 import sys
 from pathlib import Path
-from brainbench.errors import StoreError
-from brainbench.util.files import drafted, file_name, storage, write_atomically
+from brainbench.util.files import locked, write_atomically
 path = Path(sys.argv[1])
 for _ in range(20):
     with locked(path.parent / "deep" / "a.lock"):
@@ -113,8 +112,6 @@ def test_an_ordinary_name_is_its_own_file_name() -> None:
 
 def test_a_folder_in_the_way_of_a_file_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "board.md").mkdir()
-    with pytest.raises(
-        StoreError, match=r"cannot write .*board\.md: a folder has the name of the file that is needed: move it"
-    ):
-        with storage(tmp_path):
-            write_atomically(tmp_path / "board.md", b"board")
+    message = r"cannot write .*board\.md: a folder has the name of the file that is needed: move it"
+    with pytest.raises(StoreError, match=message), storage(tmp_path):
+        write_atomically(tmp_path / "board.md", b"board")
