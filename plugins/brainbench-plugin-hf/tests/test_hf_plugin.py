@@ -8,8 +8,9 @@ import transformers
 from brainbench_hf import plugin
 from brainbench_hf.names import card
 from huggingface_hub import constants
+from PIL import Image
 
-from brainbench import BackboneCard, UsageError, Weights, WeightsError
+from brainbench import BackboneCard, Stimuli, UsageError, Weights, WeightsError, features_key
 from brainbench.backbones import released_weights
 from brainbench.planning.keys import weights_facts
 
@@ -139,6 +140,22 @@ def test_what_is_neither(name: str) -> None:
         card(name=name)
 
 
+def test_a_hub_that_does_not_answer_is_asked_once_and_briefly(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[float] = []
+
+    def silent(url: str, *, timeout: float) -> None:
+        asked.append(timeout)
+        raise OSError(url)
+
+    # A download is tried again for half a minute.
+    monkeypatch.setattr("huggingface_hub.hf_hub_download", lambda *_: pytest.fail("a download was tried"))
+    monkeypatch.setattr("huggingface_hub.get_hf_file_metadata", silent)
+    made = card(name="hf/me/tiny")
+    assert len(asked) == 1
+    assert asked[0] <= 5
+    assert (made.layers, made.summary) == (None, "me/tiny of the Hugging Face hub (its config.json cannot be had now)")
+
+
 def test_a_folder_is_named_by_its_content(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     name = f"hf/{tmp_path}"
     with pytest.raises(UsageError, match=r"no config\.json in .*; name a folder as save_pretrained"):
@@ -159,6 +176,26 @@ def test_a_folder_is_named_by_its_content(tmp_path: Path, monkeypatch: pytest.Mo
     assert card(name=name).version != one.version
     monkeypatch.chdir(tmp_path.parent)
     assert card(name=f"hf/./{tmp_path.name}").weights == card(name=name).weights
+
+
+def test_a_relative_name_gives_the_same_key_wherever_the_folder_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown = Stimuli(("a",), ("0" * 64,), lambda _: Image.new("RGB", (8, 8)))
+    keys = []
+    for place in ("one", "two"):
+        # The second only links to the folder.
+        (tmp_path / place).mkdir()
+        folder = tmp_path / (place if place == "one" else "elsewhere") / "mine"
+        transformers.set_seed(0)
+        transformers.ViTModel(VIT).save_pretrained(folder)
+        if place == "two":
+            (tmp_path / "two/mine").symlink_to(folder)
+        monkeypatch.chdir(tmp_path / place)
+        keys.append(features_key("hf/./mine", shown, device="cpu"))
+    assert keys[0] == keys[1]
+    (tmp_path / "two/mine/config.json").write_text((tmp_path / "one/mine/config.json").read_text() + " ")
+    assert features_key("hf/./mine", shown, device="cpu") != keys[0]
 
 
 @pytest.mark.parametrize("shard", ["../model.safetensors", "gone.safetensors"])

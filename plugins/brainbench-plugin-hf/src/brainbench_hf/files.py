@@ -9,6 +9,7 @@ from typing import Any
 from brainbench import WeightsError
 
 CONFIG = "config.json"
+_PATIENCE = 5  # seconds for the hub to answer
 PREPROCESSOR = "preprocessor_config.json"
 _SINGLE = ("model.safetensors", "pytorch_model.bin")
 _INDEX = ("model.safetensors.index.json", "pytorch_model.bin.index.json")
@@ -45,14 +46,17 @@ def _shards(index: Path) -> list[Path]:
 def cached_config(repository: str) -> Path | None:
     """Return the ``config.json`` of a repository of the hub: from the cache, else downloaded; None if it cannot be had.
 
-    Its folder is the snapshot, which is named after the commit. What is cached stays, wherever ``main`` is by now.
+    Its folder is the snapshot, which is named after the commit. What is cached stays, wherever ``main`` is by now. A hub that
+    does not answer is asked once, for a few seconds at most: plans are made where there is no network, too.
     """
-    from huggingface_hub import hf_hub_download, try_to_load_from_cache
+    from huggingface_hub import get_hf_file_metadata, hf_hub_download, hf_hub_url, try_to_load_from_cache
 
     found = try_to_load_from_cache(repository, CONFIG)
     if isinstance(found, str):
         return Path(found)
     try:
+        # Unlike a download, this is not tried again and again, with a line for each.
+        get_hf_file_metadata(hf_hub_url(repository, CONFIG), timeout=_PATIENCE)
         return Path(hf_hub_download(repository, CONFIG))
     # Which HTTP library raises depends on the version of huggingface_hub.
     except Exception:

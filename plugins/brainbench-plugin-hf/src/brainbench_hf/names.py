@@ -40,7 +40,7 @@ def card(*, name: str) -> BackboneCard:
     return BackboneCard(
         name=name,
         loader=partial(lazy("brainbench_hf.model:load"), name=name, where=where),
-        summary=f"{where} of the Hugging Face hub",
+        summary=f"{where} of the Hugging Face hub" + ("" if config else f" (its {CONFIG} cannot be had now)"),
         libraries=("transformers",),
         weights=f"hub:{commit[:8]}" if commit else "hub",
         source=where,
