@@ -161,10 +161,17 @@ class Registry:
         return Registry((*self.plugins, Plugin("memory", "in memory", "0", {"backbones": tuple(cards)})))
 
 
-@cache
 def installed() -> Registry:
-    """Return the registry of this environment, read once."""
-    return Registry(load_plugins())
+    """Return the registry of this environment, whose plugins are read once.
+
+    What a name of a pattern means is found out anew: the folder that it names may have changed since.
+    """
+    return Registry(_plugins())
+
+
+@cache
+def _plugins() -> tuple[Plugin, ...]:
+    return tuple(load_plugins())
 
 
 def _pattern(entry: Entry[Any]) -> str:

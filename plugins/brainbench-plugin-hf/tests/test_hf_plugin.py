@@ -195,6 +195,7 @@ def test_a_relative_name_gives_the_same_key_wherever_the_folder_is(
         keys.append(features_key("hf/./mine", shown, device="cpu"))
     assert keys[0] == keys[1]
     (tmp_path / "two/mine/config.json").write_text((tmp_path / "one/mine/config.json").read_text() + " ")
+    # In the same process, too.
     assert features_key("hf/./mine", shown, device="cpu") != keys[0]
 
 
