@@ -6,12 +6,18 @@ from abc import abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 
-import numpy as np
 import torch
 from torch import Generator, Tensor
 
 from brainbench.fitting.channel_align import Linear
-from brainbench.fitting.closed_form import Folds, image_folds, mean_responses, solve_shared
+from brainbench.fitting.closed_form import (
+    fitted_on_train,
+    image_folds,
+    mean_responses,
+    solve_shared,
+    some_voxels,
+    worth_it,
+)
 from brainbench.fitting.fitted import FittedModel, fit_model, restore_model
 from brainbench.fitting.model import EncoderModel
 from brainbench.fitting.prediction import evaluating
@@ -20,6 +26,8 @@ from brainbench.fitting.token_reader import chunks
 from brainbench.fitting.training_data import TrainingData
 from brainbench.types import Features, FitContext
 
+# Voxels by which val chooses.
+_SAMPLE = 256
 SIDE_BY_SIDE = "voxels read the layers side by side, which predicts the val split better than their mean"
 
 
@@ -90,19 +98,18 @@ def _close(model: SharedModel, data: TrainingData, context: FitContext) -> tuple
         layers = model.side_by_side(tokens)
         if layers is not None:
             beside.append(layers)
-    # An image of both splits, which no dataset should have, is one of train.
-    val = ~np.isin(images, data.stimulus[data.train])
-    judge = Folds(torch.from_numpy((~val).astype(np.int64)), int(val.any() and not val.all()))
+    judge = fitted_on_train(images, data.stimulus[data.train])
+    some = some_voxels(data.voxels, _SAMPLE)
 
     def missed(read: Tensor) -> float:
-        found = solve_shared(read, responses, trials, judge)
+        found = solve_shared(read, responses[:, some], trials, judge)
         return float(found.loss.amin(dim=1).sum())
 
     read = torch.cat(vectors)
     apart = False
     if beside and judge.judged:
         side_by_side = torch.cat(beside)
-        if apart := missed(side_by_side) < missed(read):
+        if apart := worth_it(missed(side_by_side), missed(read)):
             read = side_by_side
     found = solve_shared(read, responses, trials, image_folds(len(images), context.seed))
     solved = _linear(found.weights.float(), found.constant.float())

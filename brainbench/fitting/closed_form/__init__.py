@@ -15,6 +15,7 @@ over the trials i of the train and val splits. The constant b_v has no penalty; 
 from __future__ import annotations
 
 from brainbench.fitting.closed_form.channels import KeptChannels, principal_channels
+from brainbench.fitting.closed_form.choice import fitted_on_train, some_voxels, worth_it
 from brainbench.fitting.closed_form.finish import ClosedReadOut, close, mean_responses
 from brainbench.fitting.closed_form.penalties import PENALTIES, Folds, image_folds
 from brainbench.fitting.closed_form.places import place_shares
@@ -29,10 +30,13 @@ __all__ = [
     "Problem",
     "Solution",
     "close",
+    "fitted_on_train",
     "image_folds",
     "mean_responses",
     "place_shares",
     "principal_channels",
     "solve",
     "solve_shared",
+    "some_voxels",
+    "worth_it",
 ]

@@ -13,6 +13,7 @@ from brainbench.backbones.checkpoints import state_sha256
 from brainbench.errors import StoreError
 from brainbench.fitting.blur import blurred
 from brainbench.fitting.closed_form.channels import KeptChannels, principal_channels
+from brainbench.fitting.closed_form.choice import fitted_on_train, some_voxels, worth_it
 from brainbench.fitting.closed_form.penalties import Folds, image_folds
 from brainbench.fitting.closed_form.places import place_shares
 from brainbench.fitting.closed_form.solver import Problem, operations, solve
@@ -31,12 +32,12 @@ from brainbench.util.memory import budget
 WIDTHS = (0.0, 0.6, 1.2, 1.8)
 # Voxels by which the width is chosen.
 _SAMPLE = 32
-# Operations that a solution may take: so many, and so many more for each response. See docs/decisions/020.
-_OPERATIONS, _OPERATIONS_EACH = 2.5e12, 2e5
+# Operations that a solution may take with all channels, or, for each response, with some. See docs/decisions/020.
+_ALL, _SOME_EACH = 4e12, 1e5
 _KEPT = (1024, 768, 512, 384, 256, 192, 128, 96, 64, 48, 32, 24, 16, 12, 8, 4, 2, 1)
 _TRIALS = 512
 # Images that are enough to tell what images differ in.
-_IMAGES = 2000
+_IMAGES = 1200
 
 See = Callable[[Sequence[Tensor]], Sequence[Tensor]]
 
@@ -116,9 +117,9 @@ def close(
 ) -> tuple[ClosedReadOut, tuple[str, ...]]:
     """Solve for the channel weights of all voxels, on train and val together; returns the read-out, and notes.
 
-    Voxels read either the layers' aligned channels, summed with the layer weights (equation 1), or the layers' own channels side by
-    side, each layer times its weight, and the surround: whichever, solved on train, predicts val better; so for how far places
-    reach.
+    Voxels read the layers' aligned channels, summed with the layer weights (equation 1); or the layers' own channels side by side,
+    each layer times its weight, and the surround: if that, solved on train, misses val by enough less. How far places reach is
+    chosen on val too.
 
     selection: what every voxel reads; align: tokens that were ``seen`` -> per layer [B, P, D], learned on train; seen: what is
     done to tokens before they are read; kept: principal channels kept of a layer, 0: as many as are affordable; memory: GB of
@@ -132,12 +133,14 @@ def close(
         return (seen(data.tokens_of(part, context.device)) for part in chunks(images))
 
     places = int((shares != 0).sum(dim=1).max()) + 1
-    limit = _OPERATIONS + _OPERATIONS_EACH * len(images) * data.voxels
     # Three copies: the tokens, the same blurred, the same with the surround.
     most = budget(memory) / (12 * len(images) * (grid[0] * grid[1] + 1))
 
     def fits(width: int, beside: int) -> bool:
-        return min(operations(len(images), places, width + beside, folds)) * data.voxels <= limit and width <= most
+        primal, dual = operations(len(images), places, width + beside, folds)
+        # Fewer channels make the dual form no cheaper.
+        cheap = dual * data.voxels <= _ALL or primal <= _SOME_EACH * len(images)
+        return cheap and width <= most
 
     everything = fits(sum(min(kept or c, c) for c in channels), min(ALL_COMPONENTS, len(images)))
     count = ALL_COMPONENTS if everything else COMPONENTS
@@ -158,9 +161,8 @@ def close(
     aligned = [torch.cat(list(align(tokens)), dim=2) for tokens in batches()]
     dim = aligned[0].shape[2] // len(channels)
     summed = replace(aside, tokens=torch.cat(aligned), kept=(dim,) * len(channels), layer=selection.layer, summed=True)
-    # An image of both splits, which no dataset should have, is one of train.
-    val = torch.from_numpy(~np.isin(images, data.stimulus[data.train]))
-    problem, width = _chosen(summed, aside, components, grid, val)
+    judge = fitted_on_train(images, data.stimulus[data.train])
+    problem, width = _chosen(summed, aside, components, grid, judge)
     notes = []
     if problem.summed:
         surround = None
@@ -220,11 +222,13 @@ def affordable(channels: Sequence[int], fits: Callable[[int], bool]) -> int:
 
 
 def _chosen(
-    summed: Problem, aside: Problem, components: Tensor | None, grid: tuple[int, int], val: Tensor
+    summed: Problem, aside: Problem, components: Tensor | None, grid: tuple[int, int], judge: Folds
 ) -> tuple[Problem, float]:
-    """The problem and the width whose solution on train misses val the least, in a sample of the voxels."""
-    voxels = len(summed.shares)
-    some = torch.arange(0, voxels, max(1, -(-voxels // _SAMPLE)))
+    """The problem and the width whose solution on train misses val the least, in a sample of the voxels.
+
+    Side by side has many times the weights and is dear to solve: it has to be worth that.
+    """
+    some = some_voxels(len(summed.shares), _SAMPLE)
     widths = WIDTHS if grid != (1, 1) else WIDTHS[:1]
 
     def missed(problem: Problem) -> float:
@@ -233,17 +237,17 @@ def _chosen(
             responses=problem.responses[:, some],
             shares=problem.shares[some],
             layer=problem.layer[some],
-            folds=Folds((~val).long(), 1),
+            folds=judge,
         )
         return float(solve(sample).missed.sum())
 
     found = {width: missed(_reaching(summed, grid, width)) for width in widths}
     width = min(found, key=lambda width: found[width])
-    # Side by side is dear, and how far places reach is about the tokens: the width that serves the one space serves the other.
+    # How far places reach is about the tokens: the width that serves the one space serves the other.
     other = _reaching(aside, grid, width)
     if components is not None:
         other = _surrounded(other, components)
-    return (other if missed(other) < found[width] else _reaching(summed, grid, width)), width
+    return (other if worth_it(missed(other), found[width]) else _reaching(summed, grid, width)), width
 
 
 def _reaching(problem: Problem, grid: tuple[int, int], width: float) -> Problem:

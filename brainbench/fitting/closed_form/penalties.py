@@ -12,7 +12,7 @@ from torch import Tensor
 PENALTIES = tuple(float(10**exponent) for exponent in np.linspace(-2, 5, 15))
 FOLDS = 5
 # Images that are held out are enough, of however many.
-JUDGED = 1000
+JUDGED = 500
 
 
 @dataclass(frozen=True)

@@ -44,41 +44,61 @@ def solve_shared(
         basis = _basis(x) if channels > images else None
         if basis is not None:
             x = x @ basis
-        whole = _Fit(x, c)
-        held = [(folds.fold == number).nonzero()[:, 0].to(x.device) for number in range(folds.judged)]
-        rest = [(folds.fold != number).nonzero()[:, 0].to(x.device) for number in range(folds.judged)]
-        fits = [_Fit(x[rows], c[rows]) for rows in rest]
+        whole, judged = _Fit(x, c), []
+        for number in range(folds.judged):
+            held, rest = (rows.nonzero()[:, 0].to(x.device) for rows in (folds.fold == number, folds.fold != number))
+            fit = _Fit(x[rest], c[rest])
+            judged.append((fit, rest, held, fit.turned(x[held])))
         found = []
         for some in torch.split(torch.arange(responses.shape[1]), _VOXELS):
             y = responses[:, some].to(x.device, dtype)
             loss = y.new_zeros(len(some), len(alphas))
-            for fit, rows, out in zip(fits, rest, held, strict=True):
+            for fit, rest, held, turned in judged:
+                mean_response, crossed = fit.crossed(y[rest])
+                missing = y[held] - mean_response
                 for number, alpha in enumerate(alphas):
-                    weights, constant = fit.solved(y[rows], alpha)
-                    loss[:, number] += c[out] @ (y[out] - x[out] @ weights - constant).square()
+                    loss[:, number] += c[held] @ (missing - turned @ fit.shrunk(crossed, alpha)).square()
             chosen = best(loss)
-            weights, constant = whole.solved(y, alphas[chosen])
+            mean_response, crossed = whole.crossed(y)
+            weights = whole.turned_back(whole.shrunk(crossed, alphas[chosen]))
+            constant = mean_response - whole.mean @ weights
             weights = weights.t() if basis is None else weights.t() @ basis.t()
             found.append((weights, constant - weights @ mean, chosen, loss))
     return Ridge(*(torch.cat(list(column)) for column in zip(*found, strict=True)))
 
 
 class _Fit:
-    """The decomposition of some images, for any responses of them and any penalties. x: [r, p]; c: [r]."""
+    """The decomposition of some images, for any responses of them and any penalties. x: [r, p]; c: [r].
+
+    mean: [p], weighted.
+    """
 
     def __init__(self, x: Tensor, c: Tensor) -> None:
         self._weights = c / c.sum()
-        self._mean = self._weights @ x
-        self._weighted = (x - self._mean) * c[:, None]
-        values, self._vectors = torch.linalg.eigh(self._weighted.t() @ (x - self._mean))
+        self.mean = self._weights @ x
+        self._weighted = (x - self.mean) * c[:, None]
+        values, self._vectors = torch.linalg.eigh(self._weighted.t() @ (x - self.mean))
         self._values = values.clamp_min(0)[:, None]
 
-    def solved(self, y: Tensor, alpha: Tensor) -> tuple[Tensor, Tensor]:
-        """(weights [p, V], constant [V]); y: [r, V]; alpha: one, or [V]."""
+    def turned(self, x: Tensor) -> Tensor:
+        """(X - mean) U, of any images: [h, p] -> [h, p]."""
+        turned: Tensor = (x - self.mean) @ self._vectors
+        return turned
+
+    def crossed(self, y: Tensor) -> tuple[Tensor, Tensor]:
+        """(mean response [V], U^T X^T C Y [p, V]); y: [r, V]."""
         response = self._weights @ y
-        turned = self._vectors.t() @ (self._weighted.t() @ (y - response))
-        weights = self._vectors @ (turned / (self._values + alpha))
-        return weights, response - self._mean @ weights
+        return response, self._vectors.t() @ (self._weighted.t() @ (y - response))
+
+    def shrunk(self, crossed: Tensor, alpha: Tensor) -> Tensor:
+        """Weights of turned channels, [p, V]; alpha: one, or [V]."""
+        shrunk: Tensor = crossed / (self._values + alpha)
+        return shrunk
+
+    def turned_back(self, weights: Tensor) -> Tensor:
+        """Weights of turned channels -> of the channels, [p, V]."""
+        back: Tensor = self._vectors @ weights
+        return back
 
 
 def _basis(x: Tensor) -> Tensor:

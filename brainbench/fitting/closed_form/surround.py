@@ -16,7 +16,7 @@ from torch.nn.functional import adaptive_avg_pool2d
 
 SIDE = 4
 # Components of many images tell voxels little more (docs/decisions/020); where all are affordable, there are up to so many.
-COMPONENTS, ALL_COMPONENTS = 128, 1024
+COMPONENTS, ALL_COMPONENTS = 64, 1024
 # Of the largest component: a smaller one is what rounding leaves.
 _NEGLIGIBLE = 1e-6
 

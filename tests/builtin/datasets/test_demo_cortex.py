@@ -33,16 +33,26 @@ def test_the_cortex_needs_no_network(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.mark.parametrize("seed", range(4))
 def test_every_area_is_large_enough_and_on_both_sides(seed: int) -> None:
     voxels = cortex.build(np.random.default_rng(seed))
-    assert 1900 < len(voxels.vertex) < 2600
+    assert 1100 < len(voxels.vertex) < 1500
+    assert voxels.inside.all()
     for name, mask in voxels.rois.items():
         assert mask.sum() >= 60, name
         assert min((voxels.hemisphere[mask] == side).sum() for side in ("left", "right")) >= 20, name
 
 
-def test_areas_do_not_overlap_and_leave_some_cortex_free(voxels: Cortex) -> None:
+def test_areas_do_not_overlap_and_fill_the_cortex(voxels: Cortex) -> None:
     count = np.sum(list(voxels.rois.values()), axis=0)
     assert tuple(voxels.rois) == AREAS
-    assert set(count.tolist()) == {0, 1}
+    assert set(count.tolist()) == {1}
+
+
+def test_a_margin_adds_the_cortex_around(voxels: Cortex) -> None:
+    wide = cortex.build(np.random.default_rng(0), margin=8.0)
+    assert 1900 < len(wide.vertex) < 2600
+    assert set(np.sum(list(wide.rois.values()), axis=0).tolist()) == {0, 1}
+    # Those around count with the area that they are nearest to.
+    assert len(wide.area) == len(wide.vertex)
+    assert not wide.inside.all()
 
 
 def test_no_vertex_is_listed_twice(voxels: Cortex) -> None:

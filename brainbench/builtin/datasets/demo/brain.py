@@ -16,9 +16,9 @@ Array = NDArray[np.float64]
 Floats = NDArray[np.float32]
 Maps = Mapping[str, Floats]
 
-# Explainable share of the variance: mean of each area; voxels around the areas have the last.
+# Explainable share of the variance: mean of each area.
 CEILINGS = {"V1": 0.60, "V2": 0.55, "V3": 0.50, "hV4": 0.45, "OPA": 0.45, "PPA": 0.45, "EBA": 0.45, "FFA": 0.40}
-CEILING_AROUND, CEILING_SPREAD, CEILING_RANGE = 0.20, 0.08, (0.05, 0.85)
+CEILING_SPREAD, CEILING_RANGE = 0.08, (0.05, 0.85)
 # Receptive field sd at the centre of gaze, and its growth with eccentricity; in half widths of the image.
 FIELD_SIZES = {"V1": (0.08, 0.10), "V2": (0.11, 0.16), "V3": (0.15, 0.22), "hV4": (0.30, 0.20)}
 FIELD_SIZE_HIGH = (0.35, 0.2)
@@ -61,7 +61,7 @@ class Brain:
 
 def ceilings(cortex: Cortex, rng: np.random.Generator) -> Array:
     """Noise ceiling of every voxel [V]."""
-    mean = np.where(cortex.inside, np.array([CEILINGS[name] for name in AREAS])[cortex.area], CEILING_AROUND)
+    mean = np.array([CEILINGS[name] for name in AREAS])[cortex.area]
     return np.clip(rng.normal(mean, CEILING_SPREAD), *CEILING_RANGE)
 
 

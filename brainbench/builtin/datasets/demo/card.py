@@ -13,7 +13,7 @@ DEMO = DatasetCard(
         Setting("subjects", int, 3, "how many simulated subjects", minimum=1),
         Setting("seed", int, 0, "seed of the scenes, the subjects and the split", minimum=0),
     ),
-    version="1",
+    version="2",
     default=True,
     simulated=True,
     licence="MIT",

@@ -45,7 +45,6 @@ CENTRES: Mapping[str, tuple[tuple[float, float, float], tuple[float, float, floa
     "EBA": ((-51.0, -72.0, 8.0), (51.0, -71.0, 1.0), 12.0),
     "FFA": ((-35.0, -63.0, -10.0), (40.0, -55.0, -10.0), 13.0),
 }
-MARGIN = 8.0  # mm of cortex around the areas that also count as voxels
 GAP = 10.0  # mm between the hemispheres
 MISSING = 0.03  # share of the vertices a subject has no voxel for
 CENTRE_SPREAD, WIDTH_SPREAD = 2.0, 0.04  # how subjects differ: sd of the centres in mm, of the bands' edges relative
@@ -107,9 +106,12 @@ def hemisphere(name: str) -> Hemisphere:
     return Hemisphere(name, points, inflated, depth, half + half.T)
 
 
-def build(rng: np.random.Generator) -> Cortex:
-    """One subject's cortex: the published centres and widths, shifted a little as they differ from person to person."""
-    left, right = (_voxels(hemisphere(name), rng) for name in HEMISPHERES)
+def build(rng: np.random.Generator, margin: float = 0.0) -> Cortex:
+    """One subject's cortex: the published centres and widths, shifted a little as they differ from person to person.
+
+    margin: mm of cortex around the areas that also count as voxels.
+    """
+    left, right = (_voxels(hemisphere(name), rng, margin) for name in HEMISPHERES)
     return Cortex(
         hemisphere=np.repeat(HEMISPHERES, [len(left.vertex), len(right.vertex)]),
         vertex=np.concatenate([left.vertex, right.vertex]),
@@ -130,7 +132,7 @@ def talairach_to_mni(point: tuple[float, float, float]) -> Array:
     return np.asarray(np.linalg.solve(matrix, np.array([x, y, z])))
 
 
-def _voxels(mesh: Hemisphere, rng: np.random.Generator) -> Cortex:
+def _voxels(mesh: Hemisphere, rng: np.random.Generator, margin: float) -> Cortex:
     """The voxels of one hemisphere."""
     line = _calcarine(mesh)
     distance, place = _distance_along(mesh, line)
@@ -138,7 +140,7 @@ def _voxels(mesh: Hemisphere, rng: np.random.Generator) -> Cortex:
     nearest = np.stack(
         [dijkstra(mesh.edges, indices=np.flatnonzero(area == k), min_only=True) for k in range(len(AREAS))]
     )
-    vertex = np.flatnonzero(nearest.min(axis=0) <= MARGIN)
+    vertex = np.flatnonzero(nearest.min(axis=0) <= margin)
     vertex = vertex[rng.random(len(vertex)) > MISSING]
     sign = -1.0 if mesh.name == "left" else 1.0
     coordinates = mesh.inflated[vertex].copy()

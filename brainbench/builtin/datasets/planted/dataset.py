@@ -24,6 +24,7 @@ from brainbench.builtin.datasets.planted.truth import plant, signal
 
 BACKBONE = "random"
 SUBJECT = "1"
+MARGIN = 8.0  # mm of cortex around the visual areas that have voxels too
 
 
 class Planted:
@@ -83,7 +84,7 @@ class Planted:
     @cached_property
     def _cortex(self) -> tuple[cortex.Cortex, NDArray[np.intp]]:
         """The whole cortex, and which of its voxels there are."""
-        whole = cortex.build(self._rng(1))
+        whole = cortex.build(self._rng(1), MARGIN)
         return whole, self._some(len(whole.area), self._rng(2))
 
     def _some(self, voxels: int, rng: np.random.Generator) -> NDArray[np.intp]:
