@@ -18,6 +18,8 @@ from torch import Tensor
 
 from brainbench import Backbone, BackboneCard, Tokens, Weights, WeightsError
 
+pytestmark = pytest.mark.slow
+
 NETWORKS = {card.name: card for card in CARDS}
 MINI = NETWORKS["clip/mini"]
 
@@ -66,7 +68,6 @@ def test_blocks_equal_open_clips_own_intermediates() -> None:
         assert torch.equal(read.global_tokens[layer], own["image_intermediates_prefix"][layer][:, 0])
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "theirs"),
     [
@@ -123,7 +124,6 @@ def test_class_token_and_order_of_patches() -> None:
     assert (tokens.global_tokens[0][1] - tokens.global_tokens[0][0]).norm() < 0.5 * change.max()
 
 
-@pytest.mark.slow
 def test_quickgelu_where_it_was_trained_with() -> None:
     for card in CARDS:
         if card.layers == 24:
@@ -133,7 +133,6 @@ def test_quickgelu_where_it_was_trained_with() -> None:
         assert type(block.mlp.gelu).__name__ == expected, card.name
 
 
-@pytest.mark.slow
 def test_untrained_is_the_initialisation_of_open_clip() -> None:
     ours = load(NETWORKS["clip/vit-b-32-datacomp-m"], init_seed=5).module.state_dict()
     with torch.random.fork_rng(devices=[]):
@@ -143,7 +142,6 @@ def test_untrained_is_the_initialisation_of_open_clip() -> None:
     assert all(torch.equal(ours[name], theirs[name]) for name in ours)
 
 
-@pytest.mark.slow
 def test_the_seed_draws_the_weights_and_nothing_else() -> None:
     before = torch.get_rng_state(), random.getstate(), np.random.get_state()[1].copy()  # type: ignore[index]
     one, same, other = load(init_seed=1), load(init_seed=1), load(init_seed=2)
@@ -156,7 +154,6 @@ def test_the_seed_draws_the_weights_and_nothing_else() -> None:
     assert not torch.allclose(last[0], last[2], atol=0.1)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("card", [card for card in CARDS if card.layers == 12], ids=lambda card: card.name)
 def test_card_tells_the_truth(card: BackboneCard) -> None:
     backbone = load(card)
@@ -198,7 +195,6 @@ def whole_clip(seed: int, vision: dict[str, Any] | None = None) -> Any:
         return open_clip.CLIP(96, open_clip.CLIPVisionCfg(**(vision or model.MINI["vision_cfg"])), text).eval()
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("suffix", ["safetensors", "bin"])
 def test_a_file_in_the_original_layout(tmp_path: Path, suffix: str) -> None:
     clip = whole_clip(7)

@@ -23,6 +23,8 @@ from transformers import Dinov2Config, Dinov2Model, Dinov2WithRegistersConfig, D
 
 from brainbench import Backbone, BackboneCard, Tokens, Weights, WeightsError
 
+pytestmark = pytest.mark.slow
+
 NETWORKS = {card.name: card for card in CARDS}
 RELEASED = [card for card in CARDS if not card.mini]
 MINI = NETWORKS["dinov2/mini"]
@@ -222,7 +224,6 @@ def test_without_registers_the_offset_counts() -> None:
     assert (model.resampled(positions, 16, registers=False) - plain).norm() > 0.05 * plain.norm()
 
 
-@pytest.mark.slow
 def test_full_size_from_a_file_of_meta(released_base: Path) -> None:
     backbone, batch = load(BASE, released_base), images(1, 224)
     read = sequences(backbone.tokens(batch))
@@ -277,7 +278,6 @@ def by_hand(state: State, batch: Tensor, *, registers: bool) -> tuple[list[Tenso
     return cut[0], cut[1]
 
 
-@pytest.mark.slow
 @pytest.mark.usefixtures("small")
 @pytest.mark.parametrize("card", [BASE, REGISTERS, GIANT, GIANT_REGISTERS], ids=lambda card: card.name)
 def test_a_file_of_meta_gives_the_tokens_of_the_equations(card: BackboneCard, tmp_path: Path) -> None:
@@ -292,7 +292,6 @@ def test_a_file_of_meta_gives_the_tokens_of_the_equations(card: BackboneCard, tm
     assert not torch.allclose(blocks[0], blocks[1], atol=0.1)
 
 
-@pytest.mark.slow
 @pytest.mark.usefixtures("small")
 @pytest.mark.parametrize("card", [BASE, REGISTERS, GIANT, GIANT_REGISTERS], ids=lambda card: card.name)
 def test_transformers_reads_the_same_weights_alike(card: BackboneCard, tmp_path: Path) -> None:
@@ -308,7 +307,6 @@ def test_transformers_reads_the_same_weights_alike(card: BackboneCard, tmp_path:
         )
 
 
-@pytest.mark.slow
 @pytest.mark.usefixtures("small")
 @pytest.mark.parametrize("card", [BASE, REGISTERS, GIANT, GIANT_REGISTERS], ids=lambda card: card.name)
 @pytest.mark.parametrize("preproc", ["paper", "native"])
@@ -330,7 +328,6 @@ def test_against_timms_own_loading(card: BackboneCard, preproc: str, tmp_path: P
             assert torch.equal(one, other)
 
 
-@pytest.mark.slow
 @pytest.mark.usefixtures("small")
 @pytest.mark.parametrize("card", [BASE, REGISTERS, GIANT_REGISTERS], ids=lambda card: card.name)
 def test_a_file_of_timm_gives_the_tokens_of_the_file_of_meta(card: BackboneCard, tmp_path: Path) -> None:
@@ -391,7 +388,6 @@ def test_every_layer_of_the_mini_adds_something() -> None:
         assert (other - one).norm() > 0.01 * one.norm()
 
 
-@pytest.mark.slow
 def test_untrained_is_the_initialisation_of_timm() -> None:
     ours = load(BASE, init_seed=5).module.state_dict()
     with torch.random.fork_rng(devices=[]):
@@ -401,7 +397,6 @@ def test_untrained_is_the_initialisation_of_timm() -> None:
     assert all(torch.equal(ours[name], theirs[name]) for name in ours)
 
 
-@pytest.mark.slow
 def test_the_seed_draws_the_weights_and_nothing_else() -> None:
     before = torch.get_rng_state(), random.getstate(), np.random.get_state()[1].copy()  # type: ignore[index]
     one, same, other = load(init_seed=1), load(init_seed=1), load(init_seed=2)
@@ -414,7 +409,6 @@ def test_the_seed_draws_the_weights_and_nothing_else() -> None:
     assert not torch.allclose(last[0], last[2], atol=0.1)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("card", CARDS, ids=lambda card: card.name)
 def test_card_tells_the_truth(card: BackboneCard) -> None:
     with torch.device("meta"):
@@ -442,7 +436,6 @@ def test_release_is_one_timm_knows(card: BackboneCard) -> None:
     assert card.download_mb == pytest.approx(sum(p.numel() for p in network.parameters()) * 4e-6, abs=1)
 
 
-@pytest.mark.slow
 @pytest.mark.usefixtures("small")
 @pytest.mark.parametrize(("preproc", "size"), [("paper", 224), ("native", 518)])
 def test_preproc(preproc: str, size: int) -> None:
@@ -473,7 +466,6 @@ def test_a_mini_of_ones_own(tmp_path: Path) -> None:
     assert all(torch.equal(ours[name], state[name]) for name in ours)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("change", "message"),
     [

@@ -17,6 +17,8 @@ from torch import Tensor
 
 from brainbench import Backbone, UsageError, Weights, WeightsError
 
+pytestmark = pytest.mark.slow
+
 SHAPE: dict[str, Any] = {
     "hidden_size": 32,
     "num_hidden_layers": 3,
@@ -116,7 +118,6 @@ def equal(read: Any, expected: list[Tensor], prefix: int) -> None:
         assert torch.equal(glob, one[:, 0] if prefix else one.mean(1))
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("name", SEQUENCES)
 def test_transformers_equal_their_hidden_states(name: str, tmp_path: Path) -> None:
     kind, options, prefix = SEQUENCES[name]

@@ -19,6 +19,8 @@ from torchvision.models.vision_transformer import VisionTransformer
 
 from brainbench import Backbone, BackboneCard, Tokens, Weights, WeightsError, seeded
 
+pytestmark = pytest.mark.slow
+
 NETWORKS = {card.name: card for card in CARDS}
 MINI = NETWORKS["imagenet/mini"]
 BASE = NETWORKS["imagenet/vit-b-16"]
@@ -62,7 +64,6 @@ def sequences(tokens: Tokens) -> list[Tensor]:
     return [torch.cat([glob[:, None], local.flatten(2).transpose(1, 2)], dim=1) for local, glob in pairs]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(("card", "count", "tap"), [(MINI, 3, "block"), (MINI, 3, "attention"), (BASE, 1, "block")])
 def test_tokens_equal_torchvisions_own_extraction(card: BackboneCard, count: int, tap: str) -> None:
     network = frozen("mini" if card.mini else "vit_b_16")
@@ -95,7 +96,6 @@ def test_class_token_and_order_of_patches() -> None:
     assert (tokens.global_tokens[0][1] - tokens.global_tokens[0][0]).norm() < 0.5 * change.max()
 
 
-@pytest.mark.slow
 def test_untrained_is_the_initialisation_of_torchvision() -> None:
     ours = load(BASE, init_seed=5).module.state_dict()
     with torch.random.fork_rng(devices=[]):
@@ -105,7 +105,6 @@ def test_untrained_is_the_initialisation_of_torchvision() -> None:
     assert all(torch.equal(ours[name], theirs[name]) for name in ours)
 
 
-@pytest.mark.slow
 def test_the_seed_draws_the_weights_and_nothing_else() -> None:
     before = torch.get_rng_state(), random.getstate(), np.random.get_state()[1].copy()  # type: ignore[index]
     one, same, other = load(init_seed=1), load(init_seed=1), load(init_seed=2)
@@ -118,7 +117,6 @@ def test_the_seed_draws_the_weights_and_nothing_else() -> None:
     assert not torch.allclose(last[0], last[2], atol=0.1)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("card", [MINI, BASE], ids=lambda card: card.name)
 def test_card_tells_the_truth(card: BackboneCard) -> None:
     backbone = load(card)
@@ -157,7 +155,6 @@ def old_names(state: dict[str, Tensor]) -> dict[str, Tensor]:
     return {n.replace("mlp.0.", "mlp.linear_1.").replace("mlp.3.", "mlp.linear_2."): v for n, v in state.items()}
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["safetensors", "pth", "pth with the old names"])
 def test_a_file_in_the_original_layout(tmp_path: Path, kind: str) -> None:
     network = frozen("mini", 7)

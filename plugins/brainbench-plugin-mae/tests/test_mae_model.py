@@ -21,6 +21,8 @@ from transformers import ViTMAEConfig, ViTMAEModel
 
 from brainbench import Backbone, BackboneCard, Tokens, Weights, WeightsError
 
+pytestmark = pytest.mark.slow
+
 NETWORKS = {card.name: card for card in CARDS}
 RELEASED = [card for card in CARDS if not card.mini]
 MINI = NETWORKS["mae/mini"]
@@ -191,7 +193,6 @@ def by_transformers(network: Any, batch: Tensor, **noise: Tensor) -> list[Tensor
         return list(network(batch, output_hidden_states=True, **noise).hidden_states[1:])
 
 
-@pytest.mark.slow
 def test_full_size_from_a_file_of_meta(released_base: Path) -> None:
     backbone, batch = load(BASE, released_base), images(1, 224)
     read = sequences(backbone.tokens(batch))
@@ -243,7 +244,6 @@ def test_attention_is_what_a_block_adds_first() -> None:
         assert torch.equal(start + read, after)
 
 
-@pytest.mark.slow
 def test_untrained_is_the_initialisation_of_timm() -> None:
     ours = load(BASE, init_seed=5).module.state_dict()
     with torch.random.fork_rng(devices=[]):
@@ -253,7 +253,6 @@ def test_untrained_is_the_initialisation_of_timm() -> None:
     assert all(torch.equal(ours[name], theirs[name]) for name in ours)
 
 
-@pytest.mark.slow
 def test_the_seed_draws_the_weights_and_nothing_else() -> None:
     before = torch.get_rng_state(), random.getstate(), np.random.get_state()[1].copy()  # type: ignore[index]
     one, same, other = load(init_seed=1), load(init_seed=1), load(init_seed=2)

@@ -28,6 +28,8 @@ with warnings.catch_warnings():
     from mmpretrain.models.selfsup.mocov3 import MoCoV3ViT
     from mmpretrain.registry import MODELS
 
+pytestmark = pytest.mark.slow
+
 NETWORKS = {card.name: card for card in CARDS}
 MINI = NETWORKS["mocov3/mini"]
 BASE = NETWORKS["mocov3/vit-b-16"]
@@ -129,7 +131,6 @@ def blocks(network: Any, batch: Tensor) -> list[dict[str, Tensor]]:
     return seen
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(("card", "architecture"), [(SMALL, "small"), (MINI, "mini")])
 def test_both_libraries_read_what_mmpretrain_returns(tmp_path: Path, card: BackboneCard, architecture: str) -> None:
     network, path = whole(architecture), tmp_path / "w.pth"
@@ -152,7 +153,6 @@ def test_both_libraries_read_what_mmpretrain_returns(tmp_path: Path, card: Backb
             assert torch.equal(record["start"] + one, record["attended"]), library
 
 
-@pytest.mark.slow
 def test_no_final_norm(tmp_path: Path) -> None:
     network, path = whole("mini"), tmp_path / "w.pth"
     torch.save(network.state_dict(), path)
@@ -164,7 +164,6 @@ def test_no_final_norm(tmp_path: Path) -> None:
         torch.testing.assert_close(network.backbone.ln1(last), normed)
 
 
-@pytest.mark.slow
 def test_small_has_twelve_heads(tmp_path: Path) -> None:
     network, path = whole("small"), tmp_path / "w.pth"
     torch.save(network.state_dict(), path)
@@ -179,7 +178,6 @@ def test_small_has_twelve_heads(tmp_path: Path) -> None:
     assert not torch.allclose(ours.tokens(batch).local_tokens[-1], wrong[-1], rtol=0.1, atol=0.1)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("tap", ["block", "attention"])
 def test_facebook_s_training_state(tmp_path: Path, tap: str) -> None:
     network, training = facebook()
@@ -221,7 +219,6 @@ def test_class_token_and_order_of_patches(library: str) -> None:
     assert (tokens.global_tokens[0][1] - tokens.global_tokens[0][0]).norm() < 0.5 * change.max()
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("library", LIBRARIES)
 def test_the_seed_draws_the_weights_and_nothing_else(library: str) -> None:
     before = torch.get_rng_state(), random.getstate(), np.random.get_state()[1].copy()  # type: ignore[index]
@@ -235,7 +232,6 @@ def test_the_seed_draws_the_weights_and_nothing_else(library: str) -> None:
     assert not torch.allclose(last[0], last[2], atol=0.1)
 
 
-@pytest.mark.slow
 def test_untrained_is_initialised_as_for_training() -> None:
     ours, timm_s = load(SMALL, init_seed=5).module, load(SMALL, init_seed=5, library="timm").module
     with torch.random.fork_rng(devices=[]):
@@ -273,7 +269,6 @@ def test_card_tells_the_truth(monkeypatch: pytest.MonkeyPatch, card: BackboneCar
     assert backbone.preprocess(Image.new("RGB", (9, 5))).shape == (3, card.input_size, card.input_size)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("card", [card for card in CARDS if card.weights.startswith("openmmlab")], ids=lambda c: c.name)
 def test_release_is_the_one_mmpretrain_names(monkeypatch: pytest.MonkeyPatch, card: BackboneCard) -> None:
     metafile = Path(mmpretrain.__file__).parent / ".mim/configs/mocov3/metafile.yml"
@@ -299,7 +294,6 @@ def test_preproc(preproc: str, library: str) -> None:
     torch.testing.assert_close(red[:, 5, 60], torch.tensor([2.24891, -2.03571, -1.80444]))
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("library", LIBRARIES)
 @pytest.mark.parametrize("kind", ["release", "safetensors", "statistics kept"])
 def test_a_file_in_openmmlab_s_layout(tmp_path: Path, kind: str, library: str) -> None:
@@ -318,7 +312,6 @@ def test_a_file_in_openmmlab_s_layout(tmp_path: Path, kind: str, library: str) -
         assert torch.equal(one, record["end"])
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("library", LIBRARIES)
 @pytest.mark.parametrize(
     ("change", "message"),
@@ -367,7 +360,6 @@ def test_positions_of_another_size_are_not_resized(
         load(path=tmp_path / "w.pth", library=library)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("change", "message"),
     [
@@ -385,7 +377,6 @@ def test_a_file_of_facebook_s_that_does_not_fit(tmp_path: Path, change: Any, mes
         load(SMALL_FB, tmp_path / "w.pth.tar")
 
 
-@pytest.mark.slow
 def test_one_s_file_is_not_the_other_s(tmp_path: Path) -> None:
     torch.save(whole("mini").state_dict(), tmp_path / "openmmlab.pth")
     with pytest.raises(
@@ -438,7 +429,6 @@ card.loader(weights=Weights("untrained"), settings=card.resolve_settings({}))
 """
 
 
-@pytest.mark.slow
 def test_nothing_is_said_where_nothing_is_wrong() -> None:
     done = subprocess.run([sys.executable, "-c", QUIET], check=True, capture_output=True, text=True)
     assert done.stdout + done.stderr == ""

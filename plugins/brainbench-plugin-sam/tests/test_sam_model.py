@@ -22,6 +22,8 @@ from torch import Tensor, nn
 
 from brainbench import Backbone, BackboneCard, Weights, WeightsError, seeded
 
+pytestmark = pytest.mark.slow
+
 NETWORKS = {card.name: card for card in CARDS}
 MINI = NETWORKS["sam/mini"]
 BASE = NETWORKS["sam/vit-b"]
@@ -97,7 +99,6 @@ def small_pictures(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(model.ARCHITECTURES, "vit_b", model.ARCHITECTURES["vit_b"] | {"img_size": 256})
 
 
-@pytest.mark.slow
 @pytest.mark.usefixtures("small_pictures")
 def test_base_blocks_equal_a_forward_pass_by_hand(base: tuple[Any, Path]) -> None:
     network, path = base
@@ -111,7 +112,6 @@ def test_base_blocks_equal_a_forward_pass_by_hand(base: tuple[Any, Path]) -> Non
         torch.testing.assert_close(glob, record["end"].flatten(1, 2).mean(1))
 
 
-@pytest.mark.slow
 @pytest.mark.usefixtures("small_pictures")
 def test_base_attention_is_what_a_block_adds_first(base: tuple[Any, Path]) -> None:
     network, path = base
@@ -121,7 +121,6 @@ def test_base_attention_is_what_a_block_adds_first(base: tuple[Any, Path]) -> No
         assert torch.equal(record["start"] + local.permute(0, 2, 3, 1), record["attended"])
 
 
-@pytest.mark.slow
 @pytest.mark.usefixtures("small_pictures")
 def test_base_reads_the_same_tokens_in_timm(base: tuple[Any, Path]) -> None:
     _, path = base
@@ -263,7 +262,6 @@ def test_architecture_is_the_library_s_own(architecture: str, theirs: str, libra
         assert one.norm1.eps == one.norm2.eps == block.norm1.eps == 1e-6
 
 
-@pytest.mark.slow
 def test_untrained_is_the_initialisation_of_segment_anything() -> None:
     ours = load(BASE, init_seed=5).module.state_dict()
     with torch.random.fork_rng(devices=[]):
@@ -286,7 +284,6 @@ def test_the_seed_draws_the_weights_and_nothing_else(library: str) -> None:
     assert not torch.allclose(last[0], last[2], atol=0.1)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("library", LIBRARIES)
 @pytest.mark.parametrize("kind", ["release", "safetensors", "statistics kept", "training checkpoint"])
 def test_a_file_in_the_original_layout(tmp_path: Path, kind: str, library: str) -> None:

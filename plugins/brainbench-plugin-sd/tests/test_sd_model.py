@@ -24,6 +24,8 @@ from transformers import CLIPTextModel, CLIPTokenizer
 
 from brainbench import Backbone, BackboneCard, JointBackbone, Tokens, Weights, WeightsError, square
 
+pytestmark = pytest.mark.slow
+
 NAMED = {card.name: card for card in CARDS}
 MINI = NAMED["sd/mini"]
 ALL = ("sd/t40-encoder", "sd/t40-decoder", "sd/t45-decoder", "sd/d6-timesteps")
@@ -234,7 +236,6 @@ def test_the_mini_is_the_decoder_at_t40() -> None:
     assert all_equal(load().tokens(batch), expected)
 
 
-@pytest.mark.slow
 @pytest.mark.usefixtures("small_images")
 def test_time_steps_are_decoder_layer_6_noisiest_first() -> None:
     batch = images(1)
@@ -245,7 +246,6 @@ def test_time_steps_are_decoder_layer_6_noisiest_first() -> None:
     assert all_equal(backbone.tokens(batch), Tokens.from_local(expected))
 
 
-@pytest.mark.slow
 def test_taps_differ_where_they_should() -> None:
     batch = images(1)
     block, resnet, conv2 = (load(tap=tap).tokens(batch).local_tokens for tap in ("block", "resnet", "conv2"))
@@ -256,7 +256,6 @@ def test_taps_differ_where_they_should() -> None:
 # Several cards in one inversion.
 
 
-@pytest.mark.slow
 @pytest.mark.usefixtures("small")
 def test_cards_read_together_as_alone() -> None:
     batch, joint = images(1), together(*ALL)
@@ -271,7 +270,6 @@ def test_cards_read_together_as_alone() -> None:
         assert torch.equal(found["sd/d6-timesteps"].local_tokens[time], found[name].local_tokens[5])
 
 
-@pytest.mark.slow
 @pytest.mark.usefixtures("small")
 @pytest.mark.parametrize(
     ("names", "expected"),
@@ -321,7 +319,6 @@ def test_the_inversion_of_a_constant_noise_is_exact() -> None:
     assert forth_and_back(lambda x, t: noise, latents, 50) < 100 * 6e-8 * 15 / 5
 
 
-@pytest.mark.slow
 def test_the_inversion_of_a_network_is_as_good_as_its_steps_are_small() -> None:
     network = model.Diffusion(**model.build(model.MINI, 0))
     latents = 5 * torch.randn(1, 4, 8, 8, generator=torch.Generator().manual_seed(0))
@@ -362,7 +359,6 @@ def test_nothing_is_drawn() -> None:
     assert all_equal(one, backbone.tokens(batch))
 
 
-@pytest.mark.slow
 def test_under_autocast_latents_stay_in_float32() -> None:
     backbone, batch = load(), images(2)
     with torch.autocast("cpu", torch.bfloat16):
@@ -391,7 +387,6 @@ def test_untrained_is_the_initialisation_of_the_libraries() -> None:
     assert list(ours) == ["prompt"]
 
 
-@pytest.mark.slow
 def test_the_seed_draws_the_weights_and_nothing_else() -> None:
     before = torch.get_rng_state(), random.getstate(), np.random.get_state()[1].copy()  # type: ignore[index]
     one, same, other = load(init_seed=1), load(init_seed=1), load(init_seed=2)
@@ -411,7 +406,6 @@ def full() -> model.Diffusion:
         return model.Diffusion(**model.build(model.FULL, 0))
 
 
-@pytest.mark.slow
 def test_the_true_network_has_the_shapes_of_table_12(full: model.Diffusion) -> None:
     names = ("sd/t49-encoder", "sd/t49-decoder")
     expected = {
@@ -474,7 +468,6 @@ def test_the_card_of_the_mini_tells_the_truth() -> None:
 # The picture.
 
 
-@pytest.mark.slow
 @pytest.mark.usefixtures("small")
 def test_preproc() -> None:
     picture = Image.fromarray(np.random.default_rng(0).integers(0, 255, (300, 500, 3), dtype=np.uint8))
@@ -528,7 +521,6 @@ def folder(tmp_path: Path) -> Path:
     return tmp_path
 
 
-@pytest.mark.slow
 def test_a_folder_in_the_layout_of_the_release(folder: Path) -> None:
     batch, backbone = images(2), load(path=folder)
     seen = inverted_by_hand(*parts(7), batch, 10)[9][1]
@@ -537,7 +529,6 @@ def test_a_folder_in_the_layout_of_the_release(folder: Path) -> None:
     assert not torch.allclose(found.local_tokens[-1], load().tokens(batch).local_tokens[-1], atol=0.1)
 
 
-@pytest.mark.slow
 def test_diffusers_reads_the_folder_as_we_do(folder: Path) -> None:
     batch = images(2)
     arguments: Any = {"local_files_only": True, "use_safetensors": True, "low_cpu_mem_usage": False}
@@ -549,7 +540,6 @@ def test_diffusers_reads_the_folder_as_we_do(folder: Path) -> None:
     assert all_equal(load(path=folder).tokens(batch), expected)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["new names", "bin"])
 def test_other_layouts_of_the_same(folder: Path, kind: str) -> None:
     file = folder / "vae/diffusion_pytorch_model.safetensors"
@@ -568,7 +558,6 @@ def test_ours_is_what_the_release_says(tmp_path: Path, part: str) -> None:
     model.agree(tmp_path / "config.json", model.FULL[part], model.KINDS[part], "sd/t40-decoder")
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("file", "key", "value", "message"),
     [
@@ -643,7 +632,6 @@ def test_a_file_instead_of_a_folder(folder: Path) -> None:
         load(NAMED["sd/t40-decoder"], path=folder / UNET_FILE)
 
 
-@pytest.mark.slow
 def test_the_mini_in_one_file(tmp_path: Path) -> None:
     names, path = ("unet", "vae", "text_encoder"), tmp_path / "mini.safetensors"
     whole = nn.ModuleDict(dict(zip(names, parts(7), strict=True)))

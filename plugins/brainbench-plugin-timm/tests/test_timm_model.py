@@ -17,6 +17,8 @@ from torch import Tensor
 
 from brainbench import Backbone, BackboneCard, Tokens, UsageError, Weights, WeightsError
 
+pytestmark = pytest.mark.slow
+
 VIT = "vit_tiny_patch16_224"
 
 
@@ -69,7 +71,6 @@ TRANSFORMERS = [
 ]
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(("variant", "prefix", "has_class"), TRANSFORMERS)
 def test_blocks_and_attention_of_transformers(variant: str, prefix: int, has_class: bool) -> None:
     backbone, tapped = load(variant), load(variant, tap="attention")
@@ -133,7 +134,6 @@ def test_networks_without_stages_of_blocks_have_no_such_setting(variant: str) ->
         card(variant).resolve_settings({"layers": "blocks"})
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(("variant", "modules"), CONVOLUTIONAL)
 def test_stages_of_convolutional_networks(variant: str, modules: list[str] | None) -> None:
     backbone, batch = load(variant), images(1)
@@ -147,7 +147,6 @@ def test_stages_of_convolutional_networks(variant: str, modules: list[str] | Non
     assert card(variant).taps == ("block",)
 
 
-@pytest.mark.slow
 def test_swin_gives_channels_last_and_is_turned() -> None:
     backbone, batch = load("swin_tiny_patch4_window7_224"), images(1)
     seen = hooked(backbone.module, [f"layers.{i}" for i in range(4)], batch)
@@ -164,7 +163,6 @@ def test_mixer_gives_patches_and_no_attention() -> None:
         load("mixer_s32_224", tap="attention")
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("variant", ["samvit_base_patch16", "xcit_nano_12_p8_224", "hiera_tiny_224", "cait_xxs24_224"])
 def test_no_attention_tap_where_its_output_is_no_sequence_of_the_stream(variant: str) -> None:
     assert card(variant).taps == ("block",)
@@ -189,7 +187,6 @@ def test_order_of_patches() -> None:
     assert divmod(int(change.argmax()), 14) == (2, 5)
 
 
-@pytest.mark.slow
 def test_the_seed_draws_the_weights_and_nothing_else() -> None:
     before = torch.get_rng_state(), random.getstate(), np.random.get_state()[1].copy()  # type: ignore[index]
     one, same, other = (load(init_seed=seed).module.state_dict() for seed in (1, 1, 2))
@@ -236,7 +233,6 @@ def same(read: Tokens, network: Any, batch: Tensor) -> None:
             assert torch.equal(local, one[0] if isinstance(one, tuple) else one)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("variant", "classes"), [(VIT, 1000), (VIT, 7), ("resnet18", 7), ("swin_tiny_patch4_window7_224", 1000)]
 )
@@ -253,7 +249,6 @@ def test_a_file_without_a_classifier_is_enough(tmp_path: Path, variant: str) -> 
     same(load(variant, tmp_path / "dino.safetensors").tokens(images(1)), theirs, images(1))
 
 
-@pytest.mark.slow
 def test_facebooks_layout_of_dinov2_with_registers(tmp_path: Path) -> None:
     theirs = trained("vit_small_patch14_reg4_dinov2")
     state = dict(theirs.state_dict())
@@ -269,7 +264,6 @@ def test_facebooks_layout_of_dinov2_with_registers(tmp_path: Path) -> None:
     same(read.tokens(images(1, 518)), theirs, images(1, 518))
 
 
-@pytest.mark.slow
 def test_the_original_layout_of_deit3(tmp_path: Path) -> None:
     theirs = trained("deit3_small_patch16_224")
     with torch.no_grad():
@@ -282,7 +276,6 @@ def test_the_original_layout_of_deit3(tmp_path: Path) -> None:
     same(load("deit3_small_patch16_224", tmp_path / "deit_3_small_224_1k.pth").tokens(images(1)), theirs, images(1))
 
 
-@pytest.mark.slow
 def test_positions_are_resampled_to_224(tmp_path: Path) -> None:
     theirs = trained("vit_small_patch14_reg4_dinov2")
     save_file(theirs.state_dict(), tmp_path / "m.safetensors")
@@ -315,7 +308,6 @@ def broken(kind: str, tmp_path: Path) -> dict[str, Any]:
     return state
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "message"),
     [

@@ -6,6 +6,8 @@ from brainbench_timm.names import card
 
 from brainbench import UsageError
 
+pytestmark = pytest.mark.slow
+
 
 def test_the_hook_gives_one_pattern() -> None:
     (pattern,) = plugin.register_backbones()
@@ -42,7 +44,6 @@ def test_a_network_without_weights_is_untrained() -> None:
     assert (made.weights, made.source, made.released) == ("untrained", None, False)
 
 
-@pytest.mark.slow
 def test_weights_that_lie_behind_a_url() -> None:
     made = card(name="timm/gcvit_xxtiny")
     assert (made.source or "").startswith("https://")

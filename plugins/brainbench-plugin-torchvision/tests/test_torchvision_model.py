@@ -16,6 +16,8 @@ from torchvision.transforms.functional import normalize, pil_to_tensor
 
 from brainbench import BackboneCard, Weights, WeightsError, seeded
 
+pytestmark = pytest.mark.slow
+
 SMALL = "mobilenet_v3_small"
 
 
@@ -73,7 +75,6 @@ def test_layers_are_the_blocks_of_torchvision_s_network(name: str, tmp_path: Pat
         torch.testing.assert_close(glob, maps.mean((2, 3)), rtol=1e-4, atol=1e-5)
 
 
-@pytest.mark.slow
 def test_blocks_and_attention_of_a_vit_of_another_size(tmp_path: Path) -> None:
     name = "vit_b_16.IMAGENET1K_SWAG_E2E_V1"
     network, batch = released("vit_b_16", image_size=384), images(1, 384)
