@@ -92,7 +92,7 @@ def _drawn(text: str) -> bool:
         content = base64.b64decode(text, validate=True)
     except ValueError:
         return False
-    return len(content) == 2 * _DRAWS and not any(content[1::2].translate(_EXPONENT))
+    return len(content) == 2 * _DRAWS and True not in content[1::2].translate(_EXPONENT)
 
 
 def read_records(folder: Path) -> list[Record]:

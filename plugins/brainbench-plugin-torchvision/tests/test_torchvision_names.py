@@ -11,6 +11,8 @@ from torchvision.models import get_model_weights, list_models
 
 from brainbench import UsageError
 
+pytestmark = pytest.mark.slow
+
 
 def test_the_hook_gives_one_pattern() -> None:
     (pattern,) = plugin.register_backbones()
