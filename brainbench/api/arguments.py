@@ -29,4 +29,4 @@ def assignment_texts(given: Settings) -> tuple[str, ...]:
 
 def _text(value: Any) -> str:
     value = value.tolist() if hasattr(value, "tolist") else value
-    return ",".join(str(one) for one in value) if isinstance(value, list | tuple) else str(value)
+    return ",".join(str(one) for one in value) if isinstance(value, list | tuple | range) else str(value)

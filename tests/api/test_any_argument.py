@@ -32,7 +32,8 @@ def test_names_of_any_kind(given: object, text: str) -> None:
 def test_weights_and_settings_of_any_kind() -> None:
     assert weight_texts(Path("x.pth")) == ("x.pth",)
     assert assignment_texts(None) == ()
-    assert assignment_texts({"folder.train_images": np.array([10, 20])}) == ("folder.train_images=10,20",)
+    for given in (np.array([10, 20]), [10, 20], (10, 20), range(10, 30, 10)):
+        assert assignment_texts({"folder.train_images": given}) == ("folder.train_images=10,20",)
 
 
 def test_a_bar_in_a_name_stays_in_its_cell() -> None:
