@@ -310,6 +310,14 @@ BAD_VOLUMES: dict[str, tuple[Spoil, str]] = {
         lambda root: volume_responses(root, (5, 4, 4, 30)),
         r"responses\.nii is on another grid \(5 x 4 x 4 .*\) than mask\.nii\.gz \(5 x 4 x 3 .*resample mask\.nii\.gz",
     ),
+    "stimuli along the first axis": (
+        lambda root: volume_responses(root, (30, *SHAPE)),
+        r"responses\.nii has shape \(30, 5, 4, 3\): its stimuli go along the first axis; write them along the last",
+    ),
+    "packed under a plain name": (
+        lambda root: (broken_gzip(root), (root / "responses.nii.gz").rename(root / "responses.nii")),
+        r"responses\.nii cannot be read as .*: it is gzip data, and not what its name says: rename it",
+    ),
     "too few volumes": (lambda root: volume_responses(root, (*SHAPE, 29)), r"responses\.nii has 29 rows"),
     "no mask": (
         lambda root: (volume_responses(root), (root / "mask.nii.gz").unlink()),

@@ -12,6 +12,7 @@ import numpy as np
 from brainbench import DataError
 from brainbench.builtin.datasets.folder.grids import Grid, turn
 from brainbench.builtin.datasets.folder.matrices import Matrix, held
+from brainbench.datasets import advice
 
 _PACKED = (".gz", ".mgz")
 _BLOCK = 2**24  # figures of a volume read at once
@@ -44,6 +45,8 @@ def volume_rows(path: Path, mask: np.ndarray, grid: Grid) -> Matrix:
     shape = data.shape
     if len(shape) < 4 or any(length != 1 for length in shape[3:-1]):
         raise DataError(f"{path} has shape {shape}, expected {(*mask.shape, 'stimuli')}: volumes of the mask's shape")
+    if len(shape) == 4 and shape[:3] != mask.shape == shape[1:]:
+        raise DataError(f"{path} has shape {shape}: its stimuli go along the first axis; write them along the last")
     orientation = grid.orientation_of(own, moved=grid)
     rows = shape[-1]
 
@@ -165,4 +168,5 @@ def _maps(path: Path) -> np.ndarray:
 
 def _damaged(path: Path, problem: Exception) -> DataError:
     brief = (str(problem) or type(problem).__name__).splitlines()[0]
-    return DataError(f"{path} cannot be read as NIfTI, MGH or GIFTI ({brief}): it may be truncated; copy it again")
+    cure = advice(path, "it may be truncated; copy it again")
+    return DataError(f"{path} cannot be read as NIfTI, MGH or GIFTI ({brief}): {cure}")
