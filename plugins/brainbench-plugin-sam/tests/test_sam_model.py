@@ -59,8 +59,10 @@ def released(network: Any) -> dict[str, Tensor]:
         transformer = TwoWayTransformer(depth=1, embedding_dim=256, mlp_dim=32, num_heads=8)
         decoder = MaskDecoder(transformer_dim=256, transformer=transformer)
         sam = Sam(image_encoder=network, prompt_encoder=prompts, mask_decoder=decoder)
-    # The network is built without its neck, which a release has.
-    return dict(sam.state_dict()) | {"image_encoder.neck.0.weight": torch.ones(256, 1, 1, 1)}
+        # The network is built without its neck, which a release has.
+        width = network.pos_embed.shape[-1]
+        neck = ImageEncoderViT(img_size=32, embed_dim=width, depth=0, num_heads=1).neck.state_dict()
+    return dict(sam.state_dict()) | {f"image_encoder.neck.{name}": value for name, value in neck.items()}
 
 
 def blocks(network: Any, batch: Tensor) -> list[dict[str, Tensor]]:
