@@ -37,6 +37,7 @@ def run(
     leaderboards: str | Path = "leaderboards",
     keep: str = "all",
     fresh: bool = False,
+    workers: int | str = 1,
     dry_run: bool = False,
     report: Reporter | None = None,
 ) -> pd.DataFrame:
@@ -60,6 +61,8 @@ def run(
         leaderboards: folder of the boards.
         keep: ``all``, or ``scores`` to keep records alone.
         fresh: run again what is already there, tokens included.
+        workers: how many processes share the jobs, or ``"auto"``; a script that has more than one keeps its own code under
+            ``if __name__ == "__main__":``, because each process imports the script.
         dry_run: run nothing; return one row a job with its estimated memory and disk in MB.
         report: hears what the run is doing; nothing is printed without one.
 
@@ -86,7 +89,7 @@ def run(
     )
     folders = Folders(Path(results), Path(leaderboards), default_cache())
     registry = installed().with_backbones(cards) if cards else installed()
-    benchmark = Benchmark.open(request, registry, folders, device=device, keep=keep, fresh=fresh)
+    benchmark = Benchmark.open(request, registry, folders, device=device, keep=keep, fresh=fresh, workers=str(workers))
     if dry_run:
         return pd.DataFrame(estimate.jobs(benchmark.plan, keep))
     return frame([*benchmark.run(report or Silent())], folders.results)

@@ -68,6 +68,13 @@ import click
     type=click.Choice(["all", "scores"]),
     help="all: keep predictions, selectors and fits; scores: keep only the records.",
 )
+@click.option(
+    "--workers",
+    default="auto",
+    show_default=True,
+    metavar="N",
+    help="Processes that share the jobs. auto: one per core, or per GPU, as far as memory goes.",
+)
 @click.option("--no-controls", is_flag=True, help="Leave out pixels, random, shuffled and the untrained twins.")
 @click.option("--dry-run", is_flag=True, help="Print the jobs with their memory and disk, and stop.")
 @click.option("--fresh", is_flag=True, help="Repeat finished jobs, tokens included.")
@@ -75,7 +82,7 @@ import click
 def run(no_controls: bool, dry_run: bool, as_json: bool, **options: Any) -> int:
     """Fit encoders from networks to brains, score them and write a leaderboard.
 
-    Without options, it runs every installed family's miniature network on three simulated subjects, in about half an hour,
+    Without options, it runs every installed family's miniature network on three simulated subjects, in a few minutes,
     and writes leaderboards/demo.md. If interrupted, run the same command again to resume.
 
     \b
@@ -94,7 +101,7 @@ def run(no_controls: bool, dry_run: bool, as_json: bool, **options: Any) -> int:
     from brainbench.util.folders import Folders, default_cache
 
     folders = Folders(options.pop("results"), options.pop("leaderboards"), default_cache())
-    how = {name: options.pop(name) for name in ("device", "keep", "fresh")}
+    how = {name: options.pop(name) for name in ("device", "keep", "fresh", "workers")}
     request = Request(controls=not no_controls, **options)
     with progress.reporter() as report:
         return _run(request, installed(), folders, how, report, dry_run=dry_run, as_json=as_json)
@@ -106,10 +113,12 @@ def _run(
     import json
 
     with report.task(f"opening {request.dataset}"):
+        from brainbench.cli import top
         from brainbench.planning import estimate
         from brainbench.registry import split_list
         from brainbench.runner import exit_code
         from brainbench.runner.benchmark import Benchmark
+        from brainbench.util.files import file_name
 
         benchmark = Benchmark.open(request, registry, folders, **how)
     if dry_run:
@@ -124,5 +133,8 @@ def _run(
     records = list(benchmark.run(report))
     if as_json:
         click.echo(json.dumps([record.to_json() for record in records], indent=1))
+    else:
+        board = folders.leaderboards / f"{file_name(benchmark.plan.data.card.name)}.json"
+        top.show(board, benchmark.plan.data.dataset.version, simulated=benchmark.plan.data.simulated)
     # --backbones all is incomplete if a plugin failed to load.
     return exit_code(records) or int(bool(broken) and "all" in split_list(request.backbones, "backbones"))

@@ -150,6 +150,7 @@ def _records(request: Request, registry: Registry, device: str, report: Reporter
     with tempfile.TemporaryDirectory(prefix="brainbench-check-") as place:
         folders = Folders(Path(place) / "results", Path(place) / "leaderboards", default_cache())
         benchmark = Benchmark.open(request, registry, folders, device=device, keep="scores")
+        folders.prepare()
         records = []
         for job, record, _ in Run(benchmark.plan, folders, benchmark.device, report, keep="scores").records():
             for failure in record.failures:

@@ -60,6 +60,11 @@ def log_lookup(cache: Path, key: str, backbone: str, why: str) -> None:
         log.write(json.dumps({"key": key, "backbone": backbone, "why": why}) + "\n")
 
 
+def last_lookup(cache: Path, key: str) -> str | None:
+    """Why these features were, or were not, computed when they were last asked for; None if they never were."""
+    return _lookups(cache).get(key)
+
+
 def what_differs(cache: Path, ingredients: dict[str, Any]) -> str:
     """Say why there was no hit: how the closest entry of the same backbone differs from ``ingredients``."""
     name = ingredients["backbone"]["name"]

@@ -48,6 +48,12 @@ def jobs(plan: Plan, keep: str) -> list[dict[str, Any]]:
     ]
 
 
+def largest_mb(plan: Plan) -> float:
+    """Return the memory of the job that needs most, in MB; where a card says too little, all the tokens that a fit may hold."""
+    needs = [_memory_mb(job, plan) for job in plan.jobs]
+    return max((budget() / 1e6 if need is None else need for need in needs), default=0.0)
+
+
 @dataclass(frozen=True)
 class Totals:
     """What a whole run needs, in MB; None if a card says too little.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 DEFAULT_ENCODERS = "factortopy,classtoken"
@@ -26,3 +26,7 @@ class Request:
     weights: tuple[str, ...] = ()
     settings: tuple[str, ...] = ()
     controls: bool = True
+
+    def absolute(self) -> Request:
+        """The same, for a process whose working folder is another one."""
+        return replace(self, data=None if self.data is None else self.data.absolute())

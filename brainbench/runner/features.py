@@ -12,7 +12,7 @@ from brainbench.backbones.in_memory import lent
 from brainbench.backbones.released_weights import obtained
 from brainbench.errors import DataError, PluginError
 from brainbench.pipeline.extractor import Extractor, TokenOutput
-from brainbench.pipeline.feature_cache import log_lookup, what_differs
+from brainbench.pipeline.feature_cache import last_lookup, log_lookup, what_differs
 from brainbench.pipeline.feature_store import FeatureStore, chunks
 from brainbench.pipeline.image_loader import ImageLoader
 from brainbench.pipeline.joint_features import JointFeatures
@@ -22,7 +22,7 @@ from brainbench.planning.tokens import NetworkRequest, TokenRequest
 from brainbench.plugins import BlamedError, blamed
 from brainbench.protocols import Backbone, JointBackbone
 from brainbench.types import Features, Tokens
-from brainbench.util.files import storage
+from brainbench.util.files import remove, storage
 from brainbench.util.folders import Folders
 from brainbench.util.hashing import digest
 from brainbench.util.memory import freed_memory_kept
@@ -32,6 +32,9 @@ if TYPE_CHECKING:
     import numpy as np
     from PIL import Image
     from torch import Tensor
+
+
+_FRESH = "computed again: a fresh run was asked for"
 
 
 @dataclass
@@ -60,8 +63,7 @@ class FeatureReader:
     """Provides requested tokens: from the store, or by running the backbone over what the store lacks.
 
     It keeps one backbone loaded at a time and one verdict per key: a backbone that failed once is not tried again. Other
-    ``requests`` for the same network and images (another grid, another time step) are computed in the same pass. With
-    ``fresh``, tokens in the store are computed again, once.
+    ``requests`` for the same network and images (another grid, another time step) are computed in the same pass.
     """
 
     def __init__(
@@ -70,9 +72,8 @@ class FeatureReader:
         device: str,
         report: Reporter,
         requests: Iterable[TokenRequest] = (),
-        fresh: bool = False,
     ) -> None:
-        self.folders, self.device, self.report, self.fresh = folders, device, report, fresh
+        self.folders, self.device, self.report = folders, device, report
         # Pass -> features key -> a request that this pass can serve.
         self._passes: dict[str, dict[str, NetworkRequest]] = {}
         for request in requests:
@@ -82,6 +83,14 @@ class FeatureReader:
         self._loaded: tuple[Any, Loaded] | None = None
         # Networks that belong to somebody else, while they are in use.
         self._lent = ExitStack()
+
+    def forget(self) -> None:
+        """Remove the tokens of all requests from the store, so that they are computed again."""
+        for request in {one.key: one for serving in self._passes.values() for one in serving.values()}.values():
+            folder = self.folders.features / request.key
+            with storage(self.folders.features), self.folders.locked(self.folders.features, request.key):
+                remove(folder)
+            log_lookup(self.folders.cache, request.key, request.backbone.display, _FRESH)
 
     def release(self) -> None:
         """Forget the network in memory; one that belongs to somebody else is given back as it was."""
@@ -159,7 +168,7 @@ class FeatureReader:
                     self._stores[task.request.key] = task.store
 
     def _task(self, request: NetworkRequest) -> FeatureTask:
-        store = None if self.fresh else FeatureStore.find(self.folders.features / request.key, request.key)
+        store = FeatureStore.find(self.folders.features / request.key, request.key)
         gaps, damaged = store.gaps() if store else (chunks(len(request.stimuli)), 0)
         why, display = self._why(request, store, len(gaps), damaged), request.backbone.display
         log_lookup(self.folders.cache, request.key, display, why)
@@ -168,8 +177,8 @@ class FeatureReader:
         return FeatureTask(request, store, gaps)
 
     def _why(self, request: NetworkRequest, store: FeatureStore | None, gaps: int, damaged: int) -> str:
-        if self.fresh:
-            return "computed again: a fresh run was asked for"
+        if store is None and last_lookup(self.folders.cache, request.key) == _FRESH:
+            return _FRESH
         if store is None:
             return what_differs(self.folders.cache, dict(request.ingredients))
         if damaged:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import shutil
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,7 @@ from brainbench.results.arrays import of_fit, of_voxels, read_arrays, stored_inp
 from brainbench.runner import job_record
 from brainbench.runner.features import FeatureReader
 from brainbench.types import FitContext, MetricInputs, Responses
-from brainbench.util.files import storage
+from brainbench.util.files import TakenError, storage
 from brainbench.util.folders import Folders
 from brainbench.util.memory import AnonymousPeak
 from brainbench.util.progress import Reporter
@@ -36,40 +36,66 @@ from brainbench.util.progress import Reporter
 
 @dataclass
 class Run:
-    """One run of a plan. device: as torch names it; keep: ``all`` or ``scores``; fresh: repeat finished jobs."""
+    """One run of a plan, in one process. device: as torch names it; keep: ``all`` or ``scores``."""
 
     plan: Plan
     folders: Folders
     device: str
     report: Reporter
     keep: str = "all"
-    fresh: bool = False
     _features: FeatureReader = field(init=False)
 
     def __post_init__(self) -> None:
-        self._features = FeatureReader(
-            self.folders, self.device, self.report, [job.tokens for job in self.plan.jobs], self.fresh
-        )
+        self._features = FeatureReader(self.folders, self.device, self.report, [job.tokens for job in self.plan.jobs])
 
-    def records(self) -> Iterator[tuple[Job, Record, bool]]:
-        """Run every job. Yields (job, its record, whether the record existed already)."""
-        self.folders.prepare()
+    def records(self, jobs: Sequence[Job] | None = None, *, wait: bool = True) -> Generator[tuple[Job, Record, bool]]:
+        """Run some jobs of the plan, or all. Yields (job, its record, whether the record existed already).
+
+        A job that another process is at comes last, or, unless ``wait``, not at all.
+        """
+        taken = []
         try:
-            for job in self.plan.jobs:
+            for job in self.plan.jobs if jobs is None else jobs:
+                try:
+                    found = self._record(job, wait=False)
+                except TakenError:
+                    taken.append(job)
+                    continue
+                yield job, *found
+            for job in taken if wait else ():
                 yield job, *self._record(job)
         finally:
             self._features.release()
 
-    def _record(self, job: Job) -> tuple[Record, bool]:
+    def forget(self) -> None:
+        """Remove the records of all jobs, what they left to go on from, and the tokens that they read."""
+        for job in self.plan.jobs:
+            with storage(self.folders.results), self.folders.locked(self.folders.results, job.key):
+                for folder in (self.folders.results, self.folders.results / "superseded"):
+                    artifacts.discard(folder, job.key)
+                self._end(job)
+        self._features.forget()
+
+    def finished(self, job: Job) -> Record | None:
+        """Return the record of a job of which nothing is left to do."""
+        before = self._earlier(job)
+        return before if before is not None and before.status == "done" and not _unscored(job, before) else None
+
+    def give_up(self, job: Job, reason: str) -> Record:
+        """Write the record of a job that could not be done, and return it."""
+        failure = Failure(f"brainbench {library_version('brainbench')}", "worker", "Died", reason)
         with storage(self.folders.results), self.folders.locked(self.folders.results, job.key):
-            if self.fresh:
-                self._forget(job)
+            spent = job_record.cost(time.perf_counter(), self.device, None)
+            return self._written(job, job_record.failed_record(job, self.plan.data, failure, spent))
+
+    def _record(self, job: Job, *, wait: bool = True) -> tuple[Record, bool]:
+        with storage(self.folders.results), self.folders.locked(self.folders.results, job.key, wait=wait):
             before = self._earlier(job)
             kept = before is not None and before.status == "done" and not _unscored(job, before)
             record = before if before is not None and kept else self._attempt(job, before)
             if not kept:
                 record = self._written(job, record)
-            self._forget(job)
+            self._end(job)
         return record, kept
 
     def _written(self, job: Job, record: Record) -> Record:
@@ -84,7 +110,7 @@ class Run:
 
     def _earlier(self, job: Job) -> Record | None:
         path = self.folders.results / f"{job.key}.json"
-        if self.fresh or not (path.exists() or results.reinstate(self.folders.results, job.key)):
+        if not (path.exists() or results.reinstate(self.folders.results, job.key)):
             return None
         try:
             return results.read_record(path)
@@ -96,7 +122,7 @@ class Run:
         """Return the folder where the job's fit stores what it needs to resume."""
         return self.folders.results / ".fits" / job.key
 
-    def _forget(self, job: Job) -> None:
+    def _end(self, job: Job) -> None:
         """Remove the state from which a fit resumes: its job is done, or starts over."""
         if self._folder(job).exists():
             shutil.rmtree(self._folder(job))

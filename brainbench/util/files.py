@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import quote
 
-from filelock import FileLock
+from filelock import FileLock, Timeout
 
 from brainbench.errors import StoreError
 
@@ -103,12 +103,26 @@ def file_state(path: Path) -> tuple[int, ...]:
     return (stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns, stat.st_ino)
 
 
+class TakenError(Exception):
+    """Another process holds a lock that is not to be waited for."""
+
+
 @contextmanager
-def locked(path: Path) -> Iterator[None]:
-    """Hold the lock file ``path``, so that two processes never do the same work; the lock goes with the process that holds it."""
+def locked(path: Path, *, wait: bool = True) -> Iterator[None]:
+    """Hold the lock file ``path``, so that two processes never do the same work; the lock goes with the process that holds it.
+
+    Raises TakenError if another process holds it, unless ``wait``.
+    """
     path.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(path):
+    lock = FileLock(path)
+    try:
+        lock.acquire(timeout=-1 if wait else 0)
+    except Timeout as held:
+        raise TakenError(str(path)) from held
+    try:
         yield
+    finally:
+        lock.release()
 
 
 def _beside(path: Path) -> Path:

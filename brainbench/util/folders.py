@@ -26,6 +26,10 @@ class Folders:
         """The folder of the feature store's groups."""
         return self.cache / "features"
 
+    def absolute(self) -> Folders:
+        """The same, for a process whose working folder is another one."""
+        return Folders(self.results.absolute(), self.leaderboards.absolute(), self.cache.absolute())
+
     def prepare(self) -> None:
         """Make the folders and try to write in each. Raises StoreError, naming the one that cannot be used."""
         for folder in (self.results, self.leaderboards, self.features):
@@ -36,11 +40,14 @@ class Folders:
                     probe.flush()
 
     @contextmanager
-    def locked(self, folder: Path, key: str) -> Iterator[None]:
-        """Hold the lock of one key, so that two runs never do the same work; it goes with the process, however that ends."""
+    def locked(self, folder: Path, key: str, *, wait: bool = True) -> Iterator[None]:
+        """Hold the lock of one key, so that two runs never do the same work; it goes with the process, however that ends.
+
+        Raises TakenError if another process holds it, unless ``wait``.
+        """
         lock, held = folder / ".locks" / f"{key[:32]}.lock", ExitStack()
         with storage(lock.parent):
-            held.enter_context(locked(lock))
+            held.enter_context(locked(lock, wait=wait))
         with held:
             yield
 

@@ -42,7 +42,13 @@ class RandomBackbone:
     module: nn.Module | None
 
     def __init__(self, seed: int) -> None:
-        self.module = self._network = RandomTransformer(seed).eval().requires_grad_(False)
+        threads = torch.get_num_threads()
+        # Orthogonal matrices come out of a decomposition whose last digits depend on the number of threads.
+        torch.set_num_threads(1)
+        try:
+            self.module = self._network = RandomTransformer(seed).eval().requires_grad_(False)
+        finally:
+            torch.set_num_threads(threads)
         self._preprocess = partial(square, size=SIZE, mean=IMAGENET_MEAN, std=IMAGENET_STD)
 
     def preprocess(self, image: Image.Image) -> Tensor:

@@ -1,0 +1,157 @@
+"""Many processes for one run: each does the next job that nobody is at. The caller alone prints and builds boards."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, ProcessPoolExecutor, wait
+from contextlib import contextmanager
+from itertools import zip_longest
+from threading import Thread
+from typing import Any
+
+from brainbench.errors import UsageError
+from brainbench.planning.jobs import Job, Plan
+from brainbench.runner.work import Order, Report, at_work, work
+from brainbench.util.memory import machine_memory
+from brainbench.util.processors import cores, gpus
+
+DIED = "its process ended without a word, perhaps for lack of memory; use fewer --workers, or see the system's log"
+# Bytes of a process beside data and fit: Python, torch, and the libraries of networks.
+_PROCESS = 1.5e9
+
+# A job, and the report of it or the reason why there is none.
+Outcome = tuple[Job, Report | None, str]
+
+
+def how_many(asked: str, plan: Plan, device: str, memory: float) -> int:
+    """Resolve ``--workers``: a number, or ``auto`` for one a core, or one a GPU, as far as memory goes.
+
+    memory: bytes that the largest job takes. Raises UsageError for anything else, and for several processes with a network in
+    memory, which no other process has.
+    """
+    if asked != "auto" and not (asked.isascii() and asked.isdigit() and int(asked) > 0):
+        raise UsageError(f"--workers {asked}: allowed are auto and numbers from 1")
+    in_memory = [pick.name for one in plan.backbones for pick in one.networks if pick.card.weights == "in memory"]
+    if in_memory and asked not in ("auto", "1"):
+        raise UsageError(f"workers={asked}: {in_memory[0]} is in the memory of this process alone; use workers=1")
+    if in_memory:
+        return 1
+    if asked != "auto":
+        return min(int(asked), len(plan.jobs))
+    most = int(machine_memory() // (_PROCESS + memory))
+    # A device with a number is one GPU.
+    units = cores() if device == "cpu" else gpus() if device == "cuda" else 1
+    return max(1, min(units, most, len(plan.jobs)))
+
+
+def spread(jobs: Sequence[Job], order: Order, engine: Callable[[int], Executor], workers: int) -> Iterator[Outcome]:
+    """Do all jobs, as many at once as there are workers; yields each when it is done.
+
+    Jobs of one network are far apart, so that the first one reads its tokens and the others find them. A job that another run is
+    at is left, and waited for at the end. If a process dies, the jobs under way are done again, one by one: the one that ends
+    its process a second time cannot be done.
+    """
+    queue = deque((job, False) for job in _interleaved(jobs))
+    suspects = list[Job]()
+    while queue:
+        with _pool(engine, workers) as pool:
+            yield from _until_broken(pool, queue, suspects, order, workers)
+    for job in suspects:
+        found = list[Outcome]()
+        with _pool(engine, 1) as pool:
+            found += _until_broken(pool, deque([(job, True)]), [], order, 1)
+        yield from found or [(job, None, DIED)]
+
+
+def _until_broken(
+    pool: Executor, queue: deque[tuple[Job, bool]], under_way: list[Job], order: Order, workers: int
+) -> Iterator[Outcome]:
+    """Take jobs, and whether to wait for them, from the queue until it is empty or a process dies; adds those then under way."""
+    running: dict[Future[Report], Job] = {}
+    broken = False
+    while running or (queue and not broken):
+        while queue and not broken and len(running) < workers:
+            job, patient = queue.popleft()
+            try:
+                running[pool.submit(work, order, job.key, patient)] = job
+            except BrokenExecutor:
+                queue.appendleft((job, patient))
+                broken = True
+        for future in wait(running, return_when=FIRST_COMPLETED).done:
+            job = running.pop(future)
+            try:
+                report = future.result()
+            except BrokenExecutor:
+                under_way.append(job)
+                broken = True
+                continue
+            if report.busy:
+                queue.append((job, True))
+            else:
+                yield job, report, ""
+
+
+def _interleaved(jobs: Sequence[Job]) -> Iterator[Job]:
+    """The first job of every backbone, then the second of each, and so on."""
+    by_backbone: dict[str, list[Job]] = {}
+    for job in jobs:
+        by_backbone.setdefault(job.backbone.display, []).append(job)
+    return (job for row in zip_longest(*by_backbone.values()) for job in row if job is not None)
+
+
+@contextmanager
+def _pool(engine: Callable[[int], Executor], workers: int) -> Iterator[Executor]:
+    """An engine's executor; what its processes have begun is stopped when this block ends early."""
+    before = set(multiprocessing.active_children())
+    pool = engine(workers)
+    try:
+        yield pool
+    except BaseException:
+        for child in set(multiprocessing.active_children()) - before:
+            child.terminate()
+        pool.shutdown(cancel_futures=True)
+        raise
+    pool.shutdown()
+
+
+def local(workers: int) -> Executor:
+    """An executor of processes on this machine, which share its cores; with GPUs, each process has one to itself."""
+    context = multiprocessing.get_context("spawn")
+    numbers = context.Queue()
+    for number in range(workers):
+        numbers.put(number)
+    return ProcessPoolExecutor(workers, context, _begin, (numbers, max(1, cores() // workers), gpus()))
+
+
+def _begin(numbers: Any, threads: int, devices: int) -> None:
+    """Prepare a process: its share of the cores, its GPU, and its end."""
+    # The caller hears Ctrl-C and tells its processes, which then leave a fit so that it can go on.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, _stop)
+    caller = multiprocessing.parent_process()
+    if caller is not None:
+        Thread(target=_end_with, args=(caller,), daemon=True).start()
+    if devices:
+        # Before torch looks for GPUs.
+        os.environ["CUDA_VISIBLE_DEVICES"] = str(numbers.get() % devices)
+    import torch
+    from threadpoolctl import threadpool_limits
+
+    torch.set_num_threads(threads)
+    threadpool_limits(threads)
+
+
+def _stop(number: int, frame: Any) -> None:
+    if not at_work():
+        os._exit(0)
+    raise KeyboardInterrupt
+
+
+def _end_with(caller: Any) -> None:
+    """A process whose caller was killed has nobody left to work for."""
+    caller.join()
+    os._exit(1)
