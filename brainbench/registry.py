@@ -22,7 +22,9 @@ JOIN = "+"
 # Kind -> family -> the project's own plugin that provides it, to name when it is not installed. A test compares this with the
 # cards of the plugins in this repository.
 PUBLISHED: Mapping[str, Mapping[str, str]] = {
-    "backbones": {name: name for name in ("clip", "dinov2", "hf", "imagenet", "mae", "mocov3", "sam", "sd", "timm")},
+    "backbones": {
+        name: name for name in ("clip", "dinov2", "hf", "imagenet", "mae", "mocov3", "sam", "sd", "timm", "torchvision")
+    },
     "encoders": {"alignedcut": "alignedcut", "ridge": "ridge"},
     "metrics": {"miou": "alignedcut"},
     "datasets": {"algonauts2023": "nsd", "imagenet-segmentation": "alignedcut", "nsd": "nsd", "voc2012": "alignedcut"},

@@ -72,6 +72,8 @@ import click
     "--workers",
     default="auto",
     show_default=True,
+    envvar="BRAINBENCH_WORKERS",
+    show_envvar=True,
     metavar="N",
     help="Processes that share the jobs. auto: one per core, or per GPU, as far as memory goes.",
 )
@@ -82,7 +84,7 @@ import click
 def run(no_controls: bool, dry_run: bool, as_json: bool, **options: Any) -> int:
     """Fit encoders from networks to brains, score them and write a leaderboard.
 
-    Without options, it runs every installed family's miniature network on three simulated subjects, in a few minutes,
+    Without options, it runs every installed family's miniature network on three simulated subjects, in about 15 minutes,
     and writes leaderboards/demo.md. If interrupted, run the same command again to resume.
 
     \b

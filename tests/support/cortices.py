@@ -25,7 +25,7 @@ from brainbench.util.hashing import digest
 @lru_cache(maxsize=4)
 def planted(layers: int = 6, *, flat: bool = False) -> Voxels:
     """What the voxels of dataset ``planted`` read, as if a fit had found it exactly; flat: its control."""
-    whole = cortex.build(np.random.default_rng(0))
+    whole = cortex.build(np.random.default_rng(0), margin=8.0)
     truth = plant(whole, (8,) * layers, np.random.default_rng(1), flat=flat)
     likeness = np.exp(-np.abs(np.subtract.outer(np.arange(layers), np.arange(layers))))
     return Voxels(
