@@ -92,7 +92,7 @@ def run(
     benchmark = Benchmark.open(request, registry, folders, device=device, keep=keep, fresh=fresh, workers=str(workers))
     if dry_run:
         return pd.DataFrame(estimate.jobs(benchmark.plan, keep))
-    return frame([*benchmark.run(report or Silent())], folders.results)
+    return frame(benchmark.ordered(benchmark.run(report or Silent())), folders.results)
 
 
 def frame(records: Sequence[Record], folder: Path) -> pd.DataFrame:

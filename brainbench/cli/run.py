@@ -132,7 +132,7 @@ def _run(
     broken = [plugin for plugin in registry.plugins if plugin.error]
     for plugin in broken:
         report.message(f"not loaded: {plugin}: {plugin.error}")
-    records = list(benchmark.run(report))
+    records = benchmark.ordered(benchmark.run(report))
     if as_json:
         click.echo(json.dumps([record.to_json() for record in records], indent=1))
     else:

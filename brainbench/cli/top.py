@@ -16,12 +16,14 @@ _HEADER = ("rank", "backbone", "encoder", "R2", "95 % interval", "slope")
 
 
 def show(board: Path, version: str, *, simulated: bool) -> None:
-    """Print the first ranked rows of a board to standard output.
+    """Print the first ranked rows of a board, if there are any, to standard output.
 
     board: the JSON that was written beside its Markdown; version: the dataset's, of whose editions the first is shown.
     """
-    edition = next(e for e in json.loads(board.read_text(encoding="utf-8"))["editions"] if e["version"] == version)
-    ranked = [row for row in edition["rows"] if row["rank"] is not None][:ROWS]
+    if not board.exists():
+        return
+    editions = [e for e in json.loads(board.read_text(encoding="utf-8"))["editions"] if e["version"] == version]
+    ranked = [row for edition in editions[:1] for row in edition["rows"] if row["rank"] is not None][:ROWS]
     if ranked:
         click.echo()
         table.show(_HEADER, [_cells(row) for row in ranked])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
@@ -93,6 +93,11 @@ class Benchmark:
                 report.message(f"moved {len(replaced)} outdated records to {self.folders.results / 'superseded'}")
             for path in write_boards(self.folders, self.plan.data.card.name, MetricRequest(self.plan.computed)):
                 report.message(f"wrote {path}")
+
+    def ordered(self, records: Iterable[Record]) -> list[Record]:
+        """Return records in the order of the plan, whichever was finished first."""
+        place = {job.key: number for number, job in enumerate(self.plan.jobs)}
+        return sorted(records, key=lambda record: place[record.key])
 
     def _records(self, runner: Run, report: Reporter) -> Iterator[tuple[Job, Record, bool]]:
         """Yield (job, its record, whether the record existed already), as jobs are finished."""

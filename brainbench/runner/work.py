@@ -32,14 +32,14 @@ class Order:
 
 
 @dataclass(frozen=True)
-class Report:
+class Told:
     """What became of a job. busy: another process is at it; messages: what was said on the way."""
 
     busy: bool
     messages: tuple[str, ...]
 
 
-def work(order: Order, key: str, wait: bool = False) -> Report:
+def work(order: Order, key: str, wait: bool = False) -> Told:
     """Do the job with this key, in this process. Engines call it, wherever they are.
 
     wait: for another process that is at the job, instead of leaving it.
@@ -51,7 +51,7 @@ def work(order: Order, key: str, wait: bool = False) -> Report:
         finished = list(run.records([job], wait=wait))
         said = tuple(heard.messages)
         heard.messages.clear()
-        return Report(not finished, said)
+        return Told(not finished, said)
     finally:
         _at_work.clear()
 

@@ -15,7 +15,7 @@ from typing import Any
 
 from brainbench.errors import UsageError
 from brainbench.planning.jobs import Job, Plan
-from brainbench.runner.work import Order, Report, at_work, work
+from brainbench.runner.work import Order, Told, at_work, work
 from brainbench.util.memory import machine_memory
 from brainbench.util.processors import cores, gpus
 
@@ -23,8 +23,8 @@ DIED = "its process ended without a word, perhaps for lack of memory; use fewer 
 # Bytes of a process beside data and fit: Python, torch, and the libraries of networks.
 _PROCESS = 1.5e9
 
-# A job, and the report of it or the reason why there is none.
-Outcome = tuple[Job, Report | None, str]
+# A job, and what was told of it, or the reason why it could not be done.
+Outcome = tuple[Job, Told | None, str]
 
 
 def how_many(asked: str, plan: Plan, device: str, memory: float) -> int:
@@ -71,7 +71,7 @@ def _until_broken(
     pool: Executor, queue: deque[tuple[Job, bool]], under_way: list[Job], order: Order, workers: int
 ) -> Iterator[Outcome]:
     """Take jobs, and whether to wait for them, from the queue until it is empty or a process dies; adds those then under way."""
-    running: dict[Future[Report], Job] = {}
+    running: dict[Future[Told], Job] = {}
     broken = False
     while running or (queue and not broken):
         while queue and not broken and len(running) < workers:
@@ -84,15 +84,15 @@ def _until_broken(
         for future in wait(running, return_when=FIRST_COMPLETED).done:
             job = running.pop(future)
             try:
-                report = future.result()
+                told = future.result()
             except BrokenExecutor:
                 under_way.append(job)
                 broken = True
                 continue
-            if report.busy:
+            if told.busy:
                 queue.append((job, True))
             else:
-                yield job, report, ""
+                yield job, told, ""
 
 
 def _interleaved(jobs: Sequence[Job]) -> Iterator[Job]:
@@ -106,16 +106,16 @@ def _interleaved(jobs: Sequence[Job]) -> Iterator[Job]:
 @contextmanager
 def _pool(engine: Callable[[int], Executor], workers: int) -> Iterator[Executor]:
     """An engine's executor; what its processes have begun is stopped when this block ends early."""
-    before = set(multiprocessing.active_children())
+    before, early = set(multiprocessing.active_children()), True
     pool = engine(workers)
     try:
         yield pool
-    except BaseException:
-        for child in set(multiprocessing.active_children()) - before:
-            child.terminate()
-        pool.shutdown(cancel_futures=True)
-        raise
-    pool.shutdown()
+        early = False
+    finally:
+        if early:
+            for child in set(multiprocessing.active_children()) - before:
+                child.terminate()
+        pool.shutdown(cancel_futures=early)
 
 
 def local(workers: int) -> Executor:

@@ -37,3 +37,8 @@ def test_the_first_ranked_rows_of_the_edition_of_this_run(tmp_path: Path, capsys
     assert str(board.with_suffix(".md")) in lines[-3]
     top.show(board, "2", simulated=False)
     assert "Simulated" not in capsys.readouterr().out
+    # No row of this version, and no board at all.
+    top.show(board, "3", simulated=False)
+    assert "95 % interval" not in capsys.readouterr().out
+    top.show(tmp_path / "none.json", "2", simulated=False)
+    assert capsys.readouterr().out == ""

@@ -18,12 +18,12 @@ from brainbench.planning.request import Request
 from brainbench.registry import installed
 from brainbench.runner import workers
 from brainbench.runner.benchmark import Benchmark
-from brainbench.runner.work import Report
+from brainbench.runner.work import Told
 from brainbench.runner.workers import DIED, how_many, local, spread
 from brainbench.util.folders import Folders
 from brainbench.util.progress import Silent
 
-Does = Callable[[str, bool], Report]
+Does = Callable[[str, bool], Told]
 
 
 class Inline(Executor):
@@ -66,7 +66,7 @@ def outcomes(monkeypatch: pytest.MonkeyPatch, names: Sequence[str], does: Does, 
 
 
 def test_jobs_of_one_network_are_far_apart(monkeypatch: pytest.MonkeyPatch) -> None:
-    done = outcomes(monkeypatch, ["a1", "a2", "a3", "b1", "b2", "c1"], lambda key, wait: Report(False, ()))
+    done = outcomes(monkeypatch, ["a1", "a2", "a3", "b1", "b2", "c1"], lambda key, wait: Told(False, ()))
     assert [key for key, _ in done] == ["a1", "b1", "c1", "a2", "b2", "a3"]
     assert {reason for _, reason in done} == {""}
 
@@ -74,9 +74,9 @@ def test_jobs_of_one_network_are_far_apart(monkeypatch: pytest.MonkeyPatch) -> N
 def test_a_job_that_another_run_is_at_is_waited_for_at_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
     asked = list[tuple[str, bool]]()
 
-    def does(key: str, wait: bool) -> Report:
+    def does(key: str, wait: bool) -> Told:
         asked.append((key, wait))
-        return Report(key == "a1" and not wait, ())
+        return Told(key == "a1" and not wait, ())
 
     assert [key for key, _ in outcomes(monkeypatch, ["a1", "b1", "c1"], does)] == ["b1", "c1", "a1"]
     assert asked == [("a1", False), ("b1", False), ("c1", False), ("a1", True)]
@@ -85,11 +85,11 @@ def test_a_job_that_another_run_is_at_is_waited_for_at_the_end(monkeypatch: pyte
 def test_only_the_job_that_ends_two_processes_cannot_be_done(monkeypatch: pytest.MonkeyPatch) -> None:
     tries = dict[str, int]()
 
-    def does(key: str, wait: bool) -> Report:
+    def does(key: str, wait: bool) -> Told:
         tries[key] = tries.get(key, 0) + 1
         if key == "b1" or (key == "c1" and tries[key] == 1):
             raise BrokenExecutor
-        return Report(False, ())
+        return Told(False, ())
 
     done = dict(outcomes(monkeypatch, ["a1", "b1", "c1", "d1"], does))
     assert done == {"a1": "", "b1": DIED, "c1": "", "d1": ""}
@@ -97,7 +97,7 @@ def test_only_the_job_that_ends_two_processes_cannot_be_done(monkeypatch: pytest
 
 
 def test_what_is_wrong_with_a_disk_ends_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
-    def does(key: str, wait: bool) -> Report:
+    def does(key: str, wait: bool) -> Told:
         raise UsageError("the disk is full")
 
     with pytest.raises(UsageError, match="the disk is full"):
@@ -187,7 +187,9 @@ def test_two_processes_leave_the_bytes_that_one_does(tmp_path: Path) -> None:
     found = {}
     for count in ("1", "2"):
         folders = Folders(tmp_path / count, tmp_path / f"boards{count}", tmp_path / f"cache{count}")
-        records = list(Benchmark.open(request, installed(), folders, device="cpu", workers=count).run(Silent()))
+        benchmark = Benchmark.open(request, installed(), folders, device="cpu", workers=count)
+        records = list(benchmark.run(Silent()))
+        assert [record.key for record in benchmark.ordered(records)] == [job.key for job in benchmark.plan.jobs]
         assert {record.status for record in records} == {"done"}
         texts = {path.name: json.loads(path.read_text()) for path in folders.results.glob("*.json")}
         for text in texts.values():
