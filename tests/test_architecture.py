@@ -22,7 +22,7 @@ FLOORS = [
     {"errors", "types"},
     {"util"},
     {"records", "cards", "protocols", "metrics"},
-    {"hookspecs", "backbones"},
+    {"hookspecs", "backbones", "training"},
     {"plugins"},
     {"registry"},
     {"planning", "pipeline", "results", "datasets", "fitting"},
@@ -49,7 +49,14 @@ DOORSTEP = {
 }
 MODULES = sorted(ROOT.rglob("*.py"))
 # What a plugin may import besides the names of `brainbench` itself.
-PUBLIC = {"brainbench", "brainbench.datasets", "brainbench.fitting", "brainbench.plot", "brainbench.testing"}
+PUBLIC = {
+    "brainbench",
+    "brainbench.datasets",
+    "brainbench.fitting",
+    "brainbench.plot",
+    "brainbench.testing",
+    "brainbench.training",
+}
 
 
 def imports(path: Path) -> set[str]:
@@ -145,6 +152,7 @@ def test_no_module_hides_a_name_that_its_package_exports() -> None:
             "brainbench.fitting",
             "brainbench.plot",
             "brainbench.testing",
+            "brainbench.training",
         )
         for name in import_module(package).__all__
         if find_spec(f"{package}.{name}") is not None

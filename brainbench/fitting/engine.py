@@ -11,7 +11,6 @@ from brainbench.backbones.checkpoints import state_sha256
 from brainbench.errors import StoreError
 from brainbench.fitting.fit_state import FitState
 from brainbench.fitting.fit_store import FitStore
-from brainbench.fitting.interrupts import whole
 from brainbench.fitting.model import EncoderModel
 from brainbench.fitting.prediction import Validation
 from brainbench.fitting.recipes import Recipe
@@ -20,6 +19,7 @@ from brainbench.fitting.standardisation import Standardisation
 from brainbench.fitting.training_data import Batch, TrainingData
 from brainbench.types import FitContext
 from brainbench.util.hashing import digest
+from brainbench.util.interrupts import whole
 
 # Steps between two looks at the losses: on a GPU each makes the machine wait.
 _CHECK_EVERY = 20

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import json
 import shutil
-import time
 from pathlib import Path
 
 from safetensors import SafetensorError
@@ -18,6 +17,7 @@ from brainbench.errors import StoreError
 from brainbench.fitting.fit_state import Snapshot
 from brainbench.util.files import drafted, storage, write_atomically
 from brainbench.util.hashing import digest, file_sha256
+from brainbench.util.pace import Pace
 
 # Not before so many seconds after the last time, and never more than a twentieth of a fit's time.
 _REST_S = 5.0
@@ -30,17 +30,16 @@ class FitStore:
     def __init__(self, folder: Path, identity: str) -> None:
         self.folder, self.identity = folder, identity
         self._digests: dict[str, str] = {}
-        self._ended, self._cost = time.monotonic(), 0.0
+        self._pace = Pace(_REST_S, _REST_COSTS)
 
     @property
     def due(self) -> bool:
         """Whether a state is worth its while again."""
-        return time.monotonic() - self._ended > max(_REST_S, _REST_COSTS * self._cost)
+        return self._pace.due
 
     def save(self, snapshot: Snapshot) -> None:
         """Write a state; what is there from the last time stays as it is. Raises StoreError when the disk refuses."""
-        started = time.monotonic()
-        with storage(self.folder):
+        with self._pace.writing(), storage(self.folder):
             self.folder.mkdir(parents=True, exist_ok=True)
             new = {name: self._written(name, snapshot) for name in snapshot.parts if name not in self._digests}
             kept = {name: sha for name, sha in self._digests.items() if name in snapshot.parts}
@@ -50,8 +49,6 @@ class FitStore:
             for path in self.folder.iterdir():
                 if path.name != "state.json" and path.stem not in self._digests:
                     path.unlink()
-        self._ended = time.monotonic()
-        self._cost = self._ended - started
 
     def load(self) -> Snapshot | None:
         """The last state, or None if there is none; raises StoreError, and removes it, when it is not whole or not this fit's."""

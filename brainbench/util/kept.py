@@ -6,7 +6,7 @@ import logging
 from collections.abc import Callable
 from pathlib import Path
 
-from brainbench.util.files import drafted, locked, write_atomically
+from brainbench.util.files import drafted, locked, remove, write_atomically
 from brainbench.util.hashing import digest, file_sha256
 
 log = logging.getLogger(__name__)
@@ -21,7 +21,7 @@ def kept(path: Path, make: Callable[[Path], None]) -> Path:
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     seal = _seal(path)
-    with locked(path.with_name(f".{path.name}.lock")):
+    with locked(_lock(path)):
         if path.exists() and not _matches(path, seal):
             log.warning("%s is damaged or was not completed; it is made again", path)
         elif path.exists():
@@ -36,6 +36,22 @@ def kept(path: Path, make: Callable[[Path], None]) -> Path:
 def is_kept(path: Path) -> bool:
     """Whether ``path`` was made, without a look at its content."""
     return path.exists() and _seal(path).exists()
+
+
+def is_whole(path: Path) -> bool:
+    """Whether ``path`` was made, and its content is the one that was written."""
+    return path.exists() and _matches(path, _seal(path))
+
+
+def discard(path: Path) -> None:
+    """Delete a kept file or folder with its sha256 and its lock."""
+    # The content goes first: what a kill leaves behind is never taken for whole.
+    for part in (path, _seal(path), _lock(path)):
+        remove(part)
+
+
+def _lock(path: Path) -> Path:
+    return path.with_name(f".{path.name}.lock")
 
 
 def _seal(path: Path) -> Path:

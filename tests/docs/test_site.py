@@ -18,7 +18,14 @@ from brainbench.cli import cli
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[2]
-PACKAGES = ("brainbench", "brainbench.datasets", "brainbench.fitting", "brainbench.plot", "brainbench.testing")
+PACKAGES = (
+    "brainbench",
+    "brainbench.datasets",
+    "brainbench.fitting",
+    "brainbench.plot",
+    "brainbench.testing",
+    "brainbench.training",
+)
 
 
 @pytest.fixture(scope="module")

@@ -18,8 +18,8 @@ from safetensors import SafetensorError
 
 from brainbench import FitContext, Responses, StoreError
 from brainbench.fitting import Recipe, TrainingData, load_training_data, train
-from brainbench.fitting.interrupts import whole
 from brainbench.fitting.prediction import Validation
+from brainbench.util.interrupts import whole
 
 MakeFeatures = Callable[..., Any]
 # 24 steps, six epochs, three of which are kept; the last ones may be no better.
@@ -293,7 +293,7 @@ def test_a_short_fit_is_kept_once_and_a_dear_state_seldom(
     held: TrainingData, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     now, saved = [0.0], []
-    monkeypatch.setattr("brainbench.fitting.fit_store.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("brainbench.util.pace.time.monotonic", lambda: now[0])
     real = Path.replace
 
     def slow(draft: Path, target: Path) -> Path:

@@ -11,7 +11,7 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from brainbench import file_sha256
+from brainbench import DataError, file_sha256
 from brainbench.builtin.datasets.demo.scenes import scene
 from tools.train_minis.loop import train
 from tools.train_minis.objective import Objective, Recipe
@@ -99,7 +99,8 @@ class Counting:
 def test_a_stopped_training_goes_on_to_the_same_weights(
     stream: Stream, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("tools.train_minis.loop._KEEP_EVERY", 0.0)
+    monkeypatch.setattr("brainbench.training.state_store._REST_S", -1.0)
+    monkeypatch.setattr("brainbench.training.state_store._REST_COSTS", 0.0)
     whole, stopped, resumed = Counting(3), Counting(3), Counting(4)
     train(whole, whole.recipe, stream, tmp_path / "whole", 3, lambda text: None)
     stopped.stop = 6
@@ -116,7 +117,7 @@ def test_a_stopped_training_goes_on_to_the_same_weights(
 def test_a_loss_that_is_not_finite_stops_the_training(stream: Stream, tmp_path: Path) -> None:
     broken = Counting(0)
     nn.init.constant_(broken.module.weight, float("nan"))  # type: ignore[arg-type]
-    with pytest.raises(RuntimeError, match="the loss is nan at step 0; lower the rate"):
+    with pytest.raises(DataError, match="the loss is nan at step 1 of 10, with learning rate 0.05: lower it"):
         train(broken, broken.recipe, stream, tmp_path / "broken", 0, lambda text: None)
 
 

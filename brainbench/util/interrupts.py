@@ -1,4 +1,4 @@
-"""Ctrl-C between the parts of a fit, never inside one."""
+"""Ctrl-C between the parts of a computation, never inside one."""
 
 from __future__ import annotations
 
