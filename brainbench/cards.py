@@ -19,7 +19,8 @@ from typing import Any, Literal
 from brainbench.errors import UsageError, did_you_mean
 from brainbench.util.texts import one_line
 
-Need = Literal["predictions", "selectors", "responses", "tokens", "masks", "dissimilarities", "aligned", "records"]
+FitNeed = Literal["predictions", "selectors", "aligned", "parameters"]
+Need = Literal[FitNeed, "responses", "tokens", "masks", "dissimilarities", "records"]
 PRECISIONS = ("auto", "float32", "bfloat16")
 SettingType = type[int] | type[float] | type[str] | type[bool]
 
@@ -263,14 +264,16 @@ class MetricCard(Card):
 
     Loader: ``load(*, settings: Mapping) -> Metric``, or ``-> RecordsMetric`` if it needs ``records``.
 
-    A metric that needs none of ``predictions``, ``selectors`` and ``aligned`` is computed without an encoder. ``aligned``
-    means the tokens after the fit's channel align. They are not stored, so adding such a metric later repeats the fit.
+    A metric that needs none of ``predictions``, ``selectors``, ``aligned`` and ``parameters`` is computed without an encoder.
+    ``aligned`` means the tokens after the fit's channel align. They are not stored, so adding such a metric later repeats the
+    fit.
     A metric over ``records`` is computed whenever a board is built and is never stored in a record.
     """
 
     needs: frozenset[Need]
-    """Its inputs: any of ``predictions``, ``selectors``, ``responses``, ``tokens``, ``masks``, ``dissimilarities`` and
-    ``aligned``; or ``records`` alone. Without ``predictions``, ``selectors`` and ``aligned`` it needs no encoder."""
+    """Its inputs: any of ``predictions``, ``selectors``, ``responses``, ``tokens``, ``masks``, ``dissimilarities``,
+    ``aligned`` and ``parameters``; or ``records`` alone. Without ``predictions``, ``selectors``, ``aligned`` and
+    ``parameters`` it needs no encoder."""
     columns: Mapping[str, str]
     """Score name -> heading of its column on the board."""
     direction: Literal["higher", "lower", "none"] = "higher"
@@ -333,7 +336,7 @@ class MetricCard(Card):
     @property
     def needs_encoder(self) -> bool:
         """Whether it scores a fitted encoder."""
-        return bool(self.needs & {"predictions", "selectors", "aligned"})
+        return bool(self.needs & {"predictions", "selectors", "aligned", "parameters"})
 
 
 @dataclass(frozen=True)

@@ -241,6 +241,8 @@ class MetricInputs:
     """For ``tokens``: the backbone's tokens on the grid that the card names."""
     aligned: Features | None = None
     """For ``aligned``: every layer's tokens after the fit's channel align, [n, D, H_l, W_l] and [n, D]."""
+    parameters: Mapping[str, Tensor] | None = None
+    """For ``parameters``: those of the fit, by name, as ``Fitted.parameters`` returned them."""
     masks: Masks | None = None
     """For ``masks``."""
     dissimilarities: np.ndarray | None = None
@@ -353,3 +355,6 @@ class FitContext:
     creates it; it exists until the fit's record is written. None: the fit cannot be resumed."""
     message: Callable[[str], None] = lambda text: None
     """``message(text)`` prints one line for the user."""
+    cache: Path | None = None
+    """A folder of the encoder's own, where it may store what other fits can use too, such as a network trained on the
+    images alone. The first write creates it. None: nothing is kept."""

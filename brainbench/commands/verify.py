@@ -6,7 +6,7 @@ import json
 import math
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +31,7 @@ from brainbench.types import ArrayNames, MetricInputs
 from brainbench.util.folders import Folders
 
 # Inputs available without refitting. A metric that needs only these is recomputed.
-STORED: frozenset[Need] = frozenset({"predictions", "selectors", "responses"})
+STORED: frozenset[Need] = frozenset({"predictions", "selectors", "responses", "parameters"})
 HALF = 2**-10  # a step of half precision
 _IDENTITY = ("version", "stimuli_key", "responses_key", "split_hash")
 
@@ -208,6 +208,8 @@ class _Auditor:
             return
         arrays, attributes = stored
         inputs = stored_inputs(arrays, attributes, responses, MetricInputs(responses=responses, seed=record.seed))
+        if any("parameters" in pick.card.needs for pick in picks):
+            inputs = replace(inputs, parameters=artifacts.read_parameters(self.folders.results, record))
         for pick in picks:
             name = pick.name
             scored, per_voxel = score_all([pick], inputs)

@@ -89,6 +89,7 @@ def missing_inputs(card: MetricCard, inputs: MetricInputs) -> list[str]:
         "responses": inputs.responses,
         "tokens": inputs.features,
         "aligned": inputs.aligned,
+        "parameters": inputs.parameters,
         "masks": inputs.masks,
         "dissimilarities": inputs.dissimilarities,
     }
@@ -122,6 +123,7 @@ def _only_needed(card: MetricCard, inputs: MetricInputs) -> MetricInputs:
         responses=inputs.responses if "responses" in needs else None,
         features=inputs.features if "tokens" in needs else None,
         aligned=inputs.aligned if "aligned" in needs else None,
+        parameters=inputs.parameters if "parameters" in needs else None,
         masks=inputs.masks if "masks" in needs else None,
         dissimilarities=inputs.dissimilarities if "dissimilarities" in needs else None,
         other_dissimilarities=inputs.other_dissimilarities if "dissimilarities" in needs else (),

@@ -58,6 +58,18 @@ def write_parameters(folder: Path, key: str, parameters: Mapping[str, Any]) -> d
     return {f"{key}.safetensors": hashlib.sha256(content).hexdigest()}
 
 
+def read_parameters(folder: Path, record: Record) -> dict[str, Any] | None:
+    """Return the parameters of a record's fitted encoder, by name. None if they are missing or do not match their digest."""
+    from safetensors.torch import load
+
+    name = f"{record.key}.safetensors"
+    try:
+        content = (folder / name).read_bytes()
+    except OSError:
+        return None
+    return load(content) if hashlib.sha256(content).hexdigest() == record.artifacts.get(name) else None
+
+
 def count_parameters(folder: Path, record: Record) -> int | None:
     """Return the number of parameters of a record's fitted encoder. None if they are missing or damaged."""
     from safetensors import SafetensorError, safe_open

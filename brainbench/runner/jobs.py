@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 
+from brainbench.cards import Need
 from brainbench.errors import PluginError, StoreError
 from brainbench.pipeline.encoding import Encoding, encode
 from brainbench.pipeline.scores import LoadedMetric, display_of, missing_inputs, score
@@ -152,6 +153,9 @@ class Run:
             inputs = replace(
                 inputs, predictions=encoding.predictions, selectors=encoding.selectors, aligned=encoding.aligned
             )
+            if _wanted("parameters", job.metrics):
+                with blamed(job.encoder.plugin, "parameters"):
+                    inputs = replace(inputs, parameters=encoding.fitted.parameters())
         scored, per_voxel = score_all(job.metrics, inputs)
         artifacts: dict[str, str] = {}
         if job.encoder and encoding and self.keep == "all":
@@ -200,6 +204,7 @@ class Run:
                 advance,
                 self._folder(job),
                 lambda text: self.report.message(f"{job.label}: {text}"),
+                self.folders.cache / "encoders" / job.encoder.card.family,
             )
             stimuli = self.plan.data.stimuli(job.subject)
             return encode(encoder, inputs.features, inputs.responses, stimuli, context, job.encoder.name)
@@ -238,21 +243,29 @@ class Run:
             return None
         arrays, attributes = found
         inputs = stored_inputs(arrays, attributes, inputs.responses, inputs)
-        if any("tokens" in pick.card.needs for pick in picks):
+        if _wanted("tokens", picks):
             inputs = replace(inputs, features=self._features.read(job.tokens))
+        if _wanted("parameters", picks):
+            inputs = replace(inputs, parameters=artifacts.read_parameters(self.folders.results, before))
+            if inputs.parameters is None:
+                return None
         scored, per_voxel = score_all(picks, inputs)
-        artifacts = before.artifacts
+        digests = before.artifacts
         if per_voxel:
             known, where = _of_voxels(per_voxel, inputs.responses)
             arrays, attributes = arrays | known, attributes | where
-            artifacts = artifacts | write_arrays(self.folders.results, job.key, arrays, attributes)
+            digests = digests | write_arrays(self.folders.results, job.key, arrays, attributes)
         return replace(
             before,
             status="done",
             failure=None,
             metrics=before.metrics | scored,
-            artifacts=artifacts,
+            artifacts=digests,
         )
+
+
+def _wanted(need: Need, picks: Sequence[MetricPick]) -> bool:
+    return any(need in pick.card.needs for pick in picks)
 
 
 def _of_voxels(

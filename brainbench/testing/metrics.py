@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+import torch
 
 from brainbench.cards import MetricCard
 from brainbench.errors import PluginError
@@ -91,6 +92,7 @@ def toy_inputs() -> MetricInputs:
         responses=responses,
         features=tokens,
         aligned=tokens,
+        parameters={"weights": torch.zeros(CHANNELS, VOXELS)},
         masks=Masks(("ground", "left", "right"), _mask),
         dissimilarities=distances[0],
         other_dissimilarities=tuple(distances[1:]),
