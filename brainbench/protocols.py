@@ -10,6 +10,7 @@ from brainbench.types import (
     Device,
     Features,
     FitContext,
+    Labels,
     Masks,
     MetricInputs,
     Responses,
@@ -143,7 +144,7 @@ class Dataset(Protocol):
     version: str
     """Changes whenever the content does."""
     provides: frozenset[str]
-    """What it has, of responses, rois, coordinates, masks, dissimilarities, noise_ceiling."""
+    """What it has, of responses, rois, coordinates, masks, dissimilarities, noise_ceiling, labels."""
 
     def stimuli(self, subject: str) -> Stimuli:
         """Return the images that this subject saw."""
@@ -162,6 +163,15 @@ class Dataset(Protocol):
 
         Subjects who saw the same images in the same order give one another a noise ceiling.
         """
+        ...
+
+
+@runtime_checkable
+class Labelled(Protocol):
+    """A dataset whose images have classes: ``provides`` has ``labels``, and ``brainbench tune`` can use it."""
+
+    def labels(self, subject: str) -> Labels:
+        """Return the class of each of this subject's stimuli."""
         ...
 
 

@@ -100,6 +100,21 @@ class Masks:
 
 
 @dataclass(frozen=True)
+class Labels:
+    """What the stimuli show: one class each."""
+
+    classes: tuple[str, ...]
+    """Class names, at least two."""
+    values: np.ndarray
+    """[S], indices into ``classes``."""
+    groups: tuple[str, ...] | None = None
+    """S names. Stimuli of one group, such as photographs of one lesion, are never on two sides of a split. None: each is a
+    group of its own."""
+    split: np.ndarray | None = None
+    """[S] of ``train``, ``val`` or ``test``, if the dataset gives a split."""
+
+
+@dataclass(frozen=True)
 class Surface:
     """The positions of the voxels on a cortical mesh."""
 

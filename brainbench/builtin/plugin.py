@@ -6,6 +6,7 @@ from brainbench import BackboneCard, DatasetCard, EncoderCard, MetricCard, hooki
 from brainbench.builtin.backbones.cards import PIXELS, RANDOM, SHUFFLED
 from brainbench.builtin.datasets.demo.card import DEMO
 from brainbench.builtin.datasets.folder.card import FOLDER
+from brainbench.builtin.datasets.labelled.cards import LABELLED
 from brainbench.builtin.datasets.planted.card import PLANTED
 from brainbench.builtin.encoders.cards import CLASSTOKEN, FACTORTOPY, GNETVIT, PATCHTOKEN
 from brainbench.builtin.metrics.cards import METRICS
@@ -31,5 +32,5 @@ def register_metrics() -> list[MetricCard]:
 
 @hookimpl
 def register_datasets() -> list[DatasetCard]:
-    """The simulated demo, planted brains, and a folder with the user's own experiment."""
-    return [DEMO, PLANTED, FOLDER]
+    """The simulated demo, planted brains, a folder with the user's own experiment, and labelled images."""
+    return [DEMO, PLANTED, FOLDER, *LABELLED]

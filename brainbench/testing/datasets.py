@@ -17,12 +17,12 @@ from PIL import Image
 
 from brainbench.cards import DatasetCard
 from brainbench.datasets.masks import VOID
-from brainbench.protocols import Dataset, Distinguished, Surveyed
+from brainbench.protocols import Dataset, Distinguished, Labelled, Surveyed
 from brainbench.registry import installed
 from brainbench.testing.cases import expect, light_listing, no_network, untouched_random_state
 from brainbench.types import Responses, Stimuli
 
-PROVIDES = ("responses", "rois", "coordinates", "masks", "dissimilarities", "noise_ceiling")
+PROVIDES = ("responses", "rois", "coordinates", "masks", "dissimilarities", "noise_ceiling", "labels")
 SPLITS = ("train", "val", "test")
 # Images that are opened, of each subject.
 OPENED = 5
@@ -108,6 +108,7 @@ def provides(case: DatasetCase) -> str:
         found = case.measured.get(subject)
         held |= {"responses"} if found is not None else set()
         held |= {"masks"} if dataset.masks(subject) is not None else set()
+        held |= {"labels"} if isinstance(dataset, Labelled) else set()
         held |= {"dissimilarities"} if dataset.dissimilarities(subject) is not None else set()
         if found is not None:
             held |= {name for name in ("coordinates", "noise_ceiling") if getattr(found, name) is not None}
@@ -273,6 +274,31 @@ def dissimilarities(case: DatasetCase) -> str:
     return f"of {count} subjects" if count else "none"
 
 
+def labels(case: DatasetCase) -> str:
+    """One class for each stimulus, of at least two; groups and a split, if there are any, for each too."""
+    if not isinstance(case.dataset, Labelled):
+        return "none"
+    for subject, shown in case.images.items():
+        found, where = case.dataset.labels(subject), f"subject {subject}"
+        expect(len(found.classes) > 1, f"{where}: {len(found.classes)} classes, expected at least two")
+        expect(len(set(found.classes)) == len(found.classes), f"{where}: class names are not unique")
+        expect(
+            found.values.shape == (len(shown),), f"{where}: labels {list(found.values.shape)} of {len(shown)} stimuli"
+        )
+        used = set(found.values.tolist())
+        expect(
+            used == set(range(len(found.classes))),
+            f"{where}: labels {sorted(used)}, expected 0 to {len(found.classes) - 1}",
+        )
+        for name, given in (("groups", found.groups), ("split", found.split)):
+            expect(given is None or len(given) == len(shown), f"{where}: {name} of other stimuli")
+        expect(
+            found.split is None or set(found.split.tolist()) <= set(SPLITS),
+            f"{where}: split has other words than {SPLITS}",
+        )
+    return f"{len(found.classes)} classes"
+
+
 def quiet(case: DatasetCase) -> str:
     """Opening and reading leaves the global random generators untouched and opens no network connection."""
     with no_network("reading"), untouched_random_state("reading"):
@@ -319,6 +345,7 @@ DATASET_CHECKS: Mapping[str, Check] = {
         keys,
         masks,
         dissimilarities,
+        labels,
         quiet,
         light,
     )

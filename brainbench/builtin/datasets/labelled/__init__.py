@@ -1,0 +1,1 @@
+"""Labelled images, which networks are tuned on: the layouts that such data come in, and two generated tasks."""
