@@ -51,11 +51,11 @@ def how_many(asked: str, plan: Plan, device: str, memory: float) -> int:
 def spread(jobs: Sequence[Job], order: Order, engine: Callable[[int], Executor], workers: int) -> Iterator[Outcome]:
     """Do all jobs, as many at once as there are workers; yields each when it is done.
 
-    Jobs of one network are far apart, so that the first one reads its tokens and the others find them. A job that another run is
-    at is left, and waited for at the end. If a process dies, the jobs under way are done again, one by one: the one that ends
-    its process a second time cannot be done.
+    Each worker has a network of its own as far as possible, so that the first of a network's jobs reads its tokens, the others
+    find them, and the first rows are whole early. A job that another run is at is left, and waited for at the end. If a process
+    dies, the jobs under way are done again, one by one: the one that ends its process a second time cannot be done.
     """
-    queue = deque((job, False) for job in _interleaved(jobs))
+    queue = deque((job, False) for job in _interleaved(jobs, workers))
     suspects = list[Job]()
     while queue:
         with _pool(engine, workers) as pool:
@@ -95,12 +95,15 @@ def _until_broken(
                 yield job, told, ""
 
 
-def _interleaved(jobs: Sequence[Job]) -> Iterator[Job]:
-    """The first job of every backbone, then the second of each, and so on."""
+def _interleaved(jobs: Sequence[Job], workers: int) -> Iterator[Job]:
+    """As many backbones at a time as there are workers: the first job of each, then the second of each, and so on."""
     by_backbone: dict[str, list[Job]] = {}
     for job in jobs:
         by_backbone.setdefault(job.backbone.display, []).append(job)
-    return (job for row in zip_longest(*by_backbone.values()) for job in row if job is not None)
+    backbones = list(by_backbone.values())
+    for first in range(0, len(backbones), workers):
+        rows = zip_longest(*backbones[first : first + workers])
+        yield from (job for row in rows for job in row if job is not None)
 
 
 @contextmanager

@@ -65,9 +65,10 @@ def outcomes(monkeypatch: pytest.MonkeyPatch, names: Sequence[str], does: Does, 
     return [(job.key, reason) for job, _, reason in found]
 
 
-def test_jobs_of_one_network_are_far_apart(monkeypatch: pytest.MonkeyPatch) -> None:
-    done = outcomes(monkeypatch, ["a1", "a2", "a3", "b1", "b2", "c1"], lambda key, wait: Told(False, ()))
-    assert [key for key, _ in done] == ["a1", "b1", "c1", "a2", "b2", "a3"]
+def test_every_worker_has_a_network_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    done = outcomes(monkeypatch, ["a1", "a2", "a3", "b1", "b2", "c1"], lambda key, wait: Told(False, ()), many=2)
+    # Done one at a time here, and taken in pairs.
+    assert [key for key, _ in done] == ["a1", "b1", "a2", "b2", "a3", "c1"]
     assert {reason for _, reason in done} == {""}
 
 
