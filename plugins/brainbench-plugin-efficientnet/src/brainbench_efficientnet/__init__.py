@@ -1,0 +1,1 @@
+"""EfficientNet-Lite, trained on ImageNet, for brainbench."""
