@@ -28,8 +28,8 @@ PUBLISHED: Mapping[str, Mapping[str, str]] = {
             *("clip", "dinov2", "efficientnet", "hf", "imagenet", "mae", "mocov3", "sam", "sd", "timm", "torchvision"),
         )
     },
-    "encoders": {"alignedcut": "alignedcut", "ridge": "ridge"},
-    "metrics": {"miou": "alignedcut"},
+    "encoders": {"alignedcut": "alignedcut", "ridge": "ridge", "sae": "sae"},
+    "metrics": {"dictionary": "sae", "miou": "alignedcut"},
     "datasets": {"algonauts2023": "nsd", "imagenet-segmentation": "alignedcut", "nsd": "nsd", "voc2012": "alignedcut"},
 }
 

@@ -106,6 +106,7 @@ def test_an_unknown_name_says_what_is_close_or_what_to_install(name: str, messag
         ("encoders", "ridge", "ridge"),
         ("metrics", "miou", "alignedcut"),
         ("metrics", "miou/aligned", "alignedcut"),
+        ("encoders", "sae/neuron", "sae"),
         ("datasets", "nsd", "nsd"),
         ("datasets", "algonauts2023", "nsd"),
         ("backbones", "clip/mini", "clip"),
