@@ -1,5 +1,5 @@
 # The verbs of development; run inside an active virtual environment.
-.PHONY: install test test-quick test-oldest lint types docs site tables pictures board format clean torture fuzz
+.PHONY: install test test-quick test-oldest lint types docs site tables pictures board format clean torture fuzz slurm
 
 install:  ## everything, editable
 	pip install -e . -e ".[test]" $(addprefix -e ,$(wildcard plugins/*))
@@ -54,6 +54,9 @@ clean:
 fuzz:  ## the properties of tests/fuzz with other inputs each time, for MINUTES (10) or until one fails
 	end=$$(( $$(date +%s) + 60 * $(or $(MINUTES),10) )); while [ $$(date +%s) -lt $$end ]; do \
 		pytest -n 0 -q -p no:cacheprovider tests/fuzz --hypothesis-profile=fuzz --hypothesis-seed=$$(date +%N) || exit 1; done
+
+slurm:  ## a SLURM cluster of this one machine, as root with slurm-wlm and munge installed: about six minutes
+	python benchmarks/one_node_slurm.py
 
 torture:  ## a hundred runs killed at random moments leave what an undisturbed run leaves: about half an hour
 	python benchmarks/torture.py

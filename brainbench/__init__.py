@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from brainbench.backbones.packaged_weights import shipped
 from brainbench.cards import BackboneCard, DatasetCard, EncoderCard, MetricCard, Part, Setting, lazy
+from brainbench.engines import EngineCard, Queue
 from brainbench.errors import (
     BrainbenchError,
     DataError,
@@ -106,6 +107,7 @@ __all__ = [
     "Distinguished",
     "Encoder",
     "EncoderCard",
+    "EngineCard",
     "Features",
     "FitContext",
     "Fitted",
@@ -120,6 +122,7 @@ __all__ = [
     "Part",
     "PluginError",
     "Predictions",
+    "Queue",
     "RecordsMetric",
     "Reopened",
     "Responses",

@@ -14,6 +14,7 @@ from __future__ import annotations
 import pluggy
 
 from brainbench.cards import BackboneCard, DatasetCard, EncoderCard, MetricCard
+from brainbench.engines import EngineCard
 
 GROUP = "brainbench"
 hookspec = pluggy.HookspecMarker(GROUP)
@@ -38,3 +39,8 @@ def register_metrics() -> list[MetricCard]:  # type: ignore[empty-body]
 @hookspec
 def register_datasets() -> list[DatasetCard]:  # type: ignore[empty-body]
     """Return the cards of the plugin's datasets."""
+
+
+@hookspec
+def register_engines() -> list[EngineCard]:  # type: ignore[empty-body]
+    """Return the cards of the plugin's engines, which do the jobs of a run elsewhere."""

@@ -13,6 +13,7 @@ import pluggy
 
 from brainbench import hookspecs
 from brainbench.cards import BackboneCard, Card, DatasetCard, EncoderCard, MetricCard
+from brainbench.engines import EngineCard
 from brainbench.errors import BrainbenchError, PluginError, StoreError
 from brainbench.records import Failure
 from brainbench.util.folders import home
@@ -23,6 +24,7 @@ KINDS: dict[str, type[Card]] = {
     "encoders": EncoderCard,
     "metrics": MetricCard,
     "datasets": DatasetCard,
+    "engines": EngineCard,
 }
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 from brainbench.cards import BackboneCard, Card, DatasetCard, EncoderCard, MetricCard, Setting
+from brainbench.engines import EngineCard
 from brainbench.errors import UsageError, did_you_mean
 from brainbench.plugins import Plugin, blamed, load_plugins
 from brainbench.util.texts import misnamed
@@ -31,6 +32,7 @@ PUBLISHED: Mapping[str, Mapping[str, str]] = {
     "encoders": {"alignedcut": "alignedcut", "ridge": "ridge", "sae": "sae"},
     "metrics": {"dictionary": "sae", "miou": "alignedcut"},
     "datasets": {"algonauts2023": "nsd", "imagenet-segmentation": "alignedcut", "nsd": "nsd", "voc2012": "alignedcut"},
+    "engines": {"slurm": "slurm"},
 }
 
 
@@ -140,10 +142,11 @@ class Registry:
         self.encoders: Shelf[EncoderCard] = Shelf("encoders", self.plugins)
         self.metrics: Shelf[MetricCard] = Shelf("metrics", self.plugins)
         self.datasets: Shelf[DatasetCard] = Shelf("datasets", self.plugins)
+        self.engines: Shelf[EngineCard] = Shelf("engines", self.plugins)
 
     def shelves(self) -> tuple[Shelf[Any], ...]:
-        """The four shelves."""
-        return (self.backbones, self.encoders, self.metrics, self.datasets)
+        """The five shelves."""
+        return (self.backbones, self.encoders, self.metrics, self.datasets, self.engines)
 
     def with_backbones(self, cards: Sequence[BackboneCard]) -> Registry:
         """Return a registry that also holds backbones made in memory (``from_module``).

@@ -10,18 +10,19 @@ import re
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
-# Page -> the module whose dataclasses it documents, and whether the tables show defaults.
+# Page -> the modules whose dataclasses it documents, and whether the tables show defaults.
 PAGES = {
-    ROOT / "docs/hooks.md": (ROOT / "brainbench/cards.py", True),
-    ROOT / "docs/results.md": (ROOT / "brainbench/records.py", False),
+    ROOT / "docs/hooks.md": ((ROOT / "brainbench/cards.py", ROOT / "brainbench/engines.py"), True),
+    ROOT / "docs/results.md": ((ROOT / "brainbench/records.py",), False),
 }
 
 
 def with_tables(page: Path) -> str:
     """Return the page's text with its tables brought up to date."""
-    module, defaults = PAGES[page]
+    modules, defaults = PAGES[page]
     text = page.read_text()
-    for name, table in tables(module.read_text(), defaults).items():
+    found = [tables(module.read_text(), defaults) for module in modules]
+    for name, table in (item for one in found for item in one.items()):
         begin, end = f"<!-- {name}: python docs/field_tables.py -->\n", f"<!-- /{name} -->\n"
         if text.count(begin) != 1 or text.count(end) != 1:
             raise ValueError(f"{page.name}: expected the marks {begin.strip()} and {end.strip()} once each")

@@ -38,6 +38,9 @@ def run(
     keep: str = "all",
     fresh: bool = False,
     workers: int | str = 1,
+    engine: str = "local",
+    detach: bool = False,
+    retry_failed: bool = False,
     dry_run: bool = False,
     report: Reporter | None = None,
 ) -> pd.DataFrame:
@@ -63,6 +66,9 @@ def run(
         fresh: run again what is already there, tokens included.
         workers: how many processes share the jobs, or ``"auto"``; a script that has more than one keeps its own code under
             ``if __name__ == "__main__":``, because each process imports the script.
+        engine: where the jobs are done: ``local``, or an engine of a plugin; its settings are set as ``"slurm.minutes": 120``.
+        detach: hand the jobs to the engine's queue and return the records that are there.
+        retry_failed: do the jobs that failed, and nothing else.
         dry_run: run nothing; return one row a job with its estimated memory and disk in MB.
         report: hears what the run is doing; nothing is printed without one.
 
@@ -86,10 +92,21 @@ def run(
         weights=weight_texts(weights),
         settings=assignment_texts(set),
         controls=not no_controls,
+        engine=engine,
     )
     folders = Folders(Path(results), Path(leaderboards), default_cache())
     registry = installed().with_backbones(cards) if cards else installed()
-    benchmark = Benchmark.open(request, registry, folders, device=device, keep=keep, fresh=fresh, workers=str(workers))
+    benchmark = Benchmark.open(
+        request,
+        registry,
+        folders,
+        device=device,
+        keep=keep,
+        fresh=fresh,
+        workers=str(workers),
+        retry_failed=retry_failed,
+        detach=detach,
+    )
     if dry_run:
         return pd.DataFrame(estimate.jobs(benchmark.plan, keep))
     return frame(benchmark.ordered(benchmark.run(report or Silent())), folders.results)

@@ -19,6 +19,7 @@ from brainbench.cli.plugins import plugins
 from brainbench.cli.predict import predict
 from brainbench.cli.report import report
 from brainbench.cli.run import run
+from brainbench.cli.status import status
 from brainbench.cli.weights import weights
 from brainbench.errors import BrainbenchError, did_you_mean
 
@@ -55,7 +56,22 @@ def cli(context: click.Context) -> None:
         click.echo(context.get_help())
 
 
-for command in (run, list_, plugins, check, new, data, leaderboard, plot, predict, report, cite, weights, cache):
+for command in (
+    run,
+    status,
+    list_,
+    plugins,
+    check,
+    new,
+    data,
+    leaderboard,
+    plot,
+    predict,
+    report,
+    cite,
+    weights,
+    cache,
+):
     cli.add_command(command)
 
 

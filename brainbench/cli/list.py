@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from brainbench.registry import Entry
 
 _COMMON = " ".join(f"{s.name}={s.default}" for s in BackboneCard(name="any", loader=dict).all_settings())
-KINDS = ("backbones", "encoders", "metrics", "datasets")
+KINDS = ("backbones", "encoders", "metrics", "datasets", "engines")
 
 
 @click.command("list", short_help="List what is installed, with every setting.")
@@ -21,7 +21,7 @@ KINDS = ("backbones", "encoders", "metrics", "datasets")
 @click.argument("names", required=False)
 @click.option("--json", "as_json", is_flag=True, help="Print a JSON list with every fact and setting.")
 def list_(kind: str | None, names: str | None, as_json: bool) -> None:
-    """List what is installed: backbones, encoders, metrics or datasets (all four without an argument).
+    """List what is installed: backbones, encoders, metrics, datasets or engines (all of them without an argument).
 
     The options of `brainbench run` take the names in the first column. With NAMES (names and globs, e.g. timm/resnet18 or clip/*),
     every fact of these is shown.
@@ -72,7 +72,9 @@ def _shown(value: Any) -> str:
 
 def _row(entry: Entry[Any]) -> list[str]:
     card = entry.card
-    flags = [flag for flag in ("default", "mini", "control", "simulated", "pattern") if getattr(card, flag, False)]
+    flags = [
+        flag for flag in ("default", "mini", "control", "simulated", "pattern", "queue") if getattr(card, flag, False)
+    ]
     # What `brainbench data` can do with a dataset.
     flags += [verb for verb, part in (("check", "root"), ("make", "maker")) if getattr(card, part, None)]
     settings = " ".join(s.name if s.default is None else f"{s.name}={s.default}" for s in card.settings)

@@ -43,7 +43,7 @@ import click
     "settings",
     multiple=True,
     metavar="NAME.key=value",
-    help="A setting of a backbone, encoder, metric or dataset, by name, family or glob: factortopy.steps=500.",
+    help="A setting of a backbone, encoder, metric, dataset or engine, by name, family or glob: factortopy.steps=500.",
 )
 @click.option(
     "--results",
@@ -77,9 +77,18 @@ import click
     metavar="N",
     help="Processes that share the jobs. auto: one per core, or per GPU, as far as memory goes.",
 )
+@click.option(
+    "--engine",
+    default="local",
+    show_default=True,
+    metavar="NAME",
+    help="Where the jobs are done: on this machine, or on a cluster (docs/cluster.md).",
+)
+@click.option("--detach", is_flag=True, help="Hand the jobs to the engine's queue, print what it calls them, and stop.")
 @click.option("--no-controls", is_flag=True, help="Leave out pixels, random, shuffled and the untrained twins.")
 @click.option("--dry-run", is_flag=True, help="Print the jobs with their memory and disk, and stop.")
 @click.option("--fresh", is_flag=True, help="Repeat finished jobs, tokens included.")
+@click.option("--retry-failed", is_flag=True, help="Do the jobs that failed, and nothing else.")
 @click.option("--json", "as_json", is_flag=True, help="Print the records as a JSON list.")
 def run(no_controls: bool, dry_run: bool, as_json: bool, **options: Any) -> int:
     """Fit encoders from networks to brains, score them and write a leaderboard.
@@ -103,7 +112,7 @@ def run(no_controls: bool, dry_run: bool, as_json: bool, **options: Any) -> int:
     from brainbench.util.folders import Folders, default_cache
 
     folders = Folders(options.pop("results"), options.pop("leaderboards"), default_cache())
-    how = {name: options.pop(name) for name in ("device", "keep", "fresh", "workers")}
+    how = {name: options.pop(name) for name in ("device", "keep", "fresh", "workers", "retry_failed", "detach")}
     request = Request(controls=not no_controls, **options)
     with progress.reporter() as report:
         return _run(request, installed(), folders, how, report, dry_run=dry_run, as_json=as_json)
@@ -135,6 +144,9 @@ def _run(
     records = benchmark.ordered(benchmark.run(report))
     if as_json:
         click.echo(json.dumps([record.to_json() for record in records], indent=1))
+    elif benchmark.detach:
+        click.echo(f"Progress:  brainbench status {folders.results} --watch")
+        click.echo(f"Boards:    brainbench leaderboard {folders.results}")
     else:
         board = folders.leaderboards / f"{file_name(benchmark.plan.data.card.name)}.json"
         top.show(board, benchmark.plan.data.dataset.version, simulated=benchmark.plan.data.simulated)

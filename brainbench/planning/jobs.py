@@ -19,6 +19,7 @@ from brainbench.planning.picks import (
     JointPick,
     MetricPick,
     pick_encoders,
+    pick_engine,
     pick_metrics,
     pick_subjects,
 )
@@ -84,6 +85,8 @@ def choose(request: Request, registry: Registry, given: Assignments, simulated: 
     )
     encoders = pick_encoders(request, registry, given, simulated)
     metrics = pick_metrics(request, registry, given)
+    # Its settings do not matter to the jobs, but have to be right.
+    pick_engine(request, registry, given)
     given.check_used(registry)
     return Choice(tuple(backbones), tuple(encoders), tuple(metrics))
 

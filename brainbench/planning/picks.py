@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any, Generic
 
 from brainbench.cards import BackboneCard, EncoderCard, MetricCard
+from brainbench.engines import EngineCard
 from brainbench.errors import UsageError, did_you_mean
 from brainbench.planning import keys
 from brainbench.planning.request import Request
@@ -186,8 +187,15 @@ class MetricPick(Pick[MetricCard]):
 
 
 @dataclass(frozen=True)
+class EnginePick(Pick[EngineCard]):
+    """Where jobs are done. Nothing of it goes into a key: figures are the same on every engine."""
+
+    settings: Mapping[str, Any]
+
+
+@dataclass(frozen=True)
 class Choice:
-    """The encoders and metrics that a request selects, with settings."""
+    """What a request selects, with settings."""
 
     backbones: tuple[AnyBackbone, ...]
     encoders: tuple[EncoderPick, ...]
@@ -217,6 +225,12 @@ def pick_metric(entry: Entry[MetricCard], given: Assignments) -> MetricPick:
     settings, changed = given.resolve(entry.card)
     suffix = "".join(f" {key}={value}" for key, value in sorted(changed.items()))
     return MetricPick(entry, settings, entry.card.version + suffix)
+
+
+def pick_engine(request: Request, registry: Registry, given: Assignments) -> EnginePick:
+    """Return the engine of a run with its settings."""
+    entry = registry.engines.get(request.engine)
+    return EnginePick(entry, given.resolve(entry.card)[0])
 
 
 def pick_subjects(request: Request, dataset: Dataset) -> list[str]:

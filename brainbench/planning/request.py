@@ -13,7 +13,7 @@ class Request:
     """A run as the user requests it, made by the command line and by ``brainbench.run``.
 
     metrics: None for those whose card says ``default``; subjects: None for all; weights: ``untrained`` or ``NAME=FILE``
-    texts; settings: ``NAME.key=value`` texts; seeds: their number, from 0.
+    texts; settings: ``NAME.key=value`` texts; seeds: their number, from 0; engine: where the jobs are done.
     """
 
     backbones: str = "all"
@@ -26,6 +26,7 @@ class Request:
     weights: tuple[str, ...] = ()
     settings: tuple[str, ...] = ()
     controls: bool = True
+    engine: str = "local"
 
     def absolute(self) -> Request:
         """The same, for a process whose working folder is another one."""

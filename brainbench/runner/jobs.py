@@ -26,6 +26,7 @@ from brainbench.records import Failure, MetricResult, Record
 from brainbench.results import artifacts
 from brainbench.results import store as results
 from brainbench.results.arrays import of_fit, of_voxels, read_arrays, stored_inputs, write_arrays
+from brainbench.results.under_way import noted
 from brainbench.runner import job_record
 from brainbench.runner.features import FeatureReader
 from brainbench.types import FitContext, MetricInputs, Responses
@@ -82,6 +83,11 @@ class Run:
         before = self._earlier(job)
         return before if before is not None and before.status == "done" and not _unscored(job, before) else None
 
+    def failed(self, job: Job) -> bool:
+        """Whether the record of a job says that something failed."""
+        before = self._earlier(job)
+        return before is not None and bool(before.failures)
+
     def give_up(self, job: Job, reason: str) -> Record:
         """Write the record of a job that could not be done, and return it."""
         failure = Failure(f"brainbench {library_version('brainbench')}", "worker", "Died", reason)
@@ -93,9 +99,11 @@ class Run:
         with storage(self.folders.results), self.folders.locked(self.folders.results, job.key, wait=wait):
             before = self._earlier(job)
             kept = before is not None and before.status == "done" and not _unscored(job, before)
-            record = before if before is not None and kept else self._attempt(job, before)
-            if not kept:
-                record = self._written(job, record)
+            if before is not None and kept:
+                record = before
+            else:
+                with noted(self.folders.results, job.key, job.label, self.report.message):
+                    record = self._written(job, self._attempt(job, before))
             self._end(job)
         return record, kept
 

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import signal
+import socket
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache
-from threading import Event
+from types import FrameType
 
+from brainbench.errors import StoreError
+from brainbench.planning.jobs import Job
 from brainbench.planning.opening import opened_plan
 from brainbench.planning.request import Request
 from brainbench.registry import installed
@@ -15,57 +20,82 @@ from brainbench.runner.jobs import Run
 from brainbench.util.folders import Folders
 from brainbench.util.progress import Advance
 
-_at_work = Event()
+# An engine may call from several threads of one process, which have one run between them.
+_alone = threading.Lock()
 
 
 @dataclass(frozen=True)
 class Order:
     """The run that a process takes part in. Folders are absolute, since that process may work in another one.
 
-    device: as torch names it; keep: ``all`` or ``scores``.
+    device: as torch names it; keep: ``all`` or ``scores``; mark: what the caller read in the results folder, which a process
+    on another machine reads there too, if it is the same folder.
     """
 
     request: Request
     folders: Folders
     device: str
     keep: str
+    mark: str
 
 
 @dataclass(frozen=True)
 class Told:
-    """What became of a job. busy: another process is at it; messages: what was said on the way."""
+    """What became of some jobs. busy: keys of those that another process is at; messages: what was said on the way."""
 
-    busy: bool
+    busy: tuple[str, ...]
     messages: tuple[str, ...]
 
 
-def work(order: Order, key: str, wait: bool = False) -> Told:
-    """Do the job with this key, in this process. Engines call it, wherever they are.
+def work(order: Order, keys: tuple[str, ...], wait: bool = False) -> Told:
+    """Do the jobs with these keys, in this process. Engines call it, wherever they are.
 
-    wait: for another process that is at the job, instead of leaving it.
+    wait: for another process that is at a job, instead of leaving that job. Raises StoreError on a machine where the results
+    folder is another one.
     """
-    _at_work.set()
-    try:
-        run, heard = _opened(order)
-        (job,) = [job for job in run.plan.jobs if job.key == key]
-        finished = list(run.records([job], wait=wait))
+    with _alone, _stoppable():
+        if order.folders.mark() != order.mark:
+            raise StoreError(
+                f"{order.folders.results} on {socket.gethostname()} is not the folder that the run was started with: choose "
+                "--results on a file system that all machines share"
+            )
+        run, known, heard = _opened(order)
+        jobs = [known[key] for key in keys if key in known]
+        if missing := len(keys) - len(jobs):
+            raise StoreError(
+                f"{missing} of {len(keys)} jobs are not in the plan of {socket.gethostname()}: it has other versions of "
+                "brainbench, its plugins or the data; install the same ones"
+            )
+        done = {job.key for job, _, _ in run.records(jobs, wait=wait)}
         said = tuple(heard.messages)
         heard.messages.clear()
-        return Told(not finished, said)
+        return Told(tuple(key for key in keys if key not in done), said)
+
+
+@contextmanager
+def _stoppable() -> Iterator[None]:
+    """Inside, a process that is told to end leaves its fit as on Ctrl-C, so that it can go on; outside, it just ends."""
+    main = threading.current_thread() is threading.main_thread()
+    if not main or signal.getsignal(signal.SIGTERM) is not signal.SIG_DFL:
+        yield
+        return
+    signal.signal(signal.SIGTERM, _interrupt)
+    try:
+        yield
     finally:
-        _at_work.clear()
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
 
 
-def at_work() -> bool:
-    """Whether this process is at a job."""
-    return _at_work.is_set()
+def _interrupt(number: int, frame: FrameType | None) -> None:
+    raise KeyboardInterrupt
 
 
 @lru_cache(maxsize=1)
-def _opened(order: Order) -> tuple[Run, Heard]:
+def _opened(order: Order) -> tuple[Run, dict[str, Job], Heard]:
     """A process plans once."""
     plan, heard = opened_plan(order.request, installed(), order.folders.cache, order.device), Heard()
-    return Run(plan, order.folders, order.device, heard, order.keep), heard
+    run = Run(plan, order.folders, order.device, heard, order.keep)
+    return run, {job.key: job for job in plan.jobs}, heard
 
 
 @dataclass

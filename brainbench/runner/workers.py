@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import multiprocessing
-import os
-import signal
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, ProcessPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, wait
 from contextlib import contextmanager
 from itertools import zip_longest
-from threading import Thread
-from typing import Any
 
+from brainbench.engines import EngineCard
 from brainbench.errors import UsageError
 from brainbench.planning.jobs import Job, Plan
-from brainbench.runner.work import Order, Told, at_work, work
+from brainbench.runner.work import Order, Told, work
 from brainbench.util.memory import machine_memory
 from brainbench.util.processors import cores, gpus
 
@@ -27,21 +23,27 @@ _PROCESS = 1.5e9
 Outcome = tuple[Job, Told | None, str]
 
 
-def how_many(asked: str, plan: Plan, device: str, memory: float) -> int:
+def how_many(asked: str, plan: Plan, engine: EngineCard, device: str, memory: float) -> int:
     """Resolve ``--workers``: a number, or ``auto`` for one a core, or one a GPU, as far as memory goes.
 
-    memory: bytes that the largest job takes. Raises UsageError for anything else, and for several processes with a network in
-    memory, which no other process has.
+    memory: bytes that the largest job takes. For an engine elsewhere ``auto`` is 0: as many as it has room for. Raises
+    UsageError for anything else, and for other processes with a network in memory, which this one alone has.
     """
     if asked != "auto" and not (asked.isascii() and asked.isdigit() and int(asked) > 0):
         raise UsageError(f"--workers {asked}: allowed are auto and numbers from 1")
     in_memory = [pick.name for one in plan.backbones for pick in one.networks if pick.card.weights == "in memory"]
+    if in_memory and not engine.here:
+        raise UsageError(
+            f"engine={engine.name}: {in_memory[0]} is in the memory of this process alone; use engine=local"
+        )
     if in_memory and asked not in ("auto", "1"):
         raise UsageError(f"workers={asked}: {in_memory[0]} is in the memory of this process alone; use workers=1")
     if in_memory:
         return 1
     if asked != "auto":
         return min(int(asked), len(plan.jobs))
+    if not engine.here:
+        return 0
     most = int(machine_memory() // (_PROCESS + memory))
     # A device with a number is one GPU.
     units = cores() if device == "cpu" else gpus() if device == "cuda" else 1
@@ -58,11 +60,11 @@ def spread(jobs: Sequence[Job], order: Order, engine: Callable[[int], Executor],
     queue = deque((job, False) for job in _interleaved(jobs, workers))
     suspects = list[Job]()
     while queue:
-        with _pool(engine, workers) as pool:
+        with opened(engine, workers) as pool:
             yield from _until_broken(pool, queue, suspects, order, workers)
     for job in suspects:
         found = list[Outcome]()
-        with _pool(engine, 1) as pool:
+        with opened(engine, 1) as pool:
             found += _until_broken(pool, deque([(job, True)]), [], order, 1)
         yield from found or [(job, None, DIED)]
 
@@ -77,7 +79,7 @@ def _until_broken(
         while queue and not broken and len(running) < workers:
             job, patient = queue.popleft()
             try:
-                running[pool.submit(work, order, job.key, patient)] = job
+                running[pool.submit(work, order, (job.key,), patient)] = job
             except BrokenExecutor:
                 queue.appendleft((job, patient))
                 broken = True
@@ -107,54 +109,14 @@ def _interleaved(jobs: Sequence[Job], workers: int) -> Iterator[Job]:
 
 
 @contextmanager
-def _pool(engine: Callable[[int], Executor], workers: int) -> Iterator[Executor]:
-    """An engine's executor; what its processes have begun is stopped when this block ends early."""
-    before, early = set(multiprocessing.active_children()), True
-    pool = engine(workers)
+def opened(engine: Callable[[int], Executor], workers: int, *, wait: bool = True) -> Iterator[Executor]:
+    """An engine's executor; what its processes have begun is stopped when this block ends early.
+
+    wait: for its processes to end.
+    """
+    pool, early = engine(workers), True
     try:
         yield pool
         early = False
     finally:
-        if early:
-            for child in set(multiprocessing.active_children()) - before:
-                child.terminate()
-        pool.shutdown(cancel_futures=early)
-
-
-def local(workers: int) -> Executor:
-    """An executor of processes on this machine, which share its cores; with GPUs, each process has one to itself."""
-    context = multiprocessing.get_context("spawn")
-    numbers = context.Queue()
-    for number in range(workers):
-        numbers.put(number)
-    return ProcessPoolExecutor(workers, context, _begin, (numbers, max(1, cores() // workers), gpus()))
-
-
-def _begin(numbers: Any, threads: int, devices: int) -> None:
-    """Prepare a process: its share of the cores, its GPU, and its end."""
-    # The caller hears Ctrl-C and tells its processes, which then leave a fit so that it can go on.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    signal.signal(signal.SIGTERM, _stop)
-    caller = multiprocessing.parent_process()
-    if caller is not None:
-        Thread(target=_end_with, args=(caller,), daemon=True).start()
-    if devices:
-        # Before torch looks for GPUs.
-        os.environ["CUDA_VISIBLE_DEVICES"] = str(numbers.get() % devices)
-    import torch
-    from threadpoolctl import threadpool_limits
-
-    torch.set_num_threads(threads)
-    threadpool_limits(threads)
-
-
-def _stop(number: int, frame: Any) -> None:
-    if not at_work():
-        os._exit(0)
-    raise KeyboardInterrupt
-
-
-def _end_with(caller: Any) -> None:
-    """A process whose caller was killed has nobody left to work for."""
-    caller.join()
-    os._exit(1)
+        pool.shutdown(wait, cancel_futures=early)

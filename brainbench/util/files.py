@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import errno
+import fcntl
 import glob
 import os
 import shutil
+import tempfile
 import time
 import uuid
 from collections.abc import Iterator
@@ -123,6 +125,31 @@ def locked(path: Path, *, wait: bool = True) -> Iterator[None]:
         yield
     finally:
         lock.release()
+
+
+def held(path: Path) -> bool:
+    """Whether a process holds a lock file."""
+    try:
+        with path.open("rb") as file:
+            fcntl.flock(file, fcntl.LOCK_SH | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return True
+    except OSError:
+        return False
+    return False
+
+
+def can_lock(folder: Path) -> bool:
+    """Whether the folder's file system keeps a second process from a file that is locked. True where nothing can be written."""
+    try:
+        with tempfile.NamedTemporaryFile(dir=folder, prefix=".", suffix=".lock") as file:
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError:
+                return False
+            return held(Path(file.name))
+    except OSError:
+        return True
 
 
 def _beside(path: Path) -> Path:

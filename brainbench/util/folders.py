@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import os
 import tempfile
+import uuid
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from brainbench.errors import StoreError
-from brainbench.util.files import locked, storage
+from brainbench.util.files import locked, storage, write_atomically
+
+_MARK = ".runs/mark"
 
 
 @dataclass(frozen=True)
@@ -31,13 +34,26 @@ class Folders:
         return Folders(self.results.absolute(), self.leaderboards.absolute(), self.cache.absolute())
 
     def prepare(self) -> None:
-        """Make the folders and try to write in each. Raises StoreError, naming the one that cannot be used."""
+        """Make the folders, try to write in each and mark the results. Raises StoreError, naming one that cannot be used."""
         for folder in (self.results, self.leaderboards, self.features):
             with storage(folder):
                 folder.mkdir(parents=True, exist_ok=True)
                 with tempfile.TemporaryFile(dir=folder) as probe:
                     probe.write(b"brainbench")
                     probe.flush()
+        mark = self.results / _MARK
+        with storage(self.results), self.locked(self.results, "mark"):
+            if not mark.exists():
+                mark.parent.mkdir(exist_ok=True)
+                write_atomically(mark, uuid.uuid4().hex.encode())
+
+    def mark(self) -> str:
+        """Return the text that only this results folder has, so that another machine can tell whether it is the same folder.
+
+        Empty if there is none.
+        """
+        mark = self.results / _MARK
+        return mark.read_text() if mark.exists() else ""
 
     @contextmanager
     def locked(self, folder: Path, key: str, *, wait: bool = True) -> Iterator[None]:
@@ -45,11 +61,16 @@ class Folders:
 
         Raises TakenError if another process holds it, unless ``wait``.
         """
-        lock, held = folder / ".locks" / f"{key[:32]}.lock", ExitStack()
+        lock, held = lock_file(folder, key), ExitStack()
         with storage(lock.parent):
             held.enter_context(locked(lock, wait=wait))
         with held:
             yield
+
+
+def lock_file(folder: Path, key: str) -> Path:
+    """Return the file that ``Folders.locked`` locks."""
+    return folder / ".locks" / f"{key[:32]}.lock"
 
 
 def default_cache() -> Path:

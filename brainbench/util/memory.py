@@ -65,16 +65,20 @@ def _limits(membership: Path, groups: Path) -> Iterator[int]:
                     yield int(text)
 
 
-def resolve_device(device: str) -> str:
-    """Resolve ``auto`` to cuda if there is one, else cpu. Raises UsageError for a device that does not exist."""
+def resolve_device(device: str, gpus: bool | None = None) -> str:
+    """Resolve ``auto`` to cuda if there is one, else cpu. Raises UsageError for a device that does not exist.
+
+    gpus: whether the machines where it will be used have GPUs; None if it is this machine.
+    """
     import torch
 
     kind = device.split(":")[0]
     if kind not in ("auto", "cpu", "cuda"):
         raise UsageError(f"--device {device}: allowed are auto, cpu, cuda")
-    if kind == "cuda" and not torch.cuda.is_available():
+    if kind == "cuda" and gpus is None and not torch.cuda.is_available():
         raise UsageError(f"--device {device}: torch finds no CUDA device here; use --device cpu")
-    return ("cuda" if torch.cuda.is_available() else "cpu") if kind == "auto" else device
+    there = torch.cuda.is_available() if gpus is None else gpus
+    return ("cuda" if there else "cpu") if kind == "auto" else device
 
 
 # glibc's mallopt: how large a block may be before it is mapped on its own, and how much freed memory is kept.

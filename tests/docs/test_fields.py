@@ -11,7 +11,7 @@ from types import ModuleType
 import field_tables
 import pytest
 
-from brainbench import cards, hookspecs, plugins, protocols, records, types
+from brainbench import cards, engines, hookspecs, plugins, protocols, records, types
 from brainbench.types import ArrayNames, Selectors
 
 ROOT = Path(__file__).parents[2]
@@ -76,7 +76,7 @@ def test_a_field_without_a_description_is_named() -> None:
         field_tables.tables(code, defaults=True)
 
 
-@pytest.mark.parametrize("module", [types, protocols, plugins], ids=lambda module: module.__name__)
+@pytest.mark.parametrize("module", [types, protocols, engines, plugins], ids=lambda module: module.__name__)
 def test_every_public_field_of_the_contract_is_described(module: ModuleType) -> None:
     undescribed = [
         f"{kind.name}.{ast.unparse(field.target)}"
@@ -90,7 +90,7 @@ def test_every_public_field_of_the_contract_is_described(module: ModuleType) -> 
 
 
 def test_every_class_of_cards_is_there() -> None:
-    public = {name for name, kind in vars(cards).items() if dataclasses.is_dataclass(kind)} - {"Card"}
+    public = {name for name, kind in (vars(cards) | vars(engines)).items() if dataclasses.is_dataclass(kind)} - {"Card"}
     assert public <= set(re.findall(r"^## (\w+)$", HOOKS.read_text(), flags=re.M))
 
 

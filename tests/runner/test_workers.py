@@ -14,12 +14,14 @@ import pytest
 import toy
 
 from brainbench import UsageError
+from brainbench.builtin.engines.cards import LOCAL
+from brainbench.builtin.engines.local import load
 from brainbench.planning.request import Request
 from brainbench.registry import installed
 from brainbench.runner import workers
 from brainbench.runner.benchmark import Benchmark
 from brainbench.runner.work import Told
-from brainbench.runner.workers import DIED, how_many, local, spread
+from brainbench.runner.workers import DIED, how_many, spread
 from brainbench.util.folders import Folders
 from brainbench.util.progress import Silent
 
@@ -53,7 +55,7 @@ def jobs(names: Sequence[str]) -> list[Any]:
 
 
 def outcomes(monkeypatch: pytest.MonkeyPatch, names: Sequence[str], does: Does, many: int = 1) -> list[tuple[str, str]]:
-    monkeypatch.setattr(workers, "work", lambda order, key, wait: does(key, wait))
+    monkeypatch.setattr(workers, "work", lambda order, keys, wait: does(*keys, wait))
     made = list[int]()
 
     def engine(count: int) -> Executor:
@@ -66,7 +68,7 @@ def outcomes(monkeypatch: pytest.MonkeyPatch, names: Sequence[str], does: Does, 
 
 
 def test_every_worker_has_a_network_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    done = outcomes(monkeypatch, ["a1", "a2", "a3", "b1", "b2", "c1"], lambda key, wait: Told(False, ()), many=2)
+    done = outcomes(monkeypatch, ["a1", "a2", "a3", "b1", "b2", "c1"], lambda key, wait: Told((), ()), many=2)
     # Done one at a time here, and taken in pairs.
     assert [key for key, _ in done] == ["a1", "b1", "a2", "b2", "a3", "c1"]
     assert {reason for _, reason in done} == {""}
@@ -77,7 +79,7 @@ def test_a_job_that_another_run_is_at_is_waited_for_at_the_end(monkeypatch: pyte
 
     def does(key: str, wait: bool) -> Told:
         asked.append((key, wait))
-        return Told(key == "a1" and not wait, ())
+        return Told((key,) if key == "a1" and not wait else (), ())
 
     assert [key for key, _ in outcomes(monkeypatch, ["a1", "b1", "c1"], does)] == ["b1", "c1", "a1"]
     assert asked == [("a1", False), ("b1", False), ("c1", False), ("a1", True)]
@@ -90,7 +92,7 @@ def test_only_the_job_that_ends_two_processes_cannot_be_done(monkeypatch: pytest
         tries[key] = tries.get(key, 0) + 1
         if key == "b1" or (key == "c1" and tries[key] == 1):
             raise BrokenExecutor
-        return Told(False, ())
+        return Told((), ())
 
     done = dict(outcomes(monkeypatch, ["a1", "b1", "c1", "d1"], does))
     assert done == {"a1": "", "b1": DIED, "c1": "", "d1": ""}
@@ -108,7 +110,7 @@ def test_what_is_wrong_with_a_disk_ends_the_run(monkeypatch: pytest.MonkeyPatch)
 @pytest.mark.parametrize("asked", ["0", "-1", "two", "", "1.5"])
 def test_workers_are_a_number_or_auto(asked: str) -> None:
     with pytest.raises(UsageError, match="allowed are auto and numbers from 1"):
-        how_many(asked, SimpleNamespace(backbones=(), jobs=()), "cpu", 0.0)  # type: ignore[arg-type]
+        how_many(asked, SimpleNamespace(backbones=(), jobs=()), LOCAL, "cpu", 0.0)  # type: ignore[arg-type]
 
 
 def test_auto_is_one_a_core_as_far_as_memory_and_jobs_go(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -116,13 +118,13 @@ def test_auto_is_one_a_core_as_far_as_memory_and_jobs_go(monkeypatch: pytest.Mon
     monkeypatch.setattr(workers, "gpus", lambda: 3)
     monkeypatch.setattr(workers, "machine_memory", lambda: 20e9)
     plan: Any = SimpleNamespace(backbones=(), jobs=range(100))
-    assert how_many("auto", plan, "cpu", 0.5e9) == 8
-    assert how_many("auto", plan, "cpu", 3.5e9) == 4
-    assert how_many("auto", plan, "cpu", 99e9) == 1
-    assert how_many("auto", plan, "cuda", 0.5e9) == 3
-    assert how_many("auto", plan, "cuda:1", 0.5e9) == 1
-    assert how_many("12", plan, "cpu", 99e9) == 12
-    assert how_many("auto", SimpleNamespace(backbones=(), jobs=range(2)), "cpu", 0.0) == 2  # type: ignore[arg-type]
+    assert how_many("auto", plan, LOCAL, "cpu", 0.5e9) == 8
+    assert how_many("auto", plan, LOCAL, "cpu", 3.5e9) == 4
+    assert how_many("auto", plan, LOCAL, "cpu", 99e9) == 1
+    assert how_many("auto", plan, LOCAL, "cuda", 0.5e9) == 3
+    assert how_many("auto", plan, LOCAL, "cuda:1", 0.5e9) == 1
+    assert how_many("12", plan, LOCAL, "cpu", 99e9) == 12
+    assert how_many("auto", SimpleNamespace(backbones=(), jobs=range(2)), LOCAL, "cpu", 0.0) == 2  # type: ignore[arg-type]
 
 
 def test_a_network_in_memory_stays_in_its_process(folders: Folders) -> None:
@@ -169,7 +171,7 @@ def test_a_job_that_cannot_be_done_is_a_failed_row(folders: Folders, monkeypatch
 
 @pytest.mark.slow
 def test_local_processes_are_others_and_tell_when_one_dies() -> None:
-    with local(1) as pool:
+    with load(settings={}, workers=1, folder=Path()) as pool:
         assert pool.submit(os.getpid).result() != os.getpid()
         with pytest.raises(BrokenExecutor):
             pool.submit(os._exit, 9).result()

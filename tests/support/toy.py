@@ -15,6 +15,7 @@ from brainbench import (
     BackboneCard,
     DatasetCard,
     EncoderCard,
+    EngineCard,
     Masks,
     MetricCard,
     MetricInputs,
@@ -25,6 +26,7 @@ from brainbench import (
     Stimuli,
     Tokens,
 )
+from brainbench.builtin.engines.cards import LOCAL
 from brainbench.plugins import Plugin
 from brainbench.registry import Registry
 
@@ -178,6 +180,7 @@ def registry(
     encoders: Sequence[EncoderCard] | None = None,
     metrics: Sequence[MetricCard] = (R2, COUNT),
     datasets: Sequence[DatasetCard] | None = None,
+    engines: Sequence[EngineCard] = (LOCAL,),
 ) -> Registry:
     """A registry of one distribution, "toy-dist 1.0"."""
     cards: dict[str, tuple[Any, ...]] = {
@@ -185,5 +188,6 @@ def registry(
         "encoders": tuple(encoders if encoders is not None else [encoder()]),
         "metrics": tuple(metrics),
         "datasets": tuple(datasets if datasets is not None else [dataset()]),
+        "engines": tuple(engines),
     }
     return Registry([Plugin("toy", "toy-dist", "1.0", cards)])

@@ -1,0 +1,1 @@
+"""SLURM as an engine for brainbench, by submitit."""
