@@ -68,9 +68,14 @@ def outcomes(monkeypatch: pytest.MonkeyPatch, names: Sequence[str], does: Does, 
 
 
 def test_every_worker_has_a_network_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
-    done = outcomes(monkeypatch, ["a1", "a2", "a3", "b1", "b2", "c1"], lambda key, wait: Told((), ()), many=2)
-    # Done one at a time here, and taken in pairs.
-    assert [key for key, _ in done] == ["a1", "b1", "a2", "b2", "a3", "c1"]
+    asked = list[str]()
+
+    def does(key: str, wait: bool) -> Told:
+        asked.append(key)
+        return Told((), ())
+
+    done = outcomes(monkeypatch, ["a1", "a2", "a3", "b1", "b2", "c1"], does, many=2)
+    assert asked == ["a1", "b1", "a2", "b2", "a3", "c1"]
     assert {reason for _, reason in done} == {""}
 
 
