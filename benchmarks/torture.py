@@ -37,8 +37,8 @@ from brainbench.fitting.fit_state import Snapshot
 IMAGES, VOXELS, MOST_KILLS = 70, 6, 3
 STEPS = 12
 RESUMED = "goes on from a state that was kept"
-# What a run leaves besides its results: locks, the log of lookups, and drafts that a kill cut short.
-PASSING = (".lock", ".jsonl", ".draft", ".partial")
+# What a run leaves besides its results: locks, the mark of the folder, the log of lookups, and drafts that a kill cut short.
+PASSING = (".lock", ".jsonl", ".draft", ".partial", ".runs")
 
 
 def experiment(folder: Path) -> Path:

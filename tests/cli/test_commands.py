@@ -211,7 +211,7 @@ def test_list_json_has_every_fact(shell: Shell) -> None:
         assert row["family"] == row["name"].split("/")[0]
         assert all({"name", "type", "default"} <= setting.keys() for setting in row["settings"])
     names = {kind: {row["name"] for row in rows if row["kind"] == kind} for kind in {row["kind"] for row in rows}}
-    assert names.keys() == {"backbone", "encoder", "metric", "dataset"}
+    assert names.keys() == {"backbone", "encoder", "metric", "dataset", "engine"}
     assert {"pixels", "random"} <= names["backbone"]
     assert {"factortopy", "classtoken"} <= names["encoder"]
     assert {"r2", "hierarchy", "confidence"} <= names["metric"]
@@ -242,7 +242,7 @@ def test_list_shows_what_run_takes(shell: Shell) -> None:
     assert {"recipe=fast", "steps"} <= set(row[3].split())
     titles = [line for line in shell("list").out.splitlines() if "\t" not in line and line]
     common = "and for every backbone: preproc=paper tap=block precision=auto dtype=float16 batch=0 init_seed=0"
-    assert titles == ["backbones", common, "encoders", "metrics", "datasets"]
+    assert titles == ["backbones", common, "encoders", "metrics", "datasets", "engines"]
 
 
 def test_plugins_tells_what_each_brings(shell: Shell) -> None:
