@@ -40,7 +40,10 @@ class Backbone(Protocol):
         ...
 
     def tokens(self, batch: Tensor) -> Tokens:
-        """Return the tokens of a batch [B, 3, H, W] on the network's device, in the order of ``layers``."""
+        """Return the tokens of a batch [B, 3, H, W] on the network's device, in the order of ``layers``.
+
+        They carry gradients wherever torch records them, which ``brainbench tune`` needs.
+        """
         ...
 
 

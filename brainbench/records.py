@@ -68,11 +68,12 @@ class BackboneFacts:
     """The network. For a joint backbone (``A+B``), values that differ between its networks are listed in their order."""
 
     name: str
-    """Name as selected, including ``@untrained``; ``A+B`` for a joint backbone."""
+    """Name as selected, including ``@untrained`` or ``@TASK``; ``A+B`` for a joint backbone."""
     family: str
     """The part of the name before the slash."""
     weights: str
-    """Weights as a board shows them: the release, ``untrained``, ``file:`` with eight digits of its sha256, or ``none``."""
+    """Weights as a board shows them: the release, ``untrained``, ``none``, or ``file:`` or ``tuned:`` with eight digits
+    of its sha256."""
     weights_sha256: str | None
     """sha256 of the tensors as loaded; for a joint backbone, over its networks' digests."""
     weights_source: str | None

@@ -207,11 +207,15 @@ def split_names(text: str, sign: str) -> list[str]:
     return parts
 
 
-def names_a_path(name: str) -> bool:
-    """Whether a name is ``family/PATH``, with or without ``@untrained``, of a file or folder that exists."""
+def names_a_path(name: str, *, tuned: bool = True) -> bool:
+    """Whether a name is ``family/PATH`` of a file or folder that exists.
+
+    ``@untrained`` may follow, and, with ``tuned``, ``@TASK``.
+    """
     family, _, path = name.strip().partition("/")
-    path = path.removesuffix("@untrained")
-    return not {",", JOIN} & {*family} and "/" in path and Path(path).exists()
+    before, _, task = path.rpartition("@")
+    paths = {path.removesuffix("@untrained"), before if tuned and not {",", JOIN} & {*task} else ""}
+    return not {",", JOIN} & {*family} and any("/" in one and Path(one).exists() for one in paths)
 
 
 def describe_card(entry: Entry[Any]) -> Mapping[str, Any]:

@@ -27,9 +27,10 @@ Split = Literal["train", "val", "test"]
 class Weights:
     """The weights that a backbone is asked to load."""
 
-    kind: Literal["release", "untrained", "file"]
+    kind: Literal["release", "untrained", "file", "tuned"]
     """``release``: those that its card names; ``untrained``: its library's own initialisation; ``file``: a local file or
-    folder."""
+    folder; ``tuned``: those that ``brainbench tune`` made. Loaders never see the last kind: brainbench asks for an untrained
+    network and loads the tuned state dict into it."""
     path: Path | None = None
     """Where the weights are. None if untrained, or if the plugin finds its release itself."""
 

@@ -30,6 +30,7 @@ FLOORS = [
     {"leaderboard", "testing"},
     {"plot"},
     {"runner", "report"},
+    {"tuning"},
     {"commands", "api"},
     {"cli"},
     {"__init__", "__main__"},

@@ -90,7 +90,8 @@ class ModuleBackbone:
         missing = [i for i, name in enumerate(self.layers) if name not in found and outputs[i].ndim != 2]
         if missing:
             changed = self._changed(batch)
-            shown = read_outputs(self._module, [self._names[i] for i in missing], changed)
+            with torch.no_grad():
+                shown = read_outputs(self._module, [self._names[i] for i in missing], changed)
             for i, output in zip(missing, shown, strict=True):
                 _check_output(self.layers[i], output, len(changed))
                 found[self.layers[i]] = find_layout(output, image, self.layers[i], self._module, found.values())
@@ -184,7 +185,7 @@ def _given(layout: str | Mapping[str, str] | None, layers: Sequence[str]) -> dic
 
 
 def read_outputs(module: nn.Module, names: Sequence[str], batch: Tensor) -> list[Tensor]:
-    """Run ``module`` on ``batch`` without gradients and return what its submodules ``names`` gave back.
+    """Run ``module`` on ``batch`` and return what its submodules ``names`` gave back, with gradients where torch records them.
 
     Copies, so that later in-place operations do not reach them. A network that does not take float32 gets the type of its own
     parameters. Raises UsageError if a submodule did not run or gave no tensor.
@@ -193,11 +194,11 @@ def read_outputs(module: nn.Module, names: Sequence[str], batch: Tensor) -> list
 
     def keep(name: str) -> Callable[[nn.Module, Any, Any], None]:
         def hook(_module: nn.Module, _inputs: Any, output: Any) -> None:
-            outputs[name] = _first(output, name).detach().clone()
+            outputs[name] = _first(output, name).clone()
 
         return hook
 
-    with ExitStack() as hooks, torch.no_grad():
+    with ExitStack() as hooks:
         for name in names:
             hooks.callback(module.get_submodule(name).register_forward_hook(keep(name)).remove)
         _run(module, batch)

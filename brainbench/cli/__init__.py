@@ -20,6 +20,7 @@ from brainbench.cli.predict import predict
 from brainbench.cli.report import report
 from brainbench.cli.run import run
 from brainbench.cli.status import status
+from brainbench.cli.tune import tune
 from brainbench.cli.weights import weights
 from brainbench.errors import BrainbenchError, did_you_mean
 
@@ -59,6 +60,7 @@ def cli(context: click.Context) -> None:
 for command in (
     run,
     status,
+    tune,
     list_,
     plugins,
     check,

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
+from brainbench.backbones.tuned_weights import find_tuned
 from brainbench.cards import BackboneCard
 from brainbench.errors import UsageError
 from brainbench.planning.picks import UNTRAINED, AnyBackbone, BackbonePick, JointPick
@@ -12,7 +14,7 @@ from brainbench.planning.settings import Assignments
 from brainbench.registry import JOIN, Entry, Registry, names_a_path, split_list, split_names
 from brainbench.types import Weights
 
-# (name of the card, kind of weights) of every network that runs.
+# (name as selected, kind of weights) of every network that runs.
 Networks = tuple[tuple[str, str], ...]
 
 
@@ -35,6 +37,8 @@ def pick_backbones(
     chosen: dict[Networks, AnyBackbone] = {}
 
     def named(part: str) -> list[BackbonePick]:
+        if tuned := _tuned(part, registry):
+            return [replace(_pick(entry, kind, given, device), task=task) for entry, kind, task in tuned]
         name, untrained = part.removesuffix(UNTRAINED), part.endswith(UNTRAINED)
         entries = representatives(registry, simulated) if name == "all" else registry.backbones.match(name)
         found = []
@@ -87,7 +91,7 @@ def representatives(registry: Registry, simulated: bool) -> list[Entry[BackboneC
 
 def _networks(pick: AnyBackbone) -> Networks:
     """Return what distinguishes two backbones of a run."""
-    return tuple((network.name, network.weights.kind) for network in pick.networks)
+    return tuple((network.display, network.weights.kind) for network in pick.networks)
 
 
 def _joint(text: str, named: Callable[[str], list[BackbonePick]]) -> JointPick:
@@ -121,6 +125,22 @@ def _pick(entry: Entry[BackboneCard], weights: Weights, given: Assignments, devi
     twin = weights.kind == "untrained" and entry.card.released
     control, tap_set = entry.card.control or twin, given.sets(entry.card, "tap")
     return BackbonePick(entry, weights, settings, changed, control, tap_set)
+
+
+def _tuned(part: str, registry: Registry) -> list[tuple[Entry[BackboneCard], Weights, str]]:
+    """Return the networks that ``NAME@TASK`` means; none if ``part`` is no such name.
+
+    A glob means those of its networks that were tuned. Raises UsageError if there are none.
+    """
+    name, _, task = part.rpartition("@")
+    if not name or part.endswith(UNTRAINED) or names_a_path(part, tuned=False):
+        return []
+    entries = registry.backbones.match(name)
+    networks = [(entry, find_tuned(f"{entry.name}@{task}")) for entry in entries]
+    found = [(entry, Weights("tuned", network.weights), task) for entry, network in networks if network is not None]
+    if not found:
+        raise UsageError(f"{part}: not tuned yet; `brainbench tune {name} --on {task.split('/')[0]}` makes it")
+    return found
 
 
 def _weights(card: BackboneCard, untrained: bool, files: Mapping[str, Path], *, asked: bool) -> Weights:

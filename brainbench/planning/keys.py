@@ -76,7 +76,9 @@ def card_facts(card: Card, plugin: Plugin, settings: Mapping[str, Any]) -> dict[
 
 
 def weights_facts(card: Card, weights: Weights) -> dict[str, Any]:
-    """Return what identifies the weights, without loading them: the release, the file's bytes, or torch, which draws them."""
+    """Return what identifies the weights, without loading them: the release, the bytes of a file, or torch, which draws them."""
+    if weights.kind == "tuned" and weights.path is not None:
+        return {"tuned": file_digest(weights.path)}
     if weights.kind == "file" and weights.path is not None:
         return {"file": folder_digest(weights.path) if weights.path.is_dir() else file_digest(weights.path)}
     if weights.kind == "untrained":

@@ -48,7 +48,7 @@ class BackbonePick(Pick[BackboneCard]):
     """A backbone with its weights and settings.
 
     control: shown unranked, because its card says so or because it is the untrained twin of a trained network; tap_set:
-    whether the user set where its layers are read.
+    whether the user set where its layers are read; task: what follows the @ in the name of a tuned network.
     """
 
     weights: Weights
@@ -56,6 +56,7 @@ class BackbonePick(Pick[BackboneCard]):
     changed: Mapping[str, Any]
     control: bool
     tap_set: bool = False
+    task: str = ""
 
     @property
     def networks(self) -> tuple[BackbonePick, ...]:
@@ -65,14 +66,17 @@ class BackbonePick(Pick[BackboneCard]):
     @property
     def display(self) -> str:
         """The name as the user writes it."""
+        if self.task:
+            return f"{self.name}@{self.task}"
         twin = self.card.released and self.weights.kind == "untrained"
         return self.name + (UNTRAINED if twin else "")
 
     @property
     def label(self) -> str:
-        """The weights as a board shows them: the release tag, ``untrained``, ``none`` or ``file:<sha8>``."""
-        if self.weights.kind == "file":
-            return f"file:{keys.weights_facts(self.card, self.weights)['file'][:8]}"
+        """The weights as a board shows them: the release tag, ``untrained``, ``none``, ``file:<sha8>`` or ``tuned:<sha8>``."""
+        kind = self.weights.kind
+        if kind in ("file", "tuned"):
+            return f"{kind}:{keys.weights_facts(self.card, self.weights)[kind][:8]}"
         return "untrained" if self.weights.kind == "untrained" else self.card.weights
 
     @property

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterable, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
 
-from brainbench.backbones.checkpoints import state_sha256
+from brainbench.backbones.checkpoints import load_state, load_strict, state_sha256
 from brainbench.backbones.in_memory import lent
 from brainbench.backbones.released_weights import obtained
+from brainbench.backbones.tuned_weights import TunedNetwork
 from brainbench.errors import DataError, PluginError
 from brainbench.pipeline.extractor import Extractor, TokenOutput
 from brainbench.pipeline.feature_cache import last_lookup, log_lookup, what_differs
@@ -21,7 +24,7 @@ from brainbench.planning.picks import BackbonePick, JointPick
 from brainbench.planning.tokens import NetworkRequest, TokenRequest
 from brainbench.plugins import BlamedError, blamed
 from brainbench.protocols import Backbone, JointBackbone
-from brainbench.types import Features, Tokens
+from brainbench.types import Features, Tokens, Weights
 from brainbench.util.files import remove, storage
 from brainbench.util.folders import Folders
 from brainbench.util.hashing import digest
@@ -231,7 +234,7 @@ class FeatureReader:
             self.release()
             with blamed(pick.plugin, "load"):
                 backbone = load_backbone(pick, wanted)
-                if backbone.module is not None and pick.card.weights == "in memory":
+                if backbone.module is not None and pick.card.weights == "in memory" and not pick.task:
                     self._lent.enter_context(lent(backbone.module, self.device))
                 elif backbone.module is not None:
                     backbone.module.to(self.device).train(False)
@@ -242,6 +245,8 @@ class FeatureReader:
 
 def load_backbone(pick: BackbonePick, names: Sequence[str]) -> JointBackbone:
     """Load what returns the tokens of the cards ``names`` in one pass. A card without ``joint`` is a pass of its own."""
+    if pick.weights.kind == "tuned" and pick.weights.path is not None:
+        return _tuned(pick, pick.weights.path, names)
     card = pick.card
     weights = obtained(card, pick.weights)
     if card.joint is not None:
@@ -253,6 +258,21 @@ def load_backbone(pick: BackbonePick, names: Sequence[str]) -> JointBackbone:
     if not isinstance(backbone, Backbone):
         raise PluginError(f"{card.name}: load() returned {type(backbone).__name__}, expected a Backbone")
     return SoloBackbone(card.name, backbone)
+
+
+def _tuned(pick: BackbonePick, path: Path, names: Sequence[str]) -> JointBackbone:
+    """Load a network of this kind, and then its state dict after tuning, which has every weight."""
+    TunedNetwork(path.parent).check()
+    kind: Literal["release", "untrained"] = "release" if pick.card.weights in ("none", "in memory") else "untrained"
+    backbone = load_backbone(replace(pick, weights=Weights(kind), task=""), names)
+    if backbone.module is None:
+        raise PluginError(f"{pick.display}: {pick.name} has no module that could have been tuned")
+    if pick.card.weights == "in memory":
+        # The network is the user's own: it stays as it is.
+        backbone = copy.deepcopy(backbone)
+    assert backbone.module is not None
+    load_strict(backbone.module, load_state(path), what=pick.display)
+    return backbone
 
 
 class SoloBackbone:

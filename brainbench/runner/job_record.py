@@ -10,6 +10,7 @@ from typing import Literal
 
 import numpy as np
 
+from brainbench.backbones.tuned_weights import TunedNetwork
 from brainbench.pipeline.scores import noise_ceiling
 from brainbench.planning.dataset import OpenDataset
 from brainbench.planning.jobs import Job
@@ -122,6 +123,8 @@ def _backbone(pick: AnyBackbone, weights_sha256: str | None) -> BackboneFacts:
 
 def _source(pick: BackbonePick) -> str | None:
     """Name a local file by its content and name, without its folder."""
+    if pick.weights.kind == "tuned" and pick.weights.path:
+        return f"{TunedNetwork(pick.weights.path.parent).record()['base_weights']}, tuned on {pick.task}"
     if pick.weights.path:
         return pick.weights.path.name
     return pick.card.source if pick.weights.kind == "release" else None

@@ -77,6 +77,9 @@ def test_maps_and_vectors(batch: Tensor) -> None:
     torch.testing.assert_close(tokens.global_tokens[1], conv.flatten(2).mean(2))
     assert torch.equal(tokens.global_tokens[2], network(batch))
     assert torch.equal(tokens.local_tokens[2], network(batch)[:, :, None, None])
+    assert all(t.requires_grad for t in (*tokens.local_tokens, *tokens.global_tokens))
+    with torch.no_grad():
+        tokens = ModuleBackbone(network, ["tuple", "conv", "head.1"], preprocess).tokens(batch)
     assert not any(t.requires_grad for t in (*tokens.local_tokens, *tokens.global_tokens))
 
 

@@ -330,7 +330,7 @@ class Inversion:
     def _walk(self, batch: Tensor) -> dict[Where, Tensor]:
         found: dict[Where, Tensor] = {}
         last = max(step for step, _ in self._wanted)
-        with torch.no_grad(), outputs(self._places) as seen:
+        with outputs(self._places) as seen:
             latents = self._module.latents(batch)
             for step, time in enumerate(self._scheduler.timesteps[: last + 1].tolist()):
                 noise = self._module.noise(latents, time)

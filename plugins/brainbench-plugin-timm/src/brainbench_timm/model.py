@@ -77,8 +77,7 @@ class TimmBackbone:
         """[B, 3, H, W] -> the tokens of every layer; the global token is the class token or the average over space."""
         if self._tap == "attention":
             return self._attention(batch)
-        with torch.no_grad():
-            found = intermediates(self._network, batch)
+        found = intermediates(self._network, batch)
         pairs = [self._pair(*one) if isinstance(one, tuple | list) else self._pair(one) for one in found]
         return Tokens(tuple(local for local, _ in pairs), tuple(glob for _, glob in pairs))
 
