@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from brainbench.backbones.packaged_weights import shipped
-from brainbench.cards import BackboneCard, DatasetCard, EncoderCard, MetricCard, Part, Setting, lazy
+from brainbench.cards import BackboneCard, DatasetCard, EncoderCard, MetricCard, Setting, lazy
 from brainbench.engines import EngineCard, Queue
 from brainbench.errors import (
     BrainbenchError,
@@ -17,6 +17,7 @@ from brainbench.errors import (
     did_you_mean,
 )
 from brainbench.hookspecs import hookimpl
+from brainbench.parts import Part, RemoteFile
 from brainbench.protocols import (
     Aligning,
     Backbone,
@@ -124,6 +125,7 @@ __all__ = [
     "Predictions",
     "Queue",
     "RecordsMetric",
+    "RemoteFile",
     "Reopened",
     "Responses",
     "Restoring",

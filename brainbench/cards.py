@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from brainbench.errors import UsageError, did_you_mean
+from brainbench.parts import Part, RemoteFile
 from brainbench.util.texts import one_line
 
 FitNeed = Literal["predictions", "selectors", "aligned", "parameters"]
@@ -339,34 +340,12 @@ class MetricCard(Card):
         return bool(self.needs & {"predictions", "selectors", "aligned", "parameters"})
 
 
-@dataclass(frozen=True)
-class Part:
-    """A file, or a group of files, of a dataset on disk."""
-
-    subject: str
-    """The subject it belongs to. Empty: shared by all subjects."""
-    what: str
-    """What it is in words, e.g. ``left hemisphere responses``."""
-    place: Path
-    """The path where it is, or should be."""
-    there: bool
-    """Whether it exists."""
-    needed: bool = True
-    """Whether a run requires it."""
-    size: int = 0
-    """Size in bytes."""
-    source: str = ""
-    """Where to get it."""
-    detail: str = ""
-    """What it contains in a few words, e.g. ``9,841 x 19,004 float32``."""
-
-
 @dataclass(frozen=True, kw_only=True)
 class DatasetCard(Card):
     """Stimuli and responses. Loader: ``load(*, settings: Mapping, data: Path | None, cache: Path) -> Dataset``.
 
     The loader is given the card's own settings. brainbench handles the setting that every dataset has, ``train_images``.
-    ``root``, ``contents`` and ``maker`` are optional and serve ``brainbench data``.
+    ``root``, ``contents``, ``downloads`` and ``maker`` are optional and serve ``brainbench data``.
     """
 
     default: bool = False
@@ -384,6 +363,9 @@ class DatasetCard(Card):
     None if there is none."""
     contents: Callable[..., Sequence[Part]] | None = None
     """``contents(data=..., settings=...)`` lists every file that the layout defines, present or missing, as ``Part``."""
+    downloads: tuple[RemoteFile, ...] = ()
+    """The files that ``brainbench data fetch`` brings. Such a card says ``takes_data``, and its loader opens
+    ``brainbench.datasets.fetched(...)``."""
     maker: Callable[..., None] | None = None
     """``maker(folder=..., settings=...)`` writes a small simulated dataset in this layout."""
     maker_settings: tuple[Setting, ...] = ()

@@ -31,7 +31,14 @@ PUBLISHED: Mapping[str, Mapping[str, str]] = {
     },
     "encoders": {"alignedcut": "alignedcut", "ridge": "ridge", "sae": "sae"},
     "metrics": {"dictionary": "sae", "miou": "alignedcut"},
-    "datasets": {"algonauts2023": "nsd", "imagenet-segmentation": "alignedcut", "nsd": "nsd", "voc2012": "alignedcut"},
+    "datasets": {
+        "algonauts2023": "nsd",
+        "cowley-v4": "open",
+        "imagenet-segmentation": "alignedcut",
+        "nsd": "nsd",
+        "objects92": "open",
+        "voc2012": "alignedcut",
+    },
     "engines": {"slurm": "slurm"},
 }
 
@@ -221,7 +228,7 @@ def names_a_path(name: str, *, tuned: bool = True) -> bool:
 def describe_card(entry: Entry[Any]) -> Mapping[str, Any]:
     """Return a card as plain JSON, for ``list --json``."""
     card = entry.card
-    doors = ("loader", "expand", "joint", "memory", "root", "contents", "maker")
+    doors = ("loader", "expand", "joint", "memory", "root", "contents", "maker", "downloads")
     hidden = (*doors, "settings", "maker_settings", "version", "needs", "columns")
     facts = {k: list(v) if isinstance(v, tuple) else v for k, v in vars(card).items() if k not in hidden}
     metric = {"needs": sorted(card.needs), "columns": dict(card.columns)} if isinstance(card, MetricCard) else {}
@@ -246,6 +253,7 @@ def _data_commands(card: DatasetCard) -> Mapping[str, Any]:
     """Return what ``brainbench data`` can do with a dataset; maker_settings is None if it cannot be simulated."""
     return {
         "checks": card.root is not None,
+        "fetches": bool(card.downloads),
         "maker_settings": None if card.maker is None else _described(card.maker_settings),
     }
 

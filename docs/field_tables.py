@@ -12,17 +12,16 @@ from pathlib import Path
 ROOT = Path(__file__).parents[1]
 # Page -> the modules whose dataclasses it documents, and whether the tables show defaults.
 PAGES = {
-    ROOT / "docs/hooks.md": ((ROOT / "brainbench/cards.py", ROOT / "brainbench/engines.py"), True),
-    ROOT / "docs/results.md": ((ROOT / "brainbench/records.py",), False),
+    ROOT / "docs/hooks.md": (("cards.py", "parts.py", "engines.py"), True),
+    ROOT / "docs/results.md": (("records.py",), False),
 }
 
 
 def with_tables(page: Path) -> str:
     """Return the page's text with its tables brought up to date."""
     modules, defaults = PAGES[page]
-    text = page.read_text()
-    found = [tables(module.read_text(), defaults) for module in modules]
-    for name, table in (item for one in found for item in one.items()):
+    text, code = page.read_text(), "\n".join((ROOT / "brainbench" / module).read_text() for module in modules)
+    for name, table in tables(code, defaults).items():
         begin, end = f"<!-- {name}: python docs/field_tables.py -->\n", f"<!-- /{name} -->\n"
         if text.count(begin) != 1 or text.count(end) != 1:
             raise ValueError(f"{page.name}: expected the marks {begin.strip()} and {end.strip()} once each")

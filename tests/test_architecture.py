@@ -21,6 +21,7 @@ ROOT = Path(brainbench.__file__).parent
 FLOORS = [
     {"errors", "types"},
     {"util"},
+    {"parts"},
     {"records", "cards", "protocols", "metrics"},
     {"engines", "backbones", "training"},
     {"hookspecs"},
@@ -44,6 +45,7 @@ DOORSTEP = {
     "types",
     "records",
     "cards",
+    "parts",
     "protocols",
     "engines",
     "hookspecs",

@@ -9,15 +9,15 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from brainbench.cards import Part
     from brainbench.commands.data_check import Disk, Inspection, Subject
+    from brainbench.parts import Part
     from brainbench.records import DatasetFacts
 
 
-@click.group(invoke_without_command=True, short_help="Check a dataset on disk before a run, or make a small one.")
+@click.group(invoke_without_command=True, short_help="Check a dataset on disk before a run, download or make one.")
 @click.pass_context
 def data(context: click.Context) -> None:
-    """Check a dataset on disk before a run, or write a small simulated one in the same layout."""
+    """Check a dataset on disk before a run, download one, or write a small simulated one in the same layout."""
     if context.invoked_subcommand is None:
         click.echo(context.get_help())
 
@@ -87,6 +87,38 @@ def make(name: str, folder: Path, settings: tuple[str, ...]) -> None:
     made(name, folder, settings, installed())
     click.echo(f"simulated: {folder} has the layout of {name}; no brain was measured")
     click.echo(shlex.join(["brainbench", "data", "check", str(folder)]))
+
+
+@data.command(short_help="Download a dataset that needs no form.")
+@click.argument("name")
+@click.option("--to", "folder", metavar="DIR", type=click.Path(path_type=Path), help="[default: a folder in the cache]")
+@click.option(
+    "--mirror", metavar="URL", default="", help="A copy of the site, below which the files have the same places."
+)
+@click.option("--yes", is_flag=True, help="Accept the licence without being asked.")
+def fetch(name: str, folder: Path | None, mirror: str, yes: bool) -> None:
+    """Download the dataset NAME and compare each file with its published sha256.
+
+    The licence is printed, and asked about once. A download that broke off goes on where it stopped when the same command is
+    given again. The last line is the command that runs the dataset.
+    """
+    import shlex
+    import sys
+
+    from brainbench.cli import progress
+    from brainbench.commands.data_fetch import offer
+    from brainbench.registry import installed
+    from brainbench.util.folders import default_cache
+
+    found = offer(name, folder, installed(), default_cache())
+    if not found.accepted:
+        click.echo(found.terms, err=True)
+        if yes or (sys.stdin.isatty() and click.confirm("accept the licence and download?", err=True)):
+            found.accept()
+    with progress.reporter() as report:
+        found.fetch(report, mirror)
+    where = ["--data", str(folder)] if folder else []
+    click.echo(shlex.join(["brainbench", "run", "--dataset", name, *where]))
 
 
 def _show(found: Inspection) -> None:

@@ -11,8 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from brainbench.cards import DatasetCard, Part
+from brainbench.cards import DatasetCard
 from brainbench.errors import DataError, PluginError, UsageError
+from brainbench.parts import Part
 from brainbench.planning import estimate
 from brainbench.planning.dataset import OpenDataset, open_dataset
 from brainbench.planning.jobs import choose, plan

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from brainbench.datasets.arrays import expect_shape, open_npy
 from brainbench.datasets.chance import chance_of_repeats
+from brainbench.datasets.fetching import fetched
 from brainbench.datasets.file_kinds import advice
 from brainbench.datasets.images import (
     Images,
@@ -67,6 +68,7 @@ __all__ = [
     "content_digest",
     "drafted",
     "expect_shape",
+    "fetched",
     "file_state",
     "find_cortex",
     "given_split",

@@ -1,0 +1,1 @@
+"""Measured brains that need no form, for brainbench."""
