@@ -39,7 +39,7 @@ PUBLISHED: Mapping[str, Mapping[str, str]] = {
         "objects92": "open",
         "voc2012": "alignedcut",
     },
-    "engines": {"slurm": "slurm"},
+    "engines": {"dask": "dask", "slurm": "slurm"},
 }
 
 

@@ -109,6 +109,8 @@ def test_an_unknown_name_says_what_is_close_or_what_to_install(name: str, messag
         ("encoders", "sae/neuron", "sae"),
         ("datasets", "nsd", "nsd"),
         ("datasets", "algonauts2023", "nsd"),
+        ("engines", "slurm", "slurm"),
+        ("engines", "dask", "dask"),
         ("backbones", "clip/mini", "clip"),
         ("backbones", "clip/*", "clip"),
     ],

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, wait
+from concurrent.futures import BrokenExecutor, Executor, Future
 from contextlib import contextmanager
 from itertools import zip_longest
+from queue import SimpleQueue
 
 from brainbench.engines import EngineCard
 from brainbench.errors import UsageError
@@ -74,27 +75,34 @@ def _until_broken(
 ) -> Iterator[Outcome]:
     """Take jobs, and whether to wait for them, from the queue until it is empty or a process dies; adds those then under way."""
     running: dict[Future[Told], Job] = {}
+    # Filled as they end: with thousands under way, asking each whether it has ended takes longer than a job.
+    ended: SimpleQueue[Future[Told]] = SimpleQueue()
     broken = False
     while running or (queue and not broken):
         while queue and not broken and len(running) < workers:
             job, patient = queue.popleft()
             try:
-                running[pool.submit(work, order, (job.key,), patient)] = job
+                future = pool.submit(work, order, (job.key,), patient)
             except BrokenExecutor:
                 queue.appendleft((job, patient))
                 broken = True
-        for future in wait(running, return_when=FIRST_COMPLETED).done:
-            job = running.pop(future)
-            try:
-                told = future.result()
-            except BrokenExecutor:
-                under_way.append(job)
-                broken = True
-                continue
-            if told.busy:
-                queue.append((job, True))
             else:
-                yield job, told, ""
+                running[future] = job
+                future.add_done_callback(ended.put)
+        if not running:
+            continue
+        future = ended.get()
+        job = running.pop(future)
+        try:
+            told = future.result()
+        except BrokenExecutor:
+            under_way.append(job)
+            broken = True
+            continue
+        if told.busy:
+            queue.append((job, True))
+        else:
+            yield job, told, ""
 
 
 def _interleaved(jobs: Sequence[Job], workers: int) -> Iterator[Job]:
