@@ -65,7 +65,7 @@ def leaderboard(
 
     asked = MetricRequest() if metrics is None else MetricRequest(installed_computed(installed()), metrics)
     folders = Folders(results, leaderboards, default_cache())
-    section = published.section if beside else None
+    section = published.sections if beside else None
     if verify:
         return _verify(folders, dataset=dataset, data=data, asked=asked, beside=section)
     if data is not None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ import numpy as np
 
 from brainbench.cards import Need
 from brainbench.errors import StoreError, UsageError
-from brainbench.leaderboard.files import board_files
+from brainbench.leaderboard.files import Beside, board_files
 from brainbench.leaderboard.shown_metrics import MetricRequest
 from brainbench.metrics.bootstrap import unpacked
 from brainbench.planning.dataset import OpenDataset, open_dataset
@@ -65,7 +65,7 @@ def verify(
     dataset: str | None = None,
     data: Path | None = None,
     asked: MetricRequest | None = None,
-    beside: Callable[[str], str] | None = None,
+    beside: Beside | None = None,
 ) -> Verification:
     """Check the records of a results folder (of one dataset, or of all), their artifacts, and their boards.
 
@@ -264,9 +264,7 @@ def _voxels(stored: np.ndarray | None, found: np.ndarray | None, name: str) -> I
         yield f"{name}[{voxel}]: stored {stored[voxel]}, recomputed {found[voxel]} ({len(off)} of {len(stored)} voxels)"
 
 
-def _boards(
-    folders: Folders, records: list[Record], asked: MetricRequest, beside: Callable[[str], str] | None
-) -> Iterator[Problem]:
+def _boards(folders: Folders, records: list[Record], asked: MetricRequest, beside: Beside | None) -> Iterator[Problem]:
     """Compare the board files with what these records make."""
     try:
         made = board_files(records, folders.results, asked, beside)

@@ -18,13 +18,16 @@ from brainbench.results.store import no_records
 from brainbench.util.files import file_name, storage, write_atomically
 from brainbench.util.folders import Folders
 
+# Dataset name -> page ("" for its board, ".forgetting") -> Markdown to add below it.
+Beside = Callable[[str], Mapping[str, str]]
+
 
 def board_files(
-    records: Sequence[Record], results: Path, asked: MetricRequest, beside: Callable[[str], str] | None = None
+    records: Sequence[Record], results: Path, asked: MetricRequest, beside: Beside | None = None
 ) -> dict[Path, str]:
     """Return file name -> content. The same records, arrays and ``asked`` give the same bytes.
 
-    results: the folder of the records; beside: dataset name -> Markdown to add below its page. Raises UsageError for a
+    results: the folder of the records; beside: dataset name -> page -> Markdown to add. Raises UsageError for a
     requested metric that does not exist, PluginError if a computed metric fails.
     """
     shown = asked.among(records)
@@ -37,7 +40,10 @@ def board_files(
     files = leaderboard.render_editions(on_board)
     if beside:
         for name in {edition.dataset for edition in on_board}:
-            files[Path(f"{file_name(name)}.md")] += "\n" + beside(name)
+            for page, section in beside(name).items():
+                path = Path(f"{file_name(name)}{page}.md")
+                if path in files:
+                    files[path] += "\n" + section
     for pick in shown.apart:
         tables: dict[str, list[Edition]] = {}
         for edition in several:
@@ -67,11 +73,11 @@ def write_boards(
     dataset: str | None = None,
     asked: MetricRequest | None = None,
     *,
-    beside: Callable[[str], str] | None = None,
+    beside: Beside | None = None,
 ) -> list[Path]:
     """Build the boards of a results folder (of one dataset, or of all). Returns the written files.
 
-    asked: the metrics to show; None: all in the records. beside: dataset name -> Markdown to add below its page.
+    asked: the metrics to show; None: all in the records. beside: dataset name -> page -> Markdown to add.
     """
     if not folders.results.is_dir():
         raise no_records(folders.results, dataset)

@@ -1,4 +1,4 @@
-"""The published tables of *Brain Decodes Deep Nets*, and the section that shows them below a board."""
+"""The published tables of *Brain Decodes Deep Nets*, and the sections that show them below a board."""
 
 from __future__ import annotations
 
@@ -40,6 +40,11 @@ def table(number: int) -> pd.DataFrame:
     return pd.read_csv(folder() / f"table_{number:02d}.csv", dtype=str, keep_default_na=False)
 
 
+def sections(dataset: str) -> dict[str, str]:
+    """Return page of a dataset ("" for its board, ".forgetting") -> the section below it."""
+    return {"": section(dataset), ".forgetting": forgetting(dataset)}
+
+
 def section(dataset: str) -> str:
     """Return Markdown for the page of a dataset: Table 13 (brain score per ROI) and Table 2 (alignment), with their source.
 
@@ -54,6 +59,15 @@ def section(dataset: str) -> str:
         "",
     ]
     lines += [_markdown(table(2), ("Model", "Size", "Data")), ""]
+    return "\n".join([*lines, f"Source: {CITATION}"]) + "\n"
+
+
+def forgetting(dataset: str) -> str:
+    """Return Markdown for the page of what tuning takes: Tables 3 and 14, with their source."""
+    lines = ["### Beside it: as published", "", SAME_DATA.get(dataset, OTHER_DATA), ""]
+    lines += ["R2 before tuning and after tuning on ISIC or EuroSAT, 50 images of a class (Table 3):", ""]
+    lines += [_markdown(table(3), ("Model",)), ""]
+    lines += ["Accuracy on these tasks, mean of ten runs (Table 14):", "", _markdown(table(14), ("Model",)), ""]
     return "\n".join([*lines, f"Source: {CITATION}"]) + "\n"
 
 

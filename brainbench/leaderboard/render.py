@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from brainbench.leaderboard import by_layer, by_training_images
+from brainbench.leaderboard import by_layer, by_training_images, forgetting
 from brainbench.leaderboard.board import Board, board, frame
 from brainbench.leaderboard.json_document import document
 from brainbench.leaderboard.latex import latex
@@ -27,7 +27,7 @@ def boards(records: Iterable[Record]) -> dict[str, list[Board]]:
 
 
 def render(records: Iterable[Record]) -> dict[Path, str]:
-    """Return file name -> content of every board: ``<dataset>.md``, ``.csv``, ``.json``, ``.tex``; curves and layers."""
+    """Return file name -> content of every board: ``<dataset>.md``, ``.csv``, ``.json``, ``.tex``; curves, layers, forgetting."""
     return render_editions(editions(records))
 
 
@@ -41,6 +41,7 @@ def render_editions(several: Iterable[Edition]) -> dict[Path, str]:
         files[Path(f"{file_name(name)}.json")] = json.dumps(document(some), indent=1, allow_nan=False) + "\n"
         files[Path(f"{file_name(name)}.tex")] = latex(some)
         files |= by_training_images.files(name, some) | by_layer.files(name, some)
+        files |= forgetting.files(name, some)
     return files
 
 
