@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from brainbench.plot.difference_maps import layer_difference_map, r2_difference_map
     from brainbench.plot.find_records import chosen_names, chosen_voxels
     from brainbench.plot.histograms import selector_histograms
-    from brainbench.plot.maps import layer_map, r2_map, scale_map
+    from brainbench.plot.maps import layer_map, r2_map, scale_map, shaded_layer_map
     from brainbench.plot.page import Caption, Picture, save
     from brainbench.plot.small_multiples import layer_maps, r2_maps
     from brainbench.plot.space import space_map
@@ -53,6 +53,7 @@ _LATE = {
     "save": "brainbench.plot.page",
     "scale_map": "brainbench.plot.maps",
     "selector_histograms": "brainbench.plot.histograms",
+    "shaded_layer_map": "brainbench.plot.maps",
     "space_map": "brainbench.plot.space",
     "together": "brainbench.plot.subject_mean",
     "training_curve": "brainbench.plot.training",
@@ -90,6 +91,7 @@ __all__ = [
     "save",
     "scale_map",
     "selector_histograms",
+    "shaded_layer_map",
     "space_map",
     "together",
     "training_curve",

@@ -29,12 +29,18 @@ def layer_map(record: Source) -> Picture:
     """
     voxels = voxels_of(record)
     weights, confidence = layer_weights(voxels)
+    return _layers(voxels, weights, confidence, "confidence", trust_notes(voxels))
 
-    def legend(axes: Axes) -> None:
-        layer_legend(axes, voxels.layers)
 
-    order = weights.argmax(axis=1) + layer_place(weights) / 10 if weights.shape[1] > 1 else confidence
-    return painted(voxels, layer_paint(weights, confidence), legend, order, "layers", trust_notes(voxels))
+def shaded_layer_map(record: Source, shade: np.ndarray, label: str, notes: Sequence[str] = ()) -> Picture:
+    """Plot the layer with the largest weight as hue, and another number of each voxel as brightness.
+
+    record: as in ``layer_map``; shade: [V] from 0, dark, to 1, bright; label: what it is; notes: small print, one sentence
+    each. Raises UsageError if the encoder has no layer selector.
+    """
+    voxels = voxels_of(record)
+    weights, _ = layer_weights(voxels)
+    return _layers(voxels, weights, np.clip(shade, 0, 1), label, notes)
 
 
 def scale_map(record: Source) -> Picture:
@@ -71,14 +77,22 @@ def scalar_map(
     return painted(voxels, colours(scale(values))[:, :3], legend, values, what, notes)
 
 
+def _layers(voxels: Voxels, weights: np.ndarray, shade: np.ndarray, label: str, notes: Sequence[str]) -> Picture:
+    def legend(axes: Axes) -> None:
+        layer_legend(axes, voxels.layers, label)
+
+    order = weights.argmax(axis=1) + layer_place(weights) / 10 if weights.shape[1] > 1 else shade
+    return painted(voxels, layer_paint(weights, shade), legend, order, "layers", notes)
+
+
 def layer_weights(voxels: Voxels) -> tuple[np.ndarray, np.ndarray]:
     """Return layer weights [V, L], and the confidence [V], 1 if there is a single layer."""
     weights = voxels.need("layer")
     return weights, layer_confidence(weights) if weights.shape[1] > 1 else np.ones(len(weights))
 
 
-def layer_legend(axes: Axes, layers: tuple[str, ...]) -> None:
-    """Draw the two-dimensional colour bar: layers upwards, confidence to the right."""
+def layer_legend(axes: Axes, layers: tuple[str, ...], label: str = "confidence") -> None:
+    """Draw the two-dimensional colour bar: layers upwards, brightness to the right."""
     count = len(layers)
     shades = brightness(np.linspace(0, 1, 32))
     axes.imshow(
@@ -92,7 +106,7 @@ def layer_legend(axes: Axes, layers: tuple[str, ...]) -> None:
     ticks = np.unique(np.linspace(1, count, min(count, 12, max(2, int(room)))).round().astype(int))
     axes.set_yticks(ticks, [layers[tick - 1] if count <= _NAMED else str(tick) for tick in ticks])
     axes.set_xticks([0, 1])
-    axes.set_xlabel("confidence")
+    axes.set_xlabel(label)
     axes.set_ylabel("" if count <= _NAMED else "layer")
 
 

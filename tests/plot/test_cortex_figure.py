@@ -26,6 +26,7 @@ from brainbench.plot import (
     layer_map,
     r2_difference_map,
     save,
+    shaded_layer_map,
     space_map,
     weights_map,
 )
@@ -251,3 +252,18 @@ def test_only_the_same_voxels_are_compared(draw: Callable[[Voxels, Voxels], Figu
 def test_a_single_layer_has_no_place_to_compare() -> None:
     with pytest.raises(UsageError, match="a single layer has no place"):
         layer_difference_map(table(layers=1), table())
+
+
+def test_any_number_may_be_the_brightness_of_a_layer_map(tmp_path: Path) -> None:
+    shown = table()
+    text = written(
+        shaded_layer_map(shown, np.linspace(0, 1, shown.count), "similarity", ["A note."]), tmp_path / "a.svg"
+    )
+    assert "similarity" in text
+    assert "A note." in text
+    assert "confidence" not in text
+    bright, dark = (
+        Image.open(io.BytesIO(shaded_layer_map(shown, np.full(shown.count, shade), "")._repr_png_())).convert("L")
+        for shade in (1, 0)
+    )
+    assert np.asarray(bright).mean() > np.asarray(dark).mean()

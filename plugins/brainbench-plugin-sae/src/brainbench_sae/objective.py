@@ -10,8 +10,8 @@ from torch import Tensor, nn
 
 from brainbench_sae.autoencoder import Autoencoder, largest_of_batch
 
-# How much of the threshold of a batchtopk autoencoder a step replaces, as in SAELens.
-_THRESHOLD_RATE = 0.01
+# How much of the threshold of a batchtopk autoencoder a step replaces. SAELens has 0.01, for trainings of many more steps.
+_THRESHOLD_RATE = 0.05
 # Share of the mean size of a batch below which a token counts as zero.
 _SMALLEST = 1e-3
 

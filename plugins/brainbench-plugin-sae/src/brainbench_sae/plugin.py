@@ -28,7 +28,7 @@ _SIZE = (
 )  # fmt: skip
 _TRAINING = (
     Setting("steps", int, 5000, "training steps of a layer's autoencoder", minimum=1),
-    Setting("batch", int, 4096, "tokens in one step", minimum=1),
+    Setting("batch", int, 2048, "tokens in one step", minimum=1),
     Setting("lr", float, 1e-3, "learning rate", minimum=0),
     Setting("l1", float, 8.6e-4, "weight of the sum of codes in the loss, for tied", minimum=0),
     Setting(
@@ -78,7 +78,7 @@ ENCODERS = [
         "every voxel reads one unit of the sparse autoencoders of all layers, the most similar one",
         *_SIZE,
         *_TRAINING,
-        demo_steps=300,
+        demo_steps=150,
     ),
     _card("sae/untrained", "untrained", "as sae, with autoencoders of the same size that were not trained", *_SIZE),
     _card("sae/neuron", "neuron", "as sae, with the network's own channels instead of units"),

@@ -38,8 +38,8 @@ def spatial_null(
     ranks += ranks.T
     # Two voxels that land on the same one are as alike as can be.
     np.fill_diagonal(ranks, len(observed) + 1)
-    left: NDArray[np.bool_] = np.less(coordinates[:, 0], 0)
-    sides = [np.flatnonzero(side) for side in (left, ~left) if side.any()]
+    x = coordinates[:, 0]
+    sides = [side for side in (np.flatnonzero(x < 0), np.flatnonzero(x >= 0)) if len(side)]
     spheres = [_sphere(coordinates[side]) for side in sides]
     trees = [cKDTree(sphere) for sphere in spheres]
     mirror = np.diag([-1.0, 1.0, 1.0])
@@ -58,8 +58,8 @@ def unlike(rois: Mapping[str, NDArray[np.bool_]]) -> tuple[NDArray[np.bool_], ND
     if not rois:
         return np.zeros((0, 0), bool), np.zeros((0, 0), bool)
     member = np.stack([*rois.values()], axis=1).astype(np.int64)
-    shared = member @ member.T > 0
-    placed = member.any(axis=1)
+    shared = np.asarray(member @ member.T > 0)
+    placed = np.asarray(member.any(axis=1))
     different = ~shared & placed[:, None] & placed[None]
     np.fill_diagonal(shared, False)
     return shared, different
