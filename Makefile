@@ -58,5 +58,6 @@ fuzz:  ## the properties of tests/fuzz with other inputs each time, for MINUTES 
 slurm:  ## a SLURM cluster of this one machine, as root with slurm-wlm and munge installed: about six minutes
 	python benchmarks/one_node_slurm.py
 
-torture:  ## a hundred runs killed at random moments leave what an undisturbed run leaves: about half an hour
+torture:  ## runs killed at random moments, and workers of runs, leave what an undisturbed run leaves: about an hour
 	python benchmarks/torture.py
+	python benchmarks/torture_workers.py
