@@ -182,6 +182,9 @@ def _seen(subject: Subject) -> Iterator[tuple[str, str]]:
     unmeasured = f", {subject.unmeasured:,} of them without responses" if subject.unmeasured else ""
     copies = f"{subject.copies:,} repeat another's content" if subject.copies else "no two alike"
     yield "images", f"{told.stimuli:,}{unmeasured}; all can be read; {copies}"
+    if subject.labels is not None:
+        groups = f"; {subject.groups:,} groups, which no split separates" if subject.groups else ""
+        yield "classes", ", ".join(f"{name} {count:,}" for name, count in subject.labels.items()) + groups
     if subject.alignment is None:
         yield "responses", "none"
     else:

@@ -21,6 +21,7 @@ from brainbench.planning.picks import pick_subjects
 from brainbench.planning.request import Request
 from brainbench.planning.settings import Assignments
 from brainbench.plugins import blamed
+from brainbench.protocols import Labelled
 from brainbench.records import DatasetFacts
 from brainbench.registry import Entry, Registry
 from brainbench.runner import job_record
@@ -52,6 +53,7 @@ class Subject:
     """One subject as found on disk. What could not be read is None, and problem says why.
 
     facts: as in a record; copies: images that repeat another image's content; unmeasured: images without responses;
+    labels: class -> number of images, if it has labels; groups: number of groups of images that no split separates;
     noise_ceiling: its minimum, quartiles and maximum; coordinates: [2, 3] mm, least and largest x, y, z; mesh: its name and
     the number of voxels on either side.
     """
@@ -61,6 +63,8 @@ class Subject:
     facts: DatasetFacts | None = None
     copies: int = 0
     unmeasured: int = 0
+    labels: dict[str, int] | None = None
+    groups: int | None = None
     alignment: Alignment | None = None
     noise_ceiling: tuple[float, ...] | None = None
     coordinates: tuple[tuple[float, ...], ...] | None = None
@@ -204,6 +208,10 @@ def _subject(data: OpenDataset, name: str, files: tuple[Part, ...]) -> Subject:
         copies=len(stimuli) - len(set(stimuli.digests)),
         unmeasured=len(stimuli.unmeasured),
     )
+    if isinstance(data.dataset, Labelled):
+        said = data.dataset.labels(name)
+        counts = dict(zip(said.classes, np.bincount(said.values, minlength=len(said.classes)).tolist(), strict=True))
+        one = replace(one, labels=counts, groups=len(set(said.groups)) if said.groups else None)
     return one if responses is None else _measured(one, stimuli, responses)
 
 
@@ -263,7 +271,7 @@ def _with_costs(
         found,
         disk=Disk(size, total.features_mb, total.responses_mb, total.results_mb, free),
         memory=Memory(total.memory_mb, round(machine_memory() / 1e6, 1)),
-        command=_command(request),
+        command=_tune_command(request) if isinstance(data.dataset, Labelled) else _command(request),
     )
 
 
@@ -271,6 +279,11 @@ def _command(request: Request) -> str:
     words = ["brainbench", "run", "--dataset", request.dataset, "--data", str(request.data)]
     words += ["--subjects", request.subjects] if request.subjects else []
     words += ["--metrics", request.metrics] if request.metrics else []
+    return shlex.join([*words, *(word for text in request.settings for word in ("--set", text))])
+
+
+def _tune_command(request: Request) -> str:
+    words = ["brainbench", "tune", "BACKBONE", "--on", request.dataset, "--data", str(request.data)]
     return shlex.join([*words, *(word for text in request.settings for word in ("--set", text))])
 
 

@@ -23,9 +23,10 @@ from brainbench.builtin.datasets.labelled.cards import (
     PLACE,
     TEXTURE,
 )
-from brainbench.commands.data_check import recognise
+from brainbench.commands.data_check import inspect, recognise
 from brainbench.registry import installed
 from brainbench.testing import DatasetCase, DatasetContract
+from brainbench.util.progress import Silent
 
 pytestmark = pytest.mark.slow
 
@@ -113,6 +114,15 @@ def test_ham10000_is_isic_2018(tmp_path: Path) -> None:
     again = opened(ISIC_2018, folder, tmp_path)
     assert again.version == dataset.version
     assert again.labels("all").groups == labels.groups
+
+
+def test_data_check_counts_classes_and_prints_the_command_that_tunes(tmp_path: Path) -> None:
+    folder = made(ISIC_2018, tmp_path / "made")
+    found = inspect(folder, installed(), tmp_path / "cache", Silent(), name=None, settings=(), subjects=None)
+    (subject,) = found.subjects.values()
+    assert subject.labels == dict.fromkeys(layouts.ISIC_2018_CLASSES, 4)
+    assert subject.groups is not None
+    assert found.command == f"brainbench tune BACKBONE --on isic2018 --data {folder}"
 
 
 def test_lesions_are_needed_and_labels_name_files_that_are_there(tmp_path: Path) -> None:
