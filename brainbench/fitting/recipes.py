@@ -111,9 +111,9 @@ PAPER = Recipe(
 # sharply tells nothing of what lies beyond its neighbours, and voxels stay near the centre where they start. Scales are held at
 # first: a voxel that goes to the global token before its place is found never finds it (docs/decisions/019).
 FAST = Recipe(
-    steps=5000, passes=25, fewest=300, batch_size=32, lr=1e-2, schedule="cosine", dim=16, reduce="sum",
+    steps=5000, passes=25, fewest=600, batch_size=32, lr=1e-2, schedule="cosine", dim=16, reduce="sum",
     decay=0.15, epoch=0.05, patience=0, keep=3, selector_lr=0.3, scale_penalty=3.0, weight_decay=0.3,
-    blur=2.5, blur_steps=0.7,
+    blur=2.5, blur_steps=0.5,
 )  # fmt: skip
 
 RECIPES: Mapping[str, Recipe] = {"fast": FAST, "paper": PAPER}

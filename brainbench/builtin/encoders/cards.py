@@ -68,7 +68,7 @@ def _factortopy(
         settings=(*_RECIPE, *_SELECTORS, _ALIGN, _CLOSED, _PRINCIPAL),
         libraries=("torch",),
         default=default,
-        demo_steps=300,
+        demo_steps=450,
         selectors=(*selectors, "channel"),
         citation=_PAPER,
         version="2",
