@@ -64,6 +64,8 @@ class Setting:
     """The allowed values. Empty: every value of the type."""
     minimum: float | None = None
     """The smallest allowed number."""
+    path: bool = False
+    """Whether the text names a file or folder: keys then hold what is in it, wherever it is."""
 
     def parse(self, text: Any, owner: str) -> Any:
         """Convert ``text`` (a string from the command line or a value from Python) to this setting's type.

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from brainbench.cards import BackboneCard, Card, DatasetCard, EncoderCard, MetricCard, lazy
+from brainbench.errors import UsageError
 from brainbench.plugins import Plugin, library_version
 from brainbench.types import Weights
 from brainbench.util.files import file_state
@@ -33,7 +34,7 @@ _PACKAGE = "brainbench"
 # The parts of brainbench that decide what a card's object gives, by kind: those that its plugin builds on, and those that run it.
 _BUILT_ON: Mapping[type[Card], tuple[str, ...]] = {
     BackboneCard: ("types.py", "backbones", "pipeline/extractor.py", "pipeline/image_loader.py"),
-    EncoderCard: ("types.py", "fitting", "metrics", "pipeline/encoding.py"),
+    EncoderCard: ("types.py", "fitting", "training", "metrics", "pipeline/encoding.py"),
     MetricCard: ("types.py", "metrics", "fitting", "pipeline/scores.py"),
     DatasetCard: ("types.py", "datasets"),
 }
@@ -71,8 +72,21 @@ def card_facts(card: Card, plugin: Plugin, settings: Mapping[str, Any]) -> dict[
         "plugin": str(plugin),
         "code": code_digest(card, plugin),
         "libraries": {name: library_version(name) for name in card.libraries},
-        "settings": {k: v for k, v in settings.items() if k not in _IMMATERIAL},
+        "settings": {k: v for k, v in settings.items() if k not in _IMMATERIAL} | _contents(card, settings),
     }
+
+
+def _contents(card: Card, settings: Mapping[str, Any]) -> dict[str, str]:
+    """Return what is in the files and folders that settings name; raises UsageError for one that is not there."""
+    named = {s.name: Path(settings[s.name]) for s in card.settings if s.path and settings.get(s.name)}
+    for name, path in named.items():
+        if not path.exists():
+            raise UsageError(f"{card.name}.{name}={path}: nothing is there; give a file or a folder")
+    return {name: _digest_at(path) for name, path in named.items()}
+
+
+def _digest_at(path: Path) -> str:
+    return folder_digest(path) if path.is_dir() else file_digest(path)
 
 
 def weights_facts(card: Card, weights: Weights) -> dict[str, Any]:
@@ -80,7 +94,7 @@ def weights_facts(card: Card, weights: Weights) -> dict[str, Any]:
     if weights.kind == "tuned" and weights.path is not None:
         return {"tuned": file_digest(weights.path)}
     if weights.kind == "file" and weights.path is not None:
-        return {"file": folder_digest(weights.path) if weights.path.is_dir() else file_digest(weights.path)}
+        return {"file": _digest_at(weights.path)}
     if weights.kind == "untrained":
         return {"untrained": library_version("torch")}
     # What a tag says is not always the same: a plugin may ship other weights, and a branch of the hub may move.

@@ -10,7 +10,7 @@ import pytest
 import toy
 from PIL import Image
 
-from brainbench import BackboneCard, DatasetCard, EncoderCard, MetricCard, lazy
+from brainbench import BackboneCard, DatasetCard, EncoderCard, MetricCard, Setting, UsageError, lazy
 from brainbench.cards import Card
 from brainbench.planning import keys
 from brainbench.planning.backbones import pick_backbones
@@ -74,6 +74,25 @@ def test_an_edit_anywhere_in_a_plugins_package_gives_another_key(make: Callable[
     _new_process()
     assert keys.card_facts(card, PLUGIN, {}) != before
     assert "edited" not in sys.modules
+
+
+def test_what_a_setting_points_at_counts_and_where_it_is_does_not(tmp_path: Path) -> None:
+    card = toy.encoder("fit/from-files", settings=(Setting("weights", str, "", "a folder", path=True),))
+
+    def facts(folder: Path) -> dict[str, object]:
+        return keys.card_facts(card, PLUGIN, card.resolve_settings({"weights": str(folder)}))
+
+    first = tmp_path / "first"
+    first.mkdir()
+    (first / "layer.bin").write_text("1")
+    before = facts(first)
+    moved = first.rename(tmp_path / "moved")
+    assert facts(moved) == before
+    (moved / "layer.bin").write_text("22")
+    assert facts(moved) != before
+    with pytest.raises(UsageError, match=r"fit/from-files.weights=.*first: nothing is there"):
+        facts(first)
+    keys.card_facts(card, PLUGIN, card.resolve_settings({}))
 
 
 def test_every_package_of_a_distribution_counts(site: Path) -> None:

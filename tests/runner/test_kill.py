@@ -99,7 +99,7 @@ def undisturbed(tmp_path_factory: pytest.TempPathFactory, plugin: Path) -> dict[
     where = tmp_path_factory.mktemp("undisturbed") / "run"
     where.mkdir()
     passed = Process(where, plugin, 0).finish()
-    assert (passed["fit"], passed["tokens"], passed[".json"]) == (FITS, BATCHES, JOBS + 1)  # and the board
+    assert (passed["fit"], passed["tokens"], passed[".json"]) == (FITS, BATCHES, JOBS + 2)  # and plan and board
     return left_behind(where)
 
 
@@ -126,13 +126,18 @@ def start(where: Path, plugin: Path) -> Iterator[Starts]:
 
 
 def left_behind(where: Path) -> dict[str, bytes]:
-    """Every file below results, leaderboards and the features, hidden ones too; of records, all but what the job cost and the digest over it."""
+    """Every file below results, leaderboards and the features, hidden ones too.
+
+    Not what says who is at work; of records, all but what the job cost and the digest over it.
+    """
     tops = [where / name for name in ("results", "leaderboards", "cache/features")]
     files = [
         p
         for top in tops
         for p in top.rglob("*")
-        if p.is_file() and ".locks" not in p.parts and not any(part.endswith(".draft") for part in p.parts)
+        if p.is_file()
+        and not {".locks", ".runs"} & set(p.parts)
+        and not any(part.endswith(".draft") for part in p.parts)
     ]
     found = {p.relative_to(where).as_posix(): p.read_bytes() for p in files}
     for path in records(where):
@@ -163,7 +168,7 @@ def finished(where: Path) -> dict[Path, tuple[int, bytes]]:
         ({"store:2": 3, "tokens:5": 3, "chunk:3": 3}, {"tokens": 3, "fit": 2}),
         ({"fit:3": 4}, {"fit": 2}),
         # The third fit's arrays, parameters and record, then the second of the two boards.
-        ({".zarr:3": 4, ".safetensors:1": 4, ".json:1": 4, ".md:1": 6}, {}),
+        ({".zarr:3": 4, ".safetensors:1": 4, ".json:2": 4, ".md:1": 6}, {}),
     ],
     ids=["extraction", "fit", "writing"],
 )

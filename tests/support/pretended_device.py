@@ -120,5 +120,11 @@ def pretended_device(patch: pytest.MonkeyPatch, memory: int = 1 << 34) -> Iterat
             patch.setattr(torch, make.__name__, on_cpu_first(make))
         patch.setattr(torch.cuda, "_lazy_init", lambda: None)
         patch.setattr(torch.cuda, "is_available", lambda: True)
+        # Optimisers ask whether a graph is being captured: newer ones the first, older ones the second.
+        patch.setattr(torch.accelerator, "current_accelerator", lambda check_available=False: None)
+        patch.setattr(torch.cuda, "is_current_stream_capturing", lambda: False)
+        # The one generator there is serves both.
+        patch.setattr(torch.cuda, "get_rng_state", lambda _: torch.get_rng_state())
+        patch.setattr(torch.cuda, "set_rng_state", lambda state, _: None)
         patch.setattr(torch.cuda, "get_device_properties", lambda _: SimpleNamespace(total_memory=memory))
         yield mode

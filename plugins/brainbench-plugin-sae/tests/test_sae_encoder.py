@@ -15,7 +15,7 @@ from brainbench_sae.autoencoder import Autoencoder
 from brainbench_sae.encoder import FittedSae
 from brainbench_sae.plugin import ENCODERS
 from memory import memory_features
-from sparse import Sparse, brain, sparse
+from sparse_brains import Sparse, brain, sparse
 
 from brainbench import DataError, Encoder, FitContext, Fitted, Responses
 

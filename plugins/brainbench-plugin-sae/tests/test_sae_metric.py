@@ -9,7 +9,7 @@ import pytest
 from brainbench_sae import metric, rois
 from brainbench_sae.plugin import ENCODERS, METRICS
 from scipy.stats import spearmanr
-from sparse import Sparse, brain, sparse
+from sparse_brains import Sparse, brain, sparse
 
 from brainbench import FitContext, MetricInputs, Predictions, Responses, Score, resamples
 from brainbench.testing import MetricCase, MetricContract

@@ -101,9 +101,14 @@ def _classes(folder: Path) -> Sequence[str]:
     if not folder.is_dir():
         return []
     inner = [one for one in sorted(folder.iterdir()) if one.is_dir() and not one.name.startswith((".", "_"))]
-    if any(one.name in _NOT_CLASSES for one in inner):
+    # Beside classes there is nothing else: other datasets keep pictures in folders, too.
+    if any(one.name in _NOT_CLASSES or not _has_images(one) for one in inner):
         return []
-    return [one.name for one in inner if any(file.is_file() and _is_image(file) for file in one.iterdir())]
+    return [one.name for one in inner]
+
+
+def _has_images(folder: Path) -> bool:
+    return any(file.is_file() and _is_image(file) for file in folder.iterdir())
 
 
 def _is_image(path: Path) -> bool:

@@ -32,7 +32,11 @@ _TRAINING = (
     Setting("lr", float, 1e-3, "learning rate", minimum=0),
     Setting("l1", float, 8.6e-4, "weight of the sum of codes in the loss, for tied", minimum=0),
     Setting(
-        "weights", str, "", "a folder of autoencoders, one folder a layer, in SAELens' format; none: they are trained"
+        "weights",
+        str,
+        "",
+        "a folder of autoencoders, one folder a layer, in SAELens' format; none: they are trained",
+        path=True,
     ),
 )
 
