@@ -186,7 +186,7 @@ def main() -> int:
     if missing or os.geteuid():
         print(f"needs root, and Debian's slurm-wlm and munge; missing: {', '.join(missing) or 'nothing but root'}")
         return 2
-    steps = int(sys.argv[1]) if len(sys.argv) > 1 else 6000
+    steps = int(sys.argv[1]) if len(sys.argv) > 1 else 1500
     with tempfile.TemporaryDirectory(prefix="slurm-") as made, cluster(Path(made)):
         print(told("sbatch", "--version").strip())
         root = Path(made)

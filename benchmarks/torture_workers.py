@@ -53,6 +53,13 @@ def kill_a_worker(caller: subprocess.Popen[str], rng: random.Random) -> bool:
     return False
 
 
+def at_work(run: subprocess.Popen[str]) -> float:
+    """Wait for the first worker; return when it came."""
+    while run.poll() is None and not workers(run.pid):
+        time.sleep(WAIT_S)
+    return time.monotonic()
+
+
 def left(place: Path) -> dict[str, object]:
     """Return the records without cost and digest, and the bytes of the boards."""
     records = {path.name: json.loads(path.read_text()) for path in (place / "results").glob("*.json")}
@@ -61,8 +68,12 @@ def left(place: Path) -> dict[str, object]:
 
 
 def torment(place: Path, victim: str, moment: float, rng: random.Random) -> str:
-    """Run, kill, and go on; return what was wrong, or nothing, or that there was nobody to kill."""
+    """Run, kill, and go on; return what was wrong, or nothing, or that there was nobody to kill.
+
+    moment: seconds from the first worker to the kill.
+    """
     run = started(place)
+    at_work(run)
     end = time.monotonic() + moment
     while time.monotonic() < end and run.poll() is None:
         time.sleep(WAIT_S)
@@ -98,21 +109,23 @@ def main() -> int:
     victims = ["worker"] * given.workers_killed + ["caller"] * given.callers_killed
     rng.shuffle(victims)
     with tempfile.TemporaryDirectory(prefix="torture-") as made:
-        root, begun = Path(made), time.monotonic()
+        root = Path(made)
         run = started(root / "undisturbed")
+        begun = at_work(run)
         said = run.communicate()[1]
         if run.returncode:
             print(said)
             return 1
         expected, lasts = left(root / "undisturbed"), time.monotonic() - begun
-        print(f"undisturbed: {len(expected)} records and boards in {lasts:.0f} s", flush=True)
+        print(f"undisturbed: {len(expected)} records and boards, workers for {lasts:.0f} s", flush=True)
         good = 0
         for number, victim in enumerate(victims, start=1):
             wrong = "nobody to kill"
             while wrong == "nobody to kill":
-                # In the beginning there is no worker yet, and it is waited for.
                 place = root / f"try-{number}-{time.monotonic_ns()}"
-                wrong = torment(place, victim, rng.uniform(0.3, 0.9) * lasts, rng)
+                wrong = torment(place, victim, rng.uniform(0, 0.8) * lasts, rng)
+                if wrong == "nobody to kill":  # the machine has become quicker
+                    lasts *= 0.8
             wrong = wrong or ("" if left(place) == expected else "other bytes")
             good += not wrong
             print(f"{number} of {len(victims)}, {victim} killed: {wrong or 'same bytes'}", flush=True)
