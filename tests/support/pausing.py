@@ -55,7 +55,7 @@ def _paused_replace(draft: Path, target: str | Path) -> Path:
     """Whatever is written is written under another name first: between the two is where a kill could hurt."""
     parts = Path(target).parts
     if draft.suffix != ".partial":  # brainbench's own drafts; zarr's are those of single files
-        _pause(Path(target).suffix or "store")
+        _pause(Path(target).suffix or ("store" if "features" in parts else "other"))
     elif "features" in parts and "c" in parts:
         _pause("chunk")
     return _replace(draft, target)
