@@ -103,6 +103,12 @@ def test_every_block_says_what_it_is() -> None:
         assert block.language in ("sh", "python") or "brainbench " not in block.text.split("\n")[0], f"{block}: sh"
 
 
+def test_what_is_said_about_a_block_is_on_the_line_before_it() -> None:
+    assert not [
+        page for page in pages() if re.search(r"^<!-- (?:not run|pictures).*-->\n+\n```", page.read_text(), re.M)
+    ]
+
+
 def test_commands_stand_in_fenced_blocks() -> None:
     for page in pages():
         outside = re.sub(r"^```.*?^```$", "", page.read_text(), flags=re.M | re.S)
