@@ -93,7 +93,7 @@ import click
 def run(no_controls: bool, dry_run: bool, as_json: bool, **options: Any) -> int:
     """Fit encoders from networks to brains, score them and write a leaderboard.
 
-    Without options, it runs every installed family's miniature network on three simulated subjects, in about 15 minutes,
+    Without options, it runs every installed family's miniature network on three simulated subjects, in about 20 minutes,
     and writes leaderboards/demo.md. If interrupted, run the same command again to resume.
 
     \b
