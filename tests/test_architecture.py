@@ -151,14 +151,7 @@ def test_no_module_hides_a_name_that_its_package_exports() -> None:
     # Once imported, such a module would take the name's place in the package.
     wrong = [
         f"{package}.{name}"
-        for package in (
-            "brainbench",
-            "brainbench.datasets",
-            "brainbench.fitting",
-            "brainbench.plot",
-            "brainbench.testing",
-            "brainbench.training",
-        )
+        for package in sorted(PUBLIC)
         for name in import_module(package).__all__
         if find_spec(f"{package}.{name}") is not None
     ]
